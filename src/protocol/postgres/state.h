@@ -1,0 +1,131 @@
+// What weir remembers of a PostgreSQL client and of a PostgreSQL server connection, and the ledger between them.
+// Values of one worker at a time; filled by the greeting and the login, kept up to date by the link.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <weir/base/intern.h>
+#include <weir/protocol/protocol.h>
+
+namespace weir::postgres {
+
+using base::Bytes;
+using base::Interned;
+using base::InternTable;
+
+// A set of settings is one interned text: name NUL value NUL …, names in lower case and in order. Equal sets are
+// therefore one node.
+using SettingMap = std::map<std::string, std::string, std::less<>>;
+Interned intern_settings(InternTable& texts, const SettingMap& map);
+SettingMap settings_of(const Interned& set);
+Interned with_setting(InternTable& texts, const Interned& set, std::string_view name, std::string_view value);
+
+// ParameterStatus names that a client cannot set, so that they are never carried.
+bool is_carried(std::string_view name);
+
+struct ClientState final : protocol::ClientState {
+  protocol::Admission::ClientOptions options;
+  uint64_t session_id = 0;      // its low 31 bits are the process id that the client was told
+  uint32_t cancel_secret = 0;
+  Interned startup;             // the settings of its start-up packet, in the server's spelling
+  Interned wanted;              // what must be in force while it holds a server
+  // Named statements: name -> text NUL parameter types, as in Parse. Null until the first one.
+  std::unique_ptr<std::unordered_map<std::string, Interned>> prepared;
+  std::string unnamed;          // the last unnamed Parse, without its head; empty: none
+  uint64_t unnamed_mark = 0;    // which one it is; see ServerState::unnamed_mark
+  uint64_t body_left = 0;       // of the message being relayed
+  bool body_dropped = false;    // that body goes nowhere
+  bool skip_to_sync = false;    // weir answered an error without a server: all but Sync is dropped
+};
+
+// One answer that the server owes.
+struct Entry {
+  enum class Kind : uint8_t { Query, Call, Parse, Bind, Describe, Execute, Close, Sync };
+  // Forward to the client · Swallow · Fake: nothing was sent, `fake` is the answer · Poison: the server will refuse
+  // what was sent, and its error is replaced by `fake`.
+  enum class Fate : uint8_t { Forward, Swallow, Fake, Poison };
+  Kind kind = Kind::Query;
+  Fate fate = Fate::Forward;
+  bool maybe = false;           // a Sync that the server ignores if it is in COPY mode when it gets there
+  Interned statement = {};      // Parse, Close: what the maps must be told if it fails
+  std::string name = {};        // Parse, Close: the client's name of it
+  std::string fake = {};
+};
+
+class Ledger {
+ public:
+  bool empty() const { return head_ == entries_.size(); }
+  size_t size() const { return entries_.size() - head_; }
+  Entry& front() { return entries_[head_]; }
+  Entry& back() { return entries_.back(); }
+  Entry& at(size_t i) { return entries_[head_ + i]; }
+  const Entry& at(size_t i) const { return entries_[head_ + i]; }
+  Entry& push(Entry entry) {
+    entries_.push_back(std::move(entry));
+    return entries_.back();
+  }
+  void pop() {
+    if (++head_ == entries_.size()) {
+      entries_.clear();
+      head_ = 0;
+    } else if (head_ >= 64 && head_ * 2 >= entries_.size()) {
+      entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(head_));
+      head_ = 0;
+    }
+  }
+  void erase(size_t i) { entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(head_ + i)); }
+
+ private:
+  std::vector<Entry> entries_;  // keeps its room: no allocation once it has grown
+  size_t head_ = 0;
+};
+
+enum class Copy : uint8_t { None, In, Out, Both };
+
+// The statements that a server connection knows, least recently used first.
+class PreparedSet {
+ public:
+  bool touch(uint64_t id);               // known: now the most recent one
+  void add(const Interned& statement);
+  void remove(uint64_t id);
+  void clear();
+  size_t size() const { return places_.size(); }
+  Interned oldest() const { return order_.front(); }
+
+ private:
+  std::list<Interned> order_;
+  std::unordered_map<uint64_t, std::list<Interned>::iterator> places_;
+};
+
+struct ServerState final : protocol::ServerState {
+  int64_t remote_id() const override { return process_id; }
+
+  int32_t process_id = 0;       // BackendKeyData; 0: none came, cancel does nothing
+  std::string cancel_key;
+  SettingMap reported;          // ParameterStatus as it stands
+  SettingMap base;              // ParameterStatus at login: what RESET goes back to
+  Interned in_force;            // the carried settings that weir or the client has made valid here
+  bool settings_unknown = false;// RESET or DISCARD ALL ran: attach() starts from RESET ALL
+  Ledger ledger;
+  char status = 'I';            // of the last ReadyForQuery: I, T, E
+  Copy copy = Copy::None;
+  bool dirty = false;           // a turn left, or may have left, state that only a reset removes
+  bool retire = false;
+  PreparedSet prepared;
+  uint64_t unnamed_mark = 0;    // whose unnamed statement the server has; 0: nobody's
+  uint64_t body_left = 0;       // of the message being relayed to the client
+  bool body_dropped = false;
+  bool client_body_open = false;// a client's message to this server is half forwarded
+  bool rows_seen = false;       // a row was sent since the last CommandComplete
+  bool row_description_seen = false;
+  bool suspect = false;         // the running statement's text may create something (see text.h)
+  bool reset_seen = false;      // this turn ran RESET or DISCARD ALL
+};
+
+}  // namespace weir::postgres

@@ -1,0 +1,92 @@
+"""Fixtures: one PostgreSQL for the whole run, poolers and faults for each test."""
+
+import pytest
+
+from harness import (LOGIN_ROLES, PASSWORD, TARGET, FakeServer, Gate, PostgresServer, merge,
+                     start_target)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        allowed = item.get_closest_marker("targets")
+        if allowed and TARGET not in allowed.args:
+            item.add_marker(pytest.mark.skip(reason=f"says nothing about {TARGET}"))
+        known = item.get_closest_marker("pgbouncer_fails")
+        if known and TARGET == "pgbouncer":
+            item.add_marker(pytest.mark.xfail(reason=str(known.args[0]), strict=False))
+
+
+@pytest.fixture(scope="session")
+def postgres_for_all():
+    server = PostgresServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres(postgres_for_all):
+    """The session's PostgreSQL, free of sessions of earlier tests."""
+    postgres_for_all.wait_for_no_backends()
+    return postgres_for_all
+
+
+@pytest.fixture
+def table(postgres):
+    """An empty table `t (n int, s text)` that everybody may use."""
+    postgres.rows("drop table if exists t cascade; create table t (n int, s text);"
+                  "grant all on t to public")
+    yield "t"
+
+
+@pytest.fixture
+def start_pool(postgres):
+    """Starts a pooler: `start_pool(upstream, config={...}, size=1, ...)`. Further keywords are
+    pool settings; `config` is merged into the whole configuration."""
+    started = []
+
+    def start(upstream=None, *, config=None, options=None, **pool):
+        upstream = upstream or postgres
+        url = f"postgres://{upstream.host}:{upstream.port}"
+        base = {
+            "workers": 1,
+            "shutdown_timeout": "5s",
+            "auth": {"method": "trust"},
+            "users": {name: {"password": PASSWORD} for name in LOGIN_ROLES},
+            "databases": {"app": {"url": f"{url}/app"}, "second": {"url": f"{url}/second"}},
+        }
+        if pool:
+            base["defaults"] = {"pool": pool}
+        one = start_target(merge(base, config or {}), **(options or {}))
+        started.append(one)
+        return one
+
+    yield start
+    problems = []
+    for one in started:
+        try:
+            one.stop()
+        except AssertionError as wrong:
+            problems.append(str(wrong))
+    assert not problems, problems
+
+
+@pytest.fixture
+def start_fake():
+    """Starts fake servers: `start_fake(on_query=..., script=...)`."""
+    started = []
+
+    def start(**options):
+        started.append(FakeServer(**options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def gate(postgres):
+    """A fault gate before PostgreSQL."""
+    one = Gate(postgres.address)
+    yield one
+    one.stop()

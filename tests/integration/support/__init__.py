@@ -1,0 +1,1 @@
+"""What the integration tests stand on: servers, poolers, a raw client, a fault gate."""

@@ -1,0 +1,39 @@
+"""SCRAM-SHA-256 for the raw client (RFC 5802, RFC 7677)."""
+
+import base64
+import hashlib
+import hmac
+import os
+
+
+def _hmac(key, data):
+    return hmac.new(key, data, hashlib.sha256).digest()
+
+
+class ScramClient:
+    def __init__(self, password):
+        self.password = password.encode()
+        self.nonce = base64.b64encode(os.urandom(18)).decode()
+        self.first_bare = f"n=,r={self.nonce}"
+        self.server_signature = b""
+
+    def first(self):
+        return ("n,," + self.first_bare).encode()
+
+    def final(self, server_first):
+        parts = dict(part.split("=", 1) for part in server_first.decode().split(","))
+        assert parts["r"].startswith(self.nonce), "the server's nonce does not extend ours"
+        salted = hashlib.pbkdf2_hmac(
+            "sha256", self.password, base64.b64decode(parts["s"]), int(parts["i"])
+        )
+        client_key = _hmac(salted, b"Client Key")
+        without_proof = f"c=biws,r={parts['r']}"
+        signed = ",".join([self.first_bare, server_first.decode(), without_proof]).encode()
+        signature = _hmac(hashlib.sha256(client_key).digest(), signed)
+        proof = bytes(a ^ b for a, b in zip(client_key, signature))
+        self.server_signature = _hmac(_hmac(salted, b"Server Key"), signed)
+        return f"{without_proof},p={base64.b64encode(proof).decode()}".encode()
+
+    def verify(self, server_final):
+        given = base64.b64decode(server_final.decode().removeprefix("v="))
+        assert hmac.compare_digest(given, self.server_signature), "wrong server signature"
