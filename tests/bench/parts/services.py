@@ -208,7 +208,8 @@ class Stack:
                         "-U", "bench", "bench"], check=True, capture_output=True)
         client = wire.Client(self.server_port)
         for size, rows in ((100, 200_000), (8000, 2_500)):  # 20 MB each; a row ends with a newline
-            client.query(f"CREATE UNLOGGED TABLE rows_{size} (line text STORAGE PLAIN);"
+            client.query(f"CREATE UNLOGGED TABLE rows_{size} (line text);"
+                         f"ALTER TABLE rows_{size} ALTER line SET STORAGE PLAIN;"
                          f"INSERT INTO rows_{size} SELECT repeat('x', {size - 1}) FROM generate_series(1, {rows})")
         client.query("CREATE UNLOGGED TABLE sink (line text)")
         client.query("VACUUM ANALYZE")
@@ -249,7 +250,7 @@ class Stack:
 
     def _haproxy_command(self, values):
         (self.directory / "haproxy.cfg").write_text(fill("haproxy.cfg", values))
-        return ["/usr/sbin/haproxy", "-db", "-q", "-f", str(self.directory / "haproxy.cfg")]
+        return ["/usr/sbin/haproxy", "-db", "-f", str(self.directory / "haproxy.cfg")]
 
     def _refuses_options(self, service):
         """Whether weir ended at once because it does not like its configuration."""

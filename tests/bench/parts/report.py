@@ -1,0 +1,154 @@
+"""The markdown report."""
+
+import datetime
+import os
+import platform
+import re
+import subprocess
+
+from .services import HERE, POOL_SIZE, POSTGRES_BIN
+
+PAIRS = (("weir", "pgbouncer"), ("weir", "haproxy"), ("pgbouncer", "haproxy"))
+
+
+def table(heads, rows):
+    lines = ["| " + " | ".join(heads) + " |", "|---" * 1 + "|" + "---:|" * (len(heads) - 1)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def number(value, digits=1, scale=1.0):
+    return "–" if value is None else f"{value * scale:.{digits}f}"
+
+
+def head(arguments, stack_versions):
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    lines = ["# Measured: weir and other proxies", "",
+             f"- command: `{arguments}`", f"- date: {now}",
+             f"- kernel: {platform.release()}, {os.cpu_count()} CPUs ({_cpu_model()})",
+             f"- versions: {', '.join(stack_versions)}", f"- commit: {_commit()}", ""]
+    return "\n".join(lines)
+
+
+def method(rounds, seconds):
+    return "\n".join([
+        f"Each round runs every target once for one cell, in rotated order, {seconds} s each; {rounds} rounds. "
+        "A figure is the median of its rounds, a ratio the median of the ratios of the same rounds "
+        "(least to most in brackets). CPU is that of the proxy alone, all threads, without logins "
+        "(the same clients with one transaction each are subtracted) except in the connect cell. "
+        "Its total is exact; user and system are split by the kernel's 10 ms ticks. System calls come from a "
+        "separate run. Latency does not contain connecting. COPY: one client, rows' bytes count, "
+        "1 MB = 10^6, 1 GB = 10^9 bytes.", "",
+        f"Pools: {POOL_SIZE} servers in transaction mode. \"pgbouncer (session)\": this version keeps no prepared "
+        "statements in transaction mode, so it runs in session mode with a server for each client. "
+        "haproxy forwards TCP, with a server for each client.", ""])
+
+
+def section(title, cells, targets, results):
+    parts = [f"## {title}", ""]
+    queries = [cell for cell in cells if not cell.copy]
+    copies = [cell for cell in cells if cell.copy]
+    if queries:
+        parts += [_query_table(queries, targets, results), ""]
+    if copies:
+        parts += [_copy_table(copies, targets, results), ""]
+    ratios = _ratio_table(cells, targets, results)
+    if ratios:
+        parts += ["Ratios (CPU: below 1 is better for the first; rate: above 1 is)", "", ratios, ""]
+    if results.failures:
+        parts += ["Failures:", ""] + [f"- {text}" for text in results.failures] + [""]
+    return "\n".join(parts)
+
+
+def _label(cell, target):
+    return "pgbouncer (session)" if target == "pgbouncer" and cell.needs_session else target
+
+
+def _query_table(cells, targets, results):
+    rows = []
+    for cell in cells:
+        for target in targets:
+            get = lambda field: results.value(cell.name, target, field)
+            title = cell.title
+            if get("connect") is not None:
+                title += f" (connecting {number(get('connect'), 2, 1e-3)} ms)"
+            rows.append([title, _label(cell, target), number(get("rate"), 0), number(get("p50"), 2, 1e-3),
+                         number(get("p99"), 2, 1e-3), number(get("cpu"), 2), number(get("user"), 2),
+                         number(get("system"), 2), number(results.calls.get((cell.name, target)), 2)])
+    return table(["cell", "target", "tx/s", "p50 ms", "p99 ms", "CPU µs/tx", "user", "system", "calls/tx"], rows)
+
+
+def _copy_table(cells, targets, results):
+    rows = []
+    for cell in cells:
+        for target in targets:
+            get = lambda field: results.value(cell.name, target, field)
+            rows.append([cell.title, target, number(get("rate"), 0), number(get("cpu"), 0),
+                         number(get("user"), 0), number(get("system"), 0),
+                         number(results.calls.get((cell.name, target)), 1)])
+    return table(["cell", "target", "MB/s", "CPU ms/GB", "user", "system", "calls/MB"], rows)
+
+
+def _ratio_table(cells, targets, results):
+    pairs = [pair for pair in PAIRS if pair[0] in targets and pair[1] in targets]
+    rows = []
+    for cell in cells:
+        row = [cell.title]
+        for target, rival in pairs:
+            row += [_ratio(results.ratio(cell.name, target, rival, field)) for field in ("cpu", "rate")]
+        rows.append(row)
+    heads = [f"{target}/{_short(rival)} {what}" for target, rival in pairs for what in ("CPU", "rate")]
+    return table(["cell"] + heads, rows) if pairs else ""
+
+
+def _short(name):
+    return name
+
+
+def _ratio(ratio):
+    return "–" if ratio is None else f"{ratio.median:.2f} ({ratio.least:.2f}–{ratio.most:.2f})"
+
+
+def memory_section(memory, idle_seconds):
+    rows = [[target, str(m.clients), number(m.before, 0, 1 / 1024), number(m.after, 0, 1 / 1024),
+             number(m.kb_per_client, 2), number(m.login_seconds, 1)] for target, m in memory.items()]
+    return "\n".join([
+        "## Memory of idle clients", "",
+        "Each client logs in with scram-sha-256, runs one SELECT 1 and stays. Resident memory before and "
+        f"{idle_seconds} s after, 1 KB = 1024 bytes; memory in the kernel is not contained.", "",
+        table(["target", "clients", "before KB", "after KB", "KB per client", "logins took s"], rows), ""])
+
+
+def goals_section(lines):
+    return "\n".join(["## Goals", "", table(["goal", "measured", "limit", "verdict"], [list(l) for l in lines]), ""])
+
+
+def versions(weir_binary):
+    commands = {"PostgreSQL": [str(POSTGRES_BIN / "postgres"), "--version"],
+                "pgbouncer": ["/usr/sbin/pgbouncer", "--version"], "haproxy": ["/usr/sbin/haproxy", "-v"],
+                "pgbench": ["pgbench", "--version"]}
+    if weir_binary:
+        commands["weir"] = [str(weir_binary), "--version"]
+    return [f"{name} {_version(command)}" for name, command in commands.items()]
+
+
+def _version(command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        found = re.search(r"\d+\.\d+\S*", done.stdout + done.stderr)
+        return found.group(0).rstrip(",)") if found else "?"
+    except (OSError, subprocess.TimeoutExpired):
+        return "?"
+
+
+def _commit():
+    def git(*words):
+        return subprocess.run(["git", "-C", str(HERE), *words], capture_output=True, text=True).stdout.strip()
+    changed = " with changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+    return (git("rev-parse", "--short", "HEAD") or "none") + changed
+
+
+def _cpu_model():
+    with open("/proc/cpuinfo") as file:
+        found = re.search(r"^model name\s*: (.*)$", file.read(), re.M)
+    return found.group(1) if found else platform.machine()
