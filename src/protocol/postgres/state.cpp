@@ -1,0 +1,74 @@
+#include "state.h"
+
+#include <algorithm>
+#include <array>
+
+namespace weir::postgres {
+
+Interned intern_settings(InternTable& texts, const SettingMap& map) {
+  if (map.empty()) return {};
+  std::string text;
+  for (const auto& [name, value] : map) {
+    text.append(name).push_back('\0');
+    text.append(value).push_back('\0');
+  }
+  return texts.intern(text);
+}
+
+SettingMap settings_of(const Interned& set) {
+  SettingMap map;
+  std::string_view rest = set.view();
+  const auto take = [&rest] {
+    const size_t end = rest.find('\0');
+    const std::string_view part = rest.substr(0, end);
+    rest.remove_prefix(end + 1);
+    return std::string(part);
+  };
+  while (!rest.empty()) {
+    std::string name = take();
+    map.emplace(std::move(name), take());
+  }
+  return map;
+}
+
+Interned with_setting(InternTable& texts, const Interned& set, std::string_view name,
+                      std::string_view value) {
+  SettingMap map = settings_of(set);
+  map.insert_or_assign(std::string(name), std::string(value));
+  return intern_settings(texts, map);
+}
+
+bool is_carried(std::string_view name) {
+  // Reported by the server, and not for a client to set. session_authorization is undone by the reset instead.
+  static constexpr std::array<std::string_view, 6> kFixed = {
+      "in_hot_standby",  "integer_datetimes", "is_superuser",
+      "server_encoding", "server_version",    "session_authorization"};
+  return std::find(kFixed.begin(), kFixed.end(), name) == kFixed.end();
+}
+
+bool PreparedSet::touch(uint64_t id) {
+  const auto place = places_.find(id);
+  if (place == places_.end()) return false;
+  order_.splice(order_.end(), order_, place->second);
+  return true;
+}
+
+void PreparedSet::add(const Interned& statement) {
+  if (touch(statement.id())) return;
+  order_.push_back(statement);
+  places_.emplace(statement.id(), std::prev(order_.end()));
+}
+
+void PreparedSet::remove(uint64_t id) {
+  const auto place = places_.find(id);
+  if (place == places_.end()) return;
+  order_.erase(place->second);
+  places_.erase(place);
+}
+
+void PreparedSet::clear() {
+  places_.clear();
+  order_.clear();
+}
+
+}  // namespace weir::postgres
