@@ -1,0 +1,220 @@
+// The configuration as plain values, merged and checked: what app builds everything else from. Made
+// by load() (load.h) from a file or from pieces of the command line, then never changed: a reload
+// makes another one. What each option means to an operator: docs/configuration.md; the one table of
+// options: src/config/options.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <weir/base/limits.h>
+#include <weir/base/log.h>
+#include <weir/base/time.h>
+#include <weir/config/secret.h>
+
+namespace weir::config {
+
+using base::Duration;
+using base::kMillisecond;
+using base::kSecond;
+
+constexpr Duration kMinute = 60 * kSecond;
+constexpr Duration kHour = 60 * kMinute;
+
+template <class T>
+using Named = std::map<std::string, T, std::less<>>;
+using Names = std::set<std::string, std::less<>>;  // paths of options, as in the table: "pool.size"
+
+enum class LogFormat : uint8_t { Text, Json };
+enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256 };
+enum class PoolMode : uint8_t { Session, Transaction, Statement };
+enum class Pick : uint8_t { Lifo, RoundRobin, Scatter };
+enum class Queue : uint8_t { Fair, Fifo };
+enum class Durability : uint8_t { Normal, Full };
+
+// Where weir listens. Tcp: host and port; Unix: path; Abstract: path without the leading @.
+struct Address {
+  enum class Kind : uint8_t { Tcp, Unix, Abstract };
+  Kind kind = Kind::Tcp;
+  std::string host;
+  uint16_t port = 0;
+  std::string path;
+
+  std::string text() const;  // as it is written in the configuration
+  bool is_local() const;     // a unix socket or a loopback address
+  friend bool operator==(const Address&, const Address&) = default;
+};
+
+// One server of a database. `host` that begins with / or @ is the directory of a unix socket (as in
+// libpq), which is `host`/.s.PGSQL.`port`.
+struct Host {
+  std::string host;
+  uint16_t port = 0;
+
+  bool is_unix() const { return !host.empty() && (host[0] == '/' || host[0] == '@'); }
+  std::string text()
+      const;  // the key in Config::hosts: "db1:5432", "[::1]:5432", "/run/postgresql:5432"
+  friend bool operator==(const Host&, const Host&) = default;
+};
+
+// A database's URL, taken apart and decoded. User and password have gone to the Database.
+struct Url {
+  std::string scheme;
+  std::vector<Host> hosts;  // none for a file
+  std::string
+      path;  // without the slash: a database name ("" = the client's), a number, or a file's path
+  Named<std::string>
+      parameters;  // what the protocol allows, without host, port, user, password, dbname
+  friend bool operator==(const Url&, const Url&) = default;
+};
+
+struct PoolOptions {
+  PoolMode mode = PoolMode::Transaction;
+  int size = 20;
+  int min = 0;
+  int overflow = 0;
+  Duration overflow_after = 5 * kSecond;
+  Duration acquire_timeout = 30 * kSecond;
+  Duration connect_timeout = 5 * kSecond;
+  struct Retry {
+    Duration min = 250 * kMillisecond;
+    Duration max = 15 * kSecond;
+    friend bool operator==(const Retry&, const Retry&) = default;
+  } retry;
+  Duration idle_timeout = 10 * kMinute;
+  Duration max_lifetime = kHour;
+  Duration check_after = 30 * kSecond;
+  Duration check_interval = 60 * kSecond;
+  std::string reset = "auto";  // auto | always | never | SQL text
+  std::string connect_query;
+  Pick pick = Pick::Lifo;
+  Queue queue = Queue::Fair;
+  Duration queue_notice = 5 * kSecond;
+  int prepared_statements = 200;   // 0 = off
+  int max_server_connections = 0;  // over all users of the database; 0 = no limit
+  int max_client_connections = 0;
+  friend bool operator==(const PoolOptions&, const PoolOptions&) = default;
+};
+
+struct Timeouts {  // 0 = off
+  Duration query = 0;
+  Duration transaction = 0;
+  Duration idle_in_transaction = 0;
+  Duration client_idle = 0;
+  Duration client_login = 60 * kSecond;
+  Duration client_stall = 0;
+  Duration cancel = 10 * kSecond;
+  friend bool operator==(const Timeouts&, const Timeouts&) = default;
+};
+
+struct Log {
+  base::LogLevel level = base::LogLevel::Info;
+  LogFormat format = LogFormat::Text;
+  std::string file = "stderr";
+  Duration slow_query = kSecond;  // 0 = off
+};
+
+struct Tcp {
+  bool keepalive = true;
+  Duration keepalive_idle = 0;  // 0 = the system's
+  Duration user_timeout = 0;    // 0 = the system's
+  int backlog = 512;
+};
+
+struct Limits {
+  size_t statement_bytes = base::kStatementBytesMax;
+  size_t login_bytes = base::kLoginBytesMax;
+};
+
+struct Listener {
+  std::string protocol;  // a ProtocolDescriptor's name
+  Address address;
+  unsigned mode = 0777;  // of a unix socket
+  std::string group;     // of a unix socket; "" = weir's own
+  std::string database;  // "" = the client says; filled in when it cannot and there is only one
+  friend bool operator==(const Listener&, const Listener&) = default;
+};
+
+struct Http {
+  std::optional<Address> address;  // absent: no page
+};
+
+struct Admin {
+  std::optional<Address> socket;  // absent: app chooses the place
+  std::vector<std::string> users;
+  std::vector<std::string> stats_users;
+};
+
+struct Auth {
+  AuthMethod method = AuthMethod::ScramSha256;
+  std::string users_file;  // as opened: relative names have become absolute ones
+  int scram_iterations = 4096;
+};
+
+// Keyed by login name. Of `pool` only size and mode, and of `timeouts`, count what `given` names.
+struct User {
+  std::string name;
+  Secret password;  // plain text, md5… or SCRAM-SHA-256$…; empty = cannot log in with a password
+  PoolOptions pool;
+  Timeouts timeouts;
+  int max_client_connections = 0;
+  int max_server_connections = 0;
+  Names given;
+};
+
+struct Database {
+  std::string name;      // "*" = any name that no other entry has
+  std::string protocol;  // a ProtocolDescriptor's name
+  Url url;
+  std::string user;   // "" = the client's own name
+  Secret password;    // empty = the user's own secret
+  PoolOptions pool;   // merged with the defaults
+  Timeouts timeouts;  // merged with the defaults
+  Named<std::string> settings;
+  bool create = true;
+  Durability durability = Durability::Normal;
+  int lanes = 2;
+  Names given;  // what was set in this entry itself
+};
+
+struct HostLimit {
+  int max_server_connections = 0;
+};
+
+struct Defaults {
+  PoolOptions pool;
+  Timeouts timeouts;
+  Names given;
+};
+
+struct Config {
+  std::string source;  // the file, or what stands for it: "the command line", "the demo"
+  std::vector<std::string> files;  // everything that was read, in order
+  int workers = 0;                 // 0 = auto: one for each core
+  Log log;
+  Duration shutdown_timeout = 30 * kSecond;
+  int max_clients = 10000;
+  Tcp tcp;
+  Limits limits;
+  std::vector<Listener> listeners;
+  Http http;
+  Admin admin;
+  Auth auth;
+  Named<User> users;       // of the file and of auth.users_file
+  Named<HostLimit> hosts;  // keyed as Host::text() says
+  Defaults defaults;
+  Named<Database> databases;
+
+  // The entry that serves `name`: its own, else "*", else null.
+  const Database* database(std::string_view name) const;
+  const User* user(std::string_view name) const;
+};
+
+}  // namespace weir::config

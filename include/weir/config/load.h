@@ -1,0 +1,121 @@
+// From text to Config: a file with its includes, or pieces of the command line. All errors at once.
+// Blocking file reads; called at start, at a reload and by `weir check`, never inside a relay.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <weir/base/result.h>
+#include <weir/config/config.h>
+
+namespace weir::config {
+
+// What config learns of a protocol. `app` passes these in as values.
+struct ProtocolDescriptor {
+  enum class Path : uint8_t {
+    Name,    // scheme://hosts/name: a database; absent = the name that the client asked for
+    Number,  // scheme://hosts/number; absent = 0
+    File,    // scheme:///path/of/a/file: no hosts
+  };
+  struct Parameter {
+    std::string name;
+    std::vector<std::string> values = {};  // empty: any
+  };
+  std::string name;          // of the protocol: "postgres"
+  std::string clients = {};  // the protocol of the clients of its databases; "" = its own name
+  std::vector<std::string> schemes;  // of URLs: "postgres", "postgresql"
+  Path path = Path::Name;
+  uint16_t server_port = 0;  // of a URL without a port
+  uint16_t listen_port = 0;  // of 127.0.0.1 when no file says otherwise; 0: cannot be listened for
+  bool clients_name_database = true;  // false: a listener needs `database` unless there is only one
+  std::vector<Parameter> parameters =
+      {};  // of URLs; host, port, user, password, dbname mean what libpq says
+  std::vector<std::string> options =
+      {};  // allowed of: user password settings create durability lanes
+};
+
+// The world as load() sees it. An empty `variable` stands for getenv.
+struct Surroundings {
+  std::vector<ProtocolDescriptor> protocols;
+  std::function<std::optional<std::string>(const std::string& name)> variable = {};
+};
+
+// One thing wrong. text() is what people see, never with a secret:
+//   weir.yaml:3:9: defaults.pool.size: expected a whole number of at least 1
+//       size: many
+//             ^
+struct Problem {
+  std::string file;
+  int line = 0;  // from 1; 0: the whole file, or no file at all
+  int column = 0;
+  std::string key;
+  std::string expected;
+  std::string source;  // the line, masked where it may hold a secret
+  std::string text() const;
+};
+
+// Like Result<Config>, with every error.
+struct [[nodiscard]] Loaded {
+  Config config;
+  std::vector<Problem> problems;
+
+  explicit operator bool() const { return problems.empty(); }
+  std::string report() const;  // all problems, one text
+  base::Error error() const { return {base::ErrorKind::Config, report()}; }
+};
+
+Loaded load(const std::string& file, const Surroundings& around);
+// The same for a text at hand; relative names in it start at the directory of `file`.
+Loaded load_text(std::string_view text, const std::string& file, const Surroundings& around);
+
+// ---------------------------------------------------------------- without a file
+
+// `origin` is what an error names: "--database", "$WEIR_DATABASE_APP".
+struct Piece {
+  std::string origin;
+  std::string text;
+};
+
+struct Pieces {
+  std::vector<Piece> databases;  // NAME=URL
+  std::vector<Piece> listeners;  // PROTOCOL:ADDRESS
+};
+
+// Every $WEIR_DATABASE_NAME of an environment like `environ`, as a piece with the name lower-cased.
+std::vector<Piece> database_pieces(const char* const* environment);
+
+// Clients log in with each URL's user and password, on `listeners` or else on 127.0.0.1 at the
+// protocols' listen_port. When no URL has a password, everybody is let in, but only on local
+// addresses.
+Loaded from_pieces(const Pieces& pieces, const Surroundings& around);
+
+// Database demo in `sqlite_file`, user and password demo, who is console admin; postgres on
+// 127.0.0.1:6432, page on :9930. The first descriptor whose URLs are files serves it.
+Loaded demo(const std::string& sqlite_file, const Surroundings& around);
+
+// PROTOCOL:ADDRESS and addresses alone: host:port, [v6]:port, unix:/path, unix:@name. Errors of
+// kind Config.
+base::Result<Listener> parse_listener(std::string_view text, const Surroundings& around);
+base::Result<Address> parse_address(std::string_view text);
+// 250ms 30s 10m 1h 2d 0, with a unit unless 0; 64KiB 1MiB 1GiB, or bytes without a unit.
+base::Result<Duration> parse_duration(std::string_view text);
+base::Result<size_t> parse_size(std::string_view text);
+
+// PgBouncer's userlist.txt: "user" "secret", "" inside quotes for a quote, ; for a comment. Text of
+// `file`.
+struct UserSecret {
+  std::string name;
+  Secret secret;
+  int line = 0;
+};
+struct UsersFile {
+  std::vector<UserSecret> users;
+  std::vector<Problem> problems;
+};
+UsersFile parse_users_file(std::string_view text, const std::string& file);
+
+}  // namespace weir::config
