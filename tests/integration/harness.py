@@ -1,5 +1,9 @@
 """Everything a test needs, in one import."""
 
+import os
+
+import pytest
+
 from support import messages as pg
 from support.fake_server import FakeServer
 from support.gate import Gate
@@ -8,10 +12,6 @@ from support.pooler import TARGET, merge, start_target
 from support.postgres_server import LOGIN_ROLES, PASSWORD, PostgresServer
 from support.waiting import accepts, eventually, free_port
 from support.wire import Closed, ServerError, Wire
-
-import os
-
-import pytest
 
 LONG = os.environ.get("WEIR_TEST_LONG") == "1"
 
@@ -38,6 +38,14 @@ def outcome(messages):
 def still_silent(wire, wait_s=0.3):
     """Nothing arrives. Used only where the absence itself is the statement under test."""
     return not wire.readable(wait_s)
+
+
+def assert_usable(pool, user="app"):
+    """A newcomer gets a server in a clean state and nobody else's answers."""
+    with pool.client(user) as newcomer:
+        found = newcomer.query("select 'mine' as mine")
+        assert types(found) == "TDCZ", found
+        assert rows(found) == [["mine"]] and statuses(found) == ["I"], found
 
 
 __all__ = [name for name in dir() if not name.startswith("_")]
