@@ -12,7 +12,7 @@ PAIRS = (("weir", "pgbouncer"), ("weir", "haproxy"), ("pgbouncer", "haproxy"))
 
 
 def table(heads, rows):
-    lines = ["| " + " | ".join(heads) + " |", "|---" * 1 + "|" + "---:|" * (len(heads) - 1)]
+    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines)
 
@@ -21,10 +21,11 @@ def number(value, digits=1, scale=1.0):
     return "–" if value is None else f"{value * scale:.{digits}f}"
 
 
-def head(arguments, stack_versions):
+def head(command, load, stack_versions):
+    """`load` is the machine's load average from before the measurement."""
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     lines = ["# Measured: weir and other proxies", "",
-             f"- command: `{arguments}`", f"- date: {now}",
+             f"- command: `{command}`", f"- date: {now}, load average before: {load:.2f}",
              f"- kernel: {platform.release()}, {os.cpu_count()} CPUs ({_cpu_model()})",
              f"- versions: {', '.join(stack_versions)}", f"- commit: {_commit()}", ""]
     return "\n".join(lines)
@@ -55,9 +56,12 @@ def section(title, cells, targets, results):
     ratios = _ratio_table(cells, targets, results)
     if ratios:
         parts += ["Ratios (CPU: below 1 is better for the first; rate: above 1 is)", "", ratios, ""]
-    if results.failures:
-        parts += ["Failures:", ""] + [f"- {text}" for text in results.failures] + [""]
+    parts += bullets("Failures", results.failures) + bullets("Notes", results.notes)
     return "\n".join(parts)
+
+
+def bullets(title, texts):
+    return [f"{title}:", ""] + [f"- {text}" for text in texts] + [""] if texts else []
 
 
 def _label(cell, target):
@@ -97,26 +101,23 @@ def _ratio_table(cells, targets, results):
         for target, rival in pairs:
             row += [_ratio(results.ratio(cell.name, target, rival, field)) for field in ("cpu", "rate")]
         rows.append(row)
-    heads = [f"{target}/{_short(rival)} {what}" for target, rival in pairs for what in ("CPU", "rate")]
+    heads = [f"{target}/{rival} {what}" for target, rival in pairs for what in ("CPU", "rate")]
     return table(["cell"] + heads, rows) if pairs else ""
-
-
-def _short(name):
-    return name
 
 
 def _ratio(ratio):
     return "–" if ratio is None else f"{ratio.median:.2f} ({ratio.least:.2f}–{ratio.most:.2f})"
 
 
-def memory_section(memory, idle_seconds):
+def memory_section(memory, failures, idle_seconds):
     rows = [[target, str(m.clients), number(m.before, 0, 1 / 1024), number(m.after, 0, 1 / 1024),
              number(m.kb_per_client, 2), number(m.login_seconds, 1)] for target, m in memory.items()]
     return "\n".join([
         "## Memory of idle clients", "",
         "Each client logs in with scram-sha-256, runs one SELECT 1 and stays. Resident memory before and "
         f"{idle_seconds} s after, 1 KB = 1024 bytes; memory in the kernel is not contained.", "",
-        table(["target", "clients", "before KB", "after KB", "KB per client", "logins took s"], rows), ""])
+        table(["target", "clients", "before KB", "after KB", "KB per client", "logins took s"], rows), ""]
+        + bullets("Failures", failures))
 
 
 def goals_section(lines):

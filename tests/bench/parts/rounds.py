@@ -23,6 +23,7 @@ class Results:
         self.samples = defaultdict(dict)     # (cell, target) -> {round: Sample}
         self.calls = {}                      # (cell, target) -> system calls for each unit
         self.failures = []
+        self.notes = []
 
     def value(self, cell, target, field):
         """The median over the rounds; of user and system time, which are coarse, the mean."""
@@ -42,7 +43,7 @@ class Results:
         return Ratio(median(ratios), min(ratios), max(ratios)) if ratios else None
 
     def fail(self, cell, target, problem):
-        self.failures.append(f"{cell.name}, {target}: {problem}")
+        self.failures.append(" ".join(f"{cell.name}, {target}: {problem}".split()))
         print(f"FAILED {self.failures[-1]}", file=sys.stderr)
 
 

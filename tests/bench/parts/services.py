@@ -47,7 +47,18 @@ def unprivileged(death_signal="TERM"):
 def fill(template, values):
     """Replaces @NAME@ in a file of conf/ (or another one)."""
     text = (HERE / "conf" / template).read_text()
-    return re.sub(r"@([A-Z_]+)@", lambda found: str(values[found.group(1)]), text)
+    try:
+        return re.sub(r"@([A-Z_]+)@", lambda found: str(values[found.group(1)]), text)
+    except KeyError as name:
+        raise ServiceError(f"{template}: nothing fills in {name}") from None
+
+
+def owned_directory(path):
+    """A new directory for the user that the services run as."""
+    path.mkdir(mode=0o755)
+    if os.geteuid() == 0:
+        shutil.chown(path, "postgres", "postgres")
+    return path
 
 
 class Service:
@@ -119,7 +130,7 @@ class Workshop:
             shutil.copy(weir_binary, self.weir)
             self.weir.chmod(0o755)
         self.copy_client = self.directory / "copyclient"
-        self.data = self._own(self.directory / "data")
+        self.data = owned_directory(self.directory / "data")
 
     def prepare(self):
         compiler = ["nice", "-n", "10", os.environ.get("CC", "cc"), "-std=c11", "-O2", "-D_GNU_SOURCE"]
@@ -130,22 +141,13 @@ class Workshop:
         if done.returncode != 0:
             raise ServiceError("initdb: " + done.stderr.strip())
 
-    def section_directory(self, name):
-        return self._own(self.directory / name)
-
-    def _own(self, path):
-        path.mkdir(mode=0o755)
-        if os.geteuid() == 0:
-            shutil.chown(path, "postgres", "postgres")
-        return path
-
 
 class Stack:
     """PostgreSQL and the wanted proxies, running with one CPU affinity. Use as a context manager."""
 
     def __init__(self, workshop, name, targets, cpus, workers=1, auth="trust"):
         self.workshop, self.targets, self.cpus = workshop, targets, cpus
-        self.directory = workshop.section_directory(name)
+        self.directory = owned_directory(workshop.directory / name)
         self.workers, self.auth = workers, auth
         self.password = "" if auth == "trust" else PASSWORD
         self.server_port = free_port()
@@ -239,6 +241,7 @@ class Stack:
         service.wait_ready(self.password)
 
     def _weir_command(self, values):
+        owned_directory(self.directory / "weir-admin")
         (self.directory / "weir.yaml").write_text(fill(self.workshop.weir_config, values))
         return [str(self.workshop.weir), "-c", str(self.directory / "weir.yaml")]
 
