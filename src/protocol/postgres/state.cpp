@@ -1,5 +1,7 @@
 #include "state.h"
 
+#include "wire.h"
+
 #include <algorithm>
 #include <array>
 
@@ -36,6 +38,12 @@ Interned with_setting(InternTable& texts, const Interned& set, std::string_view 
   SettingMap map = settings_of(set);
   map.insert_or_assign(std::string(name), std::string(value));
   return intern_settings(texts, map);
+}
+
+bool ServerState::reported_setting(std::string_view name) const {
+  return is_carried(name) && std::any_of(reported.begin(), reported.end(), [&](const auto& pair) {
+           return lower_case(pair.first) == name;
+         });
 }
 
 bool is_carried(std::string_view name) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <weir/base/intern.h>
+#include <weir/protocol/postgres.h>
 #include <weir/protocol/protocol.h>
 
 namespace weir::postgres {
@@ -21,7 +22,6 @@ using base::InternTable;
 
 // A set of settings is one interned text: name NUL value NUL …, names in lower case and in order. Equal sets are
 // therefore one node.
-using SettingMap = std::map<std::string, std::string, std::less<>>;
 Interned intern_settings(InternTable& texts, const SettingMap& map);
 SettingMap settings_of(const Interned& set);
 Interned with_setting(InternTable& texts, const Interned& set, std::string_view name, std::string_view value);
@@ -29,16 +29,19 @@ Interned with_setting(InternTable& texts, const Interned& set, std::string_view 
 // ParameterStatus names that a client cannot set, so that they are never carried.
 bool is_carried(std::string_view name);
 
+using StatementMap = std::unordered_map<std::string, Interned>;
+
 struct ClientState final : protocol::ClientState {
   protocol::Admission::ClientOptions options;
   uint64_t session_id = 0;      // its low 31 bits are the process id that the client was told
   uint32_t cancel_secret = 0;
   Interned startup;             // the settings of its start-up packet, in the server's spelling
   Interned wanted;              // what must be in force while it holds a server
-  // Named statements: name -> text NUL parameter types, as in Parse. Null until the first one.
-  std::unique_ptr<std::unordered_map<std::string, Interned>> prepared;
-  std::string unnamed;          // the last unnamed Parse, without its head; empty: none
+  // Named statements: name -> statement key (text.h). Null until the first one.
+  std::unique_ptr<StatementMap> prepared;
+  std::string unnamed;          // the last unnamed statement, as a key of text.h; empty: none
   uint64_t unnamed_mark = 0;    // which one it is; see ServerState::unnamed_mark
+  uint32_t unnamed_count = 0;
   uint64_t body_left = 0;       // of the message being relayed
   bool body_dropped = false;    // that body goes nowhere
   bool skip_to_sync = false;    // weir answered an error without a server: all but Sync is dropped
@@ -52,7 +55,7 @@ struct Entry {
   enum class Fate : uint8_t { Forward, Swallow, Fake, Poison };
   Kind kind = Kind::Query;
   Fate fate = Fate::Forward;
-  bool maybe = false;           // a Sync that the server ignores if it is in COPY mode when it gets there
+  uint8_t traits = 0;           // of the text of a Query, or of what an Execute may run (text.h)
   Interned statement = {};      // Parse, Close: what the maps must be told if it fails
   std::string name = {};        // Parse, Close: the client's name of it
   std::string fake = {};
@@ -106,9 +109,12 @@ class PreparedSet {
 struct ServerState final : protocol::ServerState {
   int64_t remote_id() const override { return process_id; }
 
+  // Is this (in lower case) a setting that ParameterStatus reports and weir carries?
+  bool reported_setting(std::string_view name) const;
+
   int32_t process_id = 0;       // BackendKeyData; 0: none came, cancel does nothing
   std::string cancel_key;
-  SettingMap reported;          // ParameterStatus as it stands
+  SettingMap reported;          // ParameterStatus as it stands, names as the server spells them
   SettingMap base;              // ParameterStatus at login: what RESET goes back to
   Interned in_force;            // the carried settings that weir or the client has made valid here
   bool settings_unknown = false;// RESET or DISCARD ALL ran: attach() starts from RESET ALL
@@ -122,9 +128,10 @@ struct ServerState final : protocol::ServerState {
   uint64_t body_left = 0;       // of the message being relayed to the client
   bool body_dropped = false;
   bool client_body_open = false;// a client's message to this server is half forwarded
-  bool rows_seen = false;       // a row was sent since the last CommandComplete
-  bool row_description_seen = false;
-  bool suspect = false;         // the running statement's text may create something (see text.h)
+  bool unsynced = false;        // extended messages were sent behind the last Sync
+  uint32_t syncs_ignored = 0;   // Syncs that came in COPY mode: the server answers them only if it had left it
+  bool rows_seen = false;       // a row or its description was sent since the last CommandComplete
+  uint8_t bound_traits = 0;     // of the statements that were bound in this turn
   bool reset_seen = false;      // this turn ran RESET or DISCARD ALL
 };
 

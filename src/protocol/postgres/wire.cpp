@@ -153,7 +153,9 @@ ErrorFields error_fields(const Error& error, std::string_view severity) {
 
 void append_error(std::string& out, const ErrorFields& fields) { append_fields(out, 'E', fields); }
 void append_notice(std::string& out, const ErrorFields& fields) { append_fields(out, 'N', fields); }
-void append_fatal(std::string& out, const Error& error) { append_error(out, error_fields(error, "FATAL")); }
+void append_fatal(std::string& out, const Error& error) {
+  append_error(out, error_fields(error, "FATAL"));
+}
 
 // ---------------------------------------------------------------- a server's messages
 
@@ -169,11 +171,14 @@ void append_backend_key(std::string& out, uint32_t process_id, Bytes key) {
   MessageBuilder(out, 'K').int32(process_id).raw(key);
 }
 
-void append_command_complete(std::string& out, std::string_view tag) { MessageBuilder(out, 'C').text(tag); }
+void append_command_complete(std::string& out, std::string_view tag) {
+  MessageBuilder(out, 'C').text(tag);
+}
 void append_ready(std::string& out, char status) { MessageBuilder(out, 'Z').int8(status); }
 
 void append_negotiate(std::string& out, const std::vector<std::string>& unknown_options) {
-  // 55.7 says "newest minor protocol version"; PostgreSQL sends, and libpq reads, the whole version number.
+  // 55.7 says "newest minor protocol version"; PostgreSQL sends, and libpq reads, the whole version
+  // number.
   MessageBuilder message(out, 'v');
   message.int32(kVersion30).int32(static_cast<uint32_t>(unknown_options.size()));
   for (const std::string& name : unknown_options) message.text(name);
@@ -192,7 +197,9 @@ void append_cancel_request(std::string& out, uint32_t process_id, Bytes key) {
   MessageBuilder(out, '\0').int32(kCancelCode).int32(process_id).raw(key);
 }
 
-void append_password(std::string& out, std::string_view password) { MessageBuilder(out, 'p').text(password); }
+void append_password(std::string& out, std::string_view password) {
+  MessageBuilder(out, 'p').text(password);
+}
 
 void append_sasl_initial(std::string& out, std::string_view mechanism, Bytes data) {
   MessageBuilder(out, 'p').text(mechanism).int32(static_cast<uint32_t>(data.size())).raw(data);
@@ -223,12 +230,26 @@ std::string lower_case(std::string_view text) {
   return out;
 }
 
+namespace {
+
+constexpr size_t kNoTail = 9;
+
+// How many bytes follow this one.
+size_t utf8_tail(unsigned char lead) {
+  if (lead < 0x80) return 0;
+  if (lead < 0xc2 || lead > 0xf4) return kNoTail;
+  if (lead < 0xe0) return 1;
+  return lead < 0xf0 ? 2 : 3;
+}
+
+}  // namespace
+
 bool is_utf8(Bytes text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   for (size_t i = 0; i < text.size();) {
     const unsigned char lead = byte(i);
-    const size_t tail = lead < 0x80 ? 0 : lead < 0xc2 ? 9 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : lead < 0xf5 ? 3 : 9;
-    if (tail == 9 || text.size() - i <= tail) return false;
+    const size_t tail = utf8_tail(lead);
+    if (tail == kNoTail || text.size() - i <= tail) return false;
     for (size_t k = 1; k <= tail; ++k)
       if ((byte(i + k) & 0xc0) != 0x80) return false;
     // Overlong forms, surrogates, and what lies above U+10FFFF (RFC 3629, section 4).

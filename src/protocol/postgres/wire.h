@@ -1,5 +1,5 @@
-// The messages of PostgreSQL's protocol that only weir's own dialogues and its link send: a client's messages
-// towards a server. What servers send is public, in <weir/protocol/postgres.h>.
+// The messages of PostgreSQL's protocol that only weir's own dialogues and its link send: a
+// client's messages towards a server. What servers send is public, in <weir/protocol/postgres.h>.
 // Pure functions that append to a string; any thread.
 // Layouts: PostgreSQL's manual, 55.7 "Message Formats".
 #pragma once

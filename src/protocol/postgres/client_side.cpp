@@ -1,0 +1,422 @@
+#include <weir/base/limits.h>
+
+#include <algorithm>
+
+#include "link.h"
+#include "text.h"
+#include "wire.h"
+
+namespace weir::postgres {
+
+namespace {
+
+// A Bind that every server refuses, as weir names no statement like this.
+constexpr std::string_view kNoSuchStatement = "weir_none";
+constexpr size_t kNameBytesMax = 64 * 1024;
+
+std::string poison_message() {
+  std::string body("\0", 1);
+  body.append(kNoSuchStatement).append("\0\0\0\0\0\0\0", 7);
+  std::string message("B");
+  base::append_be32(message, static_cast<uint32_t>(body.size() + 4));
+  return message + body;
+}
+
+std::string error_message(std::string sqlstate, std::string text) {
+  std::string out;
+  append_error(out, {.sqlstate = std::move(sqlstate), .message = std::move(text)});
+  return out;
+}
+
+std::string no_statement_error(std::string_view name) {
+  if (name.empty()) return error_message("26000", "unnamed prepared statement does not exist");
+  return error_message("26000", "prepared statement \"" + std::string(name) + "\" does not exist");
+}
+
+std::string block_error() {
+  return error_message("0A000", "transaction blocks are not allowed in statement pooling mode");
+}
+
+// Describe or Close of a statement by its name on the server.
+std::string statement_message(char type, const std::string& name) {
+  std::string out;
+  MessageBuilder(out, type).int8('S').text(name);
+  return out;
+}
+
+std::string empty_message(char type) { return std::string{type, 0, 0, 0, 4}; }
+
+}  // namespace
+
+bool read_head(Bytes in, Head& head) {
+  const uint32_t length = base::load_be32(in.data() + 1);
+  head = {in[0], size_t{length} + 1};
+  return length >= 4 && length <= base::kPieceBytesMax;
+}
+
+Progress ClientSide::judge(Bytes in) {
+  size_t used = 0;
+  while (used < in.size()) {
+    const Bytes rest = in.substr(used);
+    if (client_.body_left > 0) {
+      const size_t count = std::min<uint64_t>(client_.body_left, rest.size());
+      if (!client_.body_dropped) sink_.to_server.add(rest.substr(0, count));
+      client_.body_left -= count;
+      if (client_.body_left == 0 && server_) server_->client_body_open = false;
+      used += count;
+      continue;
+    }
+    if (rest.size() < kHeadBytes) return {Next::Feed, used, kHeadBytes};
+    Head head;
+    if (!read_head(rest, head)) return fail("message length is impossible");
+    if (flush_ || !sink_.to_server.has_room(1024) || !sink_.to_client.has_room(1024))
+      return {Next::Flush, used, 0};
+    Progress step = message(rest, head);
+    used += step.consumed;
+    step.consumed = used;
+    if (step.next != Next::Feed || step.want > 0) return step;
+  }
+  if (server_) settle(*server_, sink_);
+  return {Next::Feed, used, kHeadBytes};
+}
+
+Progress ClientSide::message(Bytes in, Head head) {
+  if (client_.skip_to_sync && head.type != 'S' && head.type != 'X') return drop(in, head);
+  switch (head.type) {
+    case 'X': return {Next::Leave, in.size(), 0};
+    case 'S': return on_sync(in, head);
+    case 'd':
+    case 'c':
+    case 'f': return on_copy(in, head);
+    case 'H': return server_ ? pass(in, head) : drop(in, head);
+    case 'Q':
+    case 'F':
+    case 'P':
+    case 'B':
+    case 'D':
+    case 'E':
+    case 'C': break;
+    default: return fail("unknown message type");
+  }
+  if (!server_) return {Next::NeedServer, 0, 0};
+  if (server_->settings_unknown && server_->ledger.empty() && server_->status != 'E' &&
+      !server_->unsynced)
+    return {Next::Reattach, 0, 0};
+  if (server_->ledger.size() >= base::kLedgerEntriesMax) return fail("too many requests in flight");
+  sink_.turn_began = true;
+  if (head.type == 'Q') return on_query(in, head);
+  if (head.type == 'F') {
+    owe(Entry::Kind::Call);
+    return pass(in, head);
+  }
+  server_->unsynced = true;
+  return dispatch_extended(in, head);
+}
+
+Progress ClientSide::dispatch_extended(Bytes in, Head head) {
+  switch (head.type) {
+    case 'P': return on_parse(in, head);
+    case 'B': return on_bind(in, head);
+    case 'E': owe(Entry::Kind::Execute); return pass(in, head);
+    default: return on_describe_or_close(in, head);
+  }
+}
+
+// The text of a simple query is looked at only when its first letters say that it matters.
+Progress ClientSide::on_query(Bytes in, Head head) {
+  const size_t here = std::min(in.size(), head.total);
+  uint8_t traits = 0;
+  if (may_have_traits(in.substr(kHeadBytes, here - kHeadBytes))) {
+    const size_t wanted = std::min(head.total, size_t{16 * 1024});
+    if (here < wanted) return need(in, wanted, wanted);
+    if (here == head.total) {
+      const std::string_view sql = in.substr(kHeadBytes, head.total - kHeadBytes - 1);
+      traits = traits_of(sql);
+      if ((traits & kBeginsBlock) && client_.options.statement_mode) return refuse_block(in, head);
+      if ((traits & kDeallocates) && carries_names()) return deallocate(in, head, sql);
+      traits = traits_on(*server_, traits, sql);
+    }
+  }
+  client_.unnamed.clear();  // "Extended Query", 55.2.3: a simple Query destroys the unnamed statement
+  client_.unnamed_mark = server_->unnamed_mark = 0;
+  owe(Entry::Kind::Query);
+  server_->ledger.back().traits = traits;
+  return pass(in, head);
+}
+
+Progress ClientSide::on_parse(Bytes in, Head head) {
+  if (in.size() < head.total) return need(in, head.total, client_.options.statement_bytes_max);
+  const Bytes body = in.substr(kHeadBytes, head.total - kHeadBytes);
+  const size_t name_end = body.find('\0');
+  if (name_end == Bytes::npos || body.find('\0', name_end + 1) == Bytes::npos)
+    return fail("Parse message is not well formed");
+  const Bytes rest = body.substr(name_end + 1);
+  const uint8_t traits = traits_of(rest.substr(0, rest.find('\0')));
+  if ((traits & kBeginsBlock) && client_.options.statement_mode)
+    return poison(in, head, Entry::Kind::Parse, block_error());
+  if (!carries_names()) {
+    server_->bound_traits |= traits;
+    owe(Entry::Kind::Parse);
+    return pass(in, head);
+  }
+  if (name_end > 0) return on_parse_named(in, head, std::string(body.substr(0, name_end)), rest);
+  client_.unnamed.assign(1, static_cast<char>(traits)).append(rest);
+  if (client_.unnamed.capacity() > 64 * 1024) client_.unnamed.shrink_to_fit();
+  client_.unnamed_mark = client_.session_id << 32 | ++client_.unnamed_count;
+  server_->unnamed_mark = client_.unnamed_mark;
+  owe(Entry::Kind::Parse);
+  return pass(in, head);
+}
+
+Progress ClientSide::on_parse_named(Bytes in, Head head, std::string name, Bytes rest) {
+  if (find(name))
+    return poison(in, head, Entry::Kind::Parse,
+                  error_message("42P05", "prepared statement \"" + name + "\" already exists"));
+  const Interned statement = texts_.intern(statement_key(rest));
+  if (!client_.prepared) client_.prepared = std::make_unique<StatementMap>();
+  client_.prepared->emplace(name, statement);
+  Entry entry{.kind = Entry::Kind::Parse, .statement = statement, .name = std::move(name)};
+  if (server_->prepared.touch(statement.id())) {
+    entry.fate = Entry::Fate::Fake;
+    entry.fake = empty_message('1');
+    server_->ledger.push(std::move(entry));
+    emit_fakes(*server_, sink_);
+    return drop(in, head);
+  }
+  make_room(1);
+  server_->prepared.add(statement);
+  send_parse(server_name(statement.id()), rest);
+  server_->ledger.push(std::move(entry));
+  return done(head.total);
+}
+
+// Bind: only as much is looked at as the two names take; the parameters stream.
+Progress ClientSide::on_bind(Bytes in, Head head) {
+  const Bytes here = in.substr(0, std::min(in.size(), head.total));
+  const size_t portal_end = here.find('\0', kHeadBytes);
+  const size_t name_end = portal_end == Bytes::npos ? portal_end : here.find('\0', portal_end + 1);
+  if (name_end == Bytes::npos) {
+    if (here.size() == head.total) return fail("Bind message is not well formed");
+    return need(in, std::min(head.total, std::max<size_t>(here.size() * 2, 64)), kNameBytesMax);
+  }
+  const Bytes name = here.substr(portal_end + 1, name_end - portal_end - 1);
+  if (!carries_names()) {
+    owe(Entry::Kind::Bind);
+    return pass(in, head);
+  }
+  if (name.empty()) {
+    if (!ensure_unnamed())
+      return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
+    note_bound(client_.unnamed);
+    owe(Entry::Kind::Bind);
+    return pass(in, head);
+  }
+  const Interned* statement = find(name);
+  if (!statement) return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
+  ensure_prepared(*statement);
+  note_bound(statement->view());
+  owe(Entry::Kind::Bind);
+  const std::string known = server_name(statement->id());
+  std::string front("B");
+  base::append_be32(front, static_cast<uint32_t>(head.total - 1 - name.size() + known.size()));
+  sink_.to_server.add_copy(front);
+  sink_.to_server.add(here.substr(kHeadBytes, portal_end + 1 - kHeadBytes));
+  sink_.to_server.add_copy(known);
+  sink_.to_server.add(here.substr(name_end));
+  client_.body_left = head.total - here.size();
+  client_.body_dropped = false;
+  server_->client_body_open = client_.body_left > 0;
+  return done(here.size());
+}
+
+Progress ClientSide::on_describe_or_close(Bytes in, Head head) {
+  if (in.size() < head.total) return need(in, head.total, kNameBytesMax);
+  const Bytes body = in.substr(kHeadBytes, head.total - kHeadBytes);
+  if (body.size() < 2 || body.find('\0') != body.size() - 1)
+    return fail("Describe or Close message is not well formed");
+  const bool describes = head.type == 'D';
+  const std::string name(body.substr(1, body.size() - 2));
+  if (body[0] != 'S' || !carries_names()) {
+    owe(describes ? Entry::Kind::Describe : Entry::Kind::Close);
+    return pass(in, head);
+  }
+  if (!describes) return on_close(in, head, name);
+  if (name.empty()) {
+    if (!ensure_unnamed()) return poison(in, head, Entry::Kind::Describe, no_statement_error(name));
+    owe(Entry::Kind::Describe);
+    return pass(in, head);
+  }
+  const Interned* statement = find(name);
+  if (!statement) return poison(in, head, Entry::Kind::Describe, no_statement_error(name));
+  ensure_prepared(*statement);
+  owe(Entry::Kind::Describe);
+  sink_.to_server.add_copy(statement_message('D', server_name(statement->id())));
+  return done(head.total);
+}
+
+// A client's statement is only forgotten: the server keeps it for the next client with the same text.
+Progress ClientSide::on_close(Bytes in, Head head, std::string name) {
+  Entry entry{.kind = Entry::Kind::Close, .fate = Entry::Fate::Fake, .fake = empty_message('3')};
+  if (name.empty()) {
+    client_.unnamed.clear();
+    client_.unnamed_mark = 0;
+  } else if (const Interned* statement = find(name)) {
+    entry.statement = *statement;
+    client_.prepared->erase(name);
+    entry.name = std::move(name);
+  }
+  server_->ledger.push(std::move(entry));
+  emit_fakes(*server_, sink_);
+  return drop(in, head);
+}
+
+Progress ClientSide::on_sync(Bytes in, Head head) {
+  if (head.total != kHeadBytes) return fail("Sync message is not well formed");
+  if (!server_) {  // nothing is open: what the server would say is known
+    client_.skip_to_sync = false;
+    std::string ready;
+    append_ready(ready, 'I');
+    sink_.to_client.add_copy(ready);
+    return done(head.total);
+  }
+  if (server_->copy == Copy::In) {
+    ++server_->syncs_ignored;  // "COPY Operations", 55.2.6
+  } else {
+    owe(Entry::Kind::Sync);
+    server_->unsynced = false;
+  }
+  return pass(in, head);
+}
+
+// Outside COPY mode a server ignores these, so those of a client whose COPY has failed may go either way.
+Progress ClientSide::on_copy(Bytes in, Head head) {
+  if (!server_ || (server_->copy != Copy::In && server_->ledger.empty())) return drop(in, head);
+  if (head.type != 'd' && server_->copy == Copy::In) server_->copy = Copy::None;
+  return pass(in, head);
+}
+
+Progress ClientSide::refuse_block(Bytes in, Head head) {
+  Entry entry{.kind = Entry::Kind::Query, .fate = Entry::Fate::Fake};
+  entry.fake = block_error();
+  append_ready(entry.fake, 'I');
+  server_->ledger.push(std::move(entry));
+  emit_fakes(*server_, sink_);
+  return drop(in, head);
+}
+
+// DEALLOCATE of a statement that was made by Parse: the server knows it by another name.
+Progress ClientSide::deallocate(Bytes in, Head head, std::string_view sql) {
+  std::string name = deallocated_name(sql);
+  const Interned* statement = find(name);
+  const bool can_rewrite = statement && server_->ledger.empty() && server_->status != 'E';
+  owe(Entry::Kind::Query);
+  if (!can_rewrite) return pass(in, head);
+  server_->ledger.pop();
+  ensure_prepared(*statement);
+  Entry entry{.kind = Entry::Kind::Query, .traits = kDeallocates, .statement = *statement};
+  entry.name = std::move(name);
+  std::string message;
+  append_query(message, "DEALLOCATE " + server_name(statement->id()));
+  server_->ledger.push(std::move(entry));
+  sink_.to_server.add_copy(message);
+  return done(head.total);
+}
+
+// Instead of the client's message one that the server refuses, so that the server goes into the same error
+// state as the client believes it in; the error that comes back is replaced by ours.
+Progress ClientSide::poison(Bytes in, Head head, Entry::Kind kind, std::string error) {
+  if (kind == Entry::Kind::Parse && server_->status == 'E')
+    error = error_message("25P02", "current transaction is aborted, commands ignored until end of "
+                                   "transaction block");
+  server_->ledger.push({.kind = kind, .fate = Entry::Fate::Poison, .fake = std::move(error)});
+  sink_.to_server.add_copy(poison_message());
+  return drop(in, head);
+}
+
+void ClientSide::owe(Entry::Kind kind) { server_->ledger.push({.kind = kind}); }
+
+void ClientSide::note_bound(std::string_view key) {
+  const Bytes body = key_body(key);
+  server_->bound_traits |= traits_on(*server_, key_traits(key), body.substr(0, body.find('\0')));
+}
+
+void ClientSide::send_parse(Bytes name, Bytes body) {
+  std::string front("P");
+  base::append_be32(front, static_cast<uint32_t>(4 + name.size() + 1 + body.size()));
+  front.append(name).push_back('\0');
+  sink_.to_server.add_copy(front);
+  sink_.to_server.add(body);
+}
+
+// Closes the statements that were used longest ago, so that `count` more fit.
+void ClientSide::make_room(size_t count) {
+  const auto limit = static_cast<size_t>(std::max(client_.options.prepared_statements, 1));
+  while (server_->prepared.size() + count > limit && server_->prepared.size() > 0) {
+    const Interned oldest = server_->prepared.oldest();
+    sink_.to_server.add_copy(statement_message('C', server_name(oldest.id())));
+    server_->ledger.push(
+        {.kind = Entry::Kind::Close, .fate = Entry::Fate::Swallow, .statement = oldest});
+    server_->prepared.remove(oldest.id());
+  }
+}
+
+void ClientSide::ensure_prepared(const Interned& statement) {
+  if (server_->prepared.touch(statement.id())) return;
+  make_room(1);
+  server_->prepared.add(statement);
+  send_parse(server_name(statement.id()), key_body(statement.view()));
+  server_->ledger.push(
+      {.kind = Entry::Kind::Parse, .fate = Entry::Fate::Swallow, .statement = statement});
+  flush_ = true;
+}
+
+// False: the client has no unnamed statement.
+bool ClientSide::ensure_unnamed() {
+  if (client_.unnamed_mark == 0) return false;
+  if (server_->unnamed_mark == client_.unnamed_mark) return true;
+  server_->unnamed_mark = client_.unnamed_mark;
+  send_parse("", key_body(client_.unnamed));
+  server_->ledger.push({.kind = Entry::Kind::Parse, .fate = Entry::Fate::Swallow});
+  flush_ = true;
+  return true;
+}
+
+const Interned* ClientSide::find(std::string_view name) const {
+  if (!client_.prepared) return nullptr;
+  const auto found = client_.prepared->find(std::string(name));
+  return found == client_.prepared->end() ? nullptr : &found->second;
+}
+
+bool ClientSide::carries_names() const {
+  return client_.options.transaction_mode && client_.options.prepared_statements > 0;
+}
+
+Progress ClientSide::need(Bytes in, size_t want, size_t limit) {
+  if (want > limit) return fail("message is longer than weir accepts here (limits.statement_bytes)");
+  return {Next::Feed, 0, std::max(want, in.size() + 1)};
+}
+
+Progress ClientSide::fail(const char* text) {
+  sink_.error = {base::ErrorKind::Protocol, text, "08P01"};
+  return {Next::Fail, 0, 0};
+}
+
+Progress ClientSide::pass(Bytes in, Head head) {
+  const size_t count = std::min(in.size(), head.total);
+  sink_.to_server.add(in.substr(0, count));
+  client_.body_left = head.total - count;
+  client_.body_dropped = false;
+  if (server_) server_->client_body_open = client_.body_left > 0;
+  return done(count);
+}
+
+Progress ClientSide::drop(Bytes in, Head head) {
+  const size_t count = std::min(in.size(), head.total);
+  client_.body_left = head.total - count;
+  client_.body_dropped = true;
+  return done(count);
+}
+
+Progress ClientSide::done(size_t consumed) { return {Next::Feed, consumed, 0}; }
+
+}  // namespace weir::postgres

@@ -1,0 +1,153 @@
+#include "link.h"
+
+#include <weir/base/crypto.h>
+
+#include "facts.h"
+#include "greeting.h"
+#include "login.h"
+#include "talks.h"
+#include "wire.h"
+
+namespace weir::postgres {
+
+namespace {
+
+using protocol::CancelRequest;
+using protocol::Condition;
+
+ClientState& of(protocol::ClientState& client) { return static_cast<ClientState&>(client); }
+const ClientState& of(const protocol::ClientState& client) {
+  return static_cast<const ClientState&>(client);
+}
+ServerState& of(protocol::ServerState& server) { return static_cast<ServerState&>(server); }
+const ServerState& of(const protocol::ServerState& server) {
+  return static_cast<const ServerState&>(server);
+}
+
+class PostgresLink final : public protocol::Link {
+ public:
+  explicit PostgresLink(InternTable& texts) : texts_(texts) {}
+
+  Progress on_client(protocol::ClientState& client, protocol::ServerState* server, Bytes in,
+                     Sink& sink) const override {
+    return ClientSide(texts_, of(client), server ? &of(*server) : nullptr, sink).judge(in);
+  }
+
+  Progress on_server(protocol::ClientState& client, protocol::ServerState& server, Bytes in,
+                     Sink& sink) const override {
+    return ServerSide(texts_, of(client), of(server), sink).judge(in);
+  }
+
+  // Between holds a server may report a changed setting or send a notice; anything else is a surprise.
+  bool on_idle_server(protocol::ServerState& server, Bytes in) const override {
+    while (!in.empty()) {
+      auto cut = cut_message(in, 64 * 1024);
+      if (!cut || cut->consumed == 0 || (cut->type != 'S' && cut->type != 'N')) return false;
+      if (cut->type == 'S') {
+        BodyReader reader(cut->body);
+        std::string name(reader.text());
+        std::string value(reader.text());
+        if (!reader.ok()) return false;
+        of(server).base.insert_or_assign(name, value);
+        of(server).reported.insert_or_assign(std::move(name), std::move(value));
+      }
+      in.remove_prefix(cut->consumed);
+    }
+    return true;
+  }
+
+  size_t answer_error(protocol::ClientState& client, const Error& error, Bytes in,
+                      Sink& sink) const override {
+    std::string answer;
+    append_error(answer, error_fields(error, "ERROR"));
+    Head head{'P', 0};
+    size_t answered = 0;
+    if (in.size() >= kHeadBytes && read_head(in, head) && (head.type == 'Q' || head.type == 'F')) {
+      append_ready(answer, 'I');
+      answered = std::min(in.size(), head.total);
+      of(client).body_left = head.total - answered;
+      of(client).body_dropped = true;
+    } else {
+      of(client).skip_to_sync = true;
+    }
+    sink.to_client.add_copy(answer);
+    return answered;
+  }
+
+  void say_fatal(const Error& error, std::string& out) const override { append_fatal(out, error); }
+
+  void say_notice(const std::string& text, std::string& out) const override {
+    append_notice(out, {.severity = "NOTICE", .sqlstate = "00000", .message = text});
+  }
+
+  std::string_view goodbye() const override { return {"X\0\0\0\4", 5}; }
+
+  Condition condition(const protocol::ServerState& state) const override {
+    const ServerState& server = of(state);
+    if (server.client_body_open || server.retire) return Condition::Broken;
+    if (server.status != 'I' || !at_rest(server)) return Condition::Open;
+    return server.dirty ? Condition::Dirty : Condition::Clean;
+  }
+
+  bool is_idle(const protocol::ClientState& client) const override {
+    return of(client).body_left == 0 && !of(client).skip_to_sync;
+  }
+
+  bool owes(const protocol::ServerState& server) const override { return !of(server).ledger.empty(); }
+
+  bool cancel_matches(const protocol::ClientState& client,
+                      const CancelRequest& request) const override {
+    return base::equal_constant_time(client_cancel_key(of(client).cancel_secret), request.secret);
+  }
+
+  std::unique_ptr<Dialogue> attach(protocol::ClientState& client,
+                                   protocol::ServerState& server) const override {
+    return make_attach(texts_, of(client), of(server));
+  }
+  std::unique_ptr<Dialogue> reset(protocol::ServerState& server,
+                                  const std::string& how) const override {
+    return make_reset(of(server), how);
+  }
+  std::unique_ptr<Dialogue> recover(protocol::ServerState& server) const override {
+    return make_recover(texts_, of(server));
+  }
+  std::unique_ptr<Dialogue> check(protocol::ServerState& server) const override {
+    return make_check(of(server));
+  }
+  std::unique_ptr<Dialogue> cancel(const protocol::ServerState& server) const override {
+    return make_cancel(of(server));
+  }
+
+ private:
+  InternTable& texts_;
+};
+
+class PostgresProtocol final : public protocol::Protocol {
+ public:
+  explicit PostgresProtocol(InternTable& texts) : texts_(texts), link_(texts) {}
+  std::string_view name() const override { return "postgres"; }
+  const protocol::Link& link() const override { return link_; }
+  std::unique_ptr<protocol::Greeting> greet(size_t login_bytes_max) const override {
+    return make_greeting(texts_, login_bytes_max);
+  }
+  std::unique_ptr<protocol::Login> login(const protocol::LoginTarget& target) const override {
+    return make_login(target);
+  }
+  std::unique_ptr<protocol::Facts> facts() const override { return make_facts({}); }
+  std::unique_ptr<Dialogue> query(const std::string& text,
+                                  protocol::ServerState& server) const override {
+    return make_query(of(server), text);
+  }
+
+ private:
+  InternTable& texts_;
+  PostgresLink link_;
+};
+
+}  // namespace
+
+std::unique_ptr<protocol::Protocol> make_protocol(base::InternTable& texts) {
+  return std::make_unique<PostgresProtocol>(texts);
+}
+
+}  // namespace weir::postgres

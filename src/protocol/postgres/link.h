@@ -1,0 +1,107 @@
+// The relay's judge for PostgreSQL: what each message of a client or of a server means for the ledger, the maps of
+// prepared statements, the settings, and the end of the hold. Stateless itself; see state.h for what it keeps up.
+// "Message Flow" and "Message Formats" are 55.2 and 55.7 of PostgreSQL's manual.
+#pragma once
+
+#include "state.h"
+
+namespace weir::postgres {
+
+using protocol::Next;
+using protocol::Progress;
+using protocol::Sink;
+
+constexpr size_t kHeadBytes = 5;  // a type byte and a length that counts itself
+
+struct Head {
+  char type;
+  size_t total;  // bytes of the whole message
+};
+// False: the length is impossible.
+bool read_head(Bytes in, Head& head);
+
+// Judges a client's bytes. One object per call.
+class ClientSide {
+ public:
+  ClientSide(InternTable& texts, ClientState& client, ServerState* server, Sink& sink)
+      : texts_(texts), client_(client), server_(server), sink_(sink) {}
+  Progress judge(Bytes in);
+
+ private:
+  Progress message(Bytes in, Head head);
+  Progress need(Bytes in, size_t want, size_t limit);
+  Progress fail(const char* text);
+  Progress pass(Bytes in, Head head);               // forward; the body streams
+  Progress drop(Bytes in, Head head);
+  Progress dispatch_extended(Bytes in, Head head);
+  Progress on_query(Bytes in, Head head);
+  Progress on_parse(Bytes in, Head head);
+  Progress on_parse_named(Bytes in, Head head, std::string name, Bytes rest);
+  Progress on_bind(Bytes in, Head head);
+  Progress on_describe_or_close(Bytes in, Head head);
+  Progress on_close(Bytes in, Head head, std::string name);
+  Progress on_sync(Bytes in, Head head);
+  Progress on_copy(Bytes in, Head head);
+  Progress refuse_block(Bytes in, Head head);
+  Progress deallocate(Bytes in, Head head, std::string_view sql);
+  Progress poison(Bytes in, Head head, Entry::Kind kind, std::string error);
+
+  void owe(Entry::Kind kind);
+  void send_parse(Bytes name, Bytes body);
+  void note_bound(std::string_view key);
+  void make_room(size_t count);
+  void ensure_prepared(const Interned& statement);
+  bool ensure_unnamed();
+  const Interned* find(std::string_view name) const;
+  bool carries_names() const;
+  Progress done(size_t consumed);
+
+  InternTable& texts_;
+  ClientState& client_;
+  ServerState* server_;
+  Sink& sink_;
+  bool flush_ = false;  // views into texts that may change were put into the sink
+};
+
+// Judges a server's bytes. One object per call.
+class ServerSide {
+ public:
+  ServerSide(InternTable& texts, ClientState& client, ServerState& server, Sink& sink)
+      : texts_(texts), client_(client), server_(server), sink_(sink) {}
+  Progress judge(Bytes in);
+
+ private:
+  Progress message(Bytes in, Head head);
+  Progress whole(Bytes in, Head head);              // messages that have to be seen whole
+  Progress fail(const char* text);
+  void forward(Bytes in, size_t total);
+  void drop(Bytes in, size_t total);
+  bool answer(Bytes in, Head head, Entry::Kind kind);
+  bool describe(Bytes in, Head head);
+  bool on_execute_end(Bytes in, Head head);
+  bool on_error(Bytes in, Head head);
+  bool on_ready(Bytes in, Head head);
+  void on_status(Bytes in, Head head);
+  void on_complete(Bytes tag);
+  void on_deallocate(Bytes tag);
+  void forget_all();
+  void note_setting(const std::string& name, const std::string& value);
+  void cut_to_sync();
+  void undo(Entry& entry);
+  void on_copy_in();
+  bool in_extended() const;
+  uint8_t current_traits() const;
+
+  InternTable& texts_;
+  ClientState& client_;
+  ServerState& server_;
+  Sink& sink_;
+};
+
+// Puts out the answers of weir's own that have come to the head of the ledger, unless a message is half sent.
+void emit_fakes(ServerState& server, Sink& sink);
+// Says in the sink whether the server may leave its client.
+void settle(const ServerState& server, Sink& sink);
+bool at_rest(const ServerState& server);
+
+}  // namespace weir::postgres

@@ -1,0 +1,258 @@
+#include "login.h"
+
+#include <algorithm>
+
+#include "wire.h"
+
+namespace weir::postgres {
+
+using base::ErrorKind;
+using protocol::Step;
+
+namespace {
+
+constexpr std::string_view kMechanism = "SCRAM-SHA-256";
+constexpr size_t kOldErrorBytesMax = 4096;
+
+// A server that says no, in contrast to one that cannot just now: the former
+// fails waiting clients at once, the latter lets them wait.
+bool is_refusal(std::string_view sqlstate) {
+  return sqlstate.starts_with("28") || sqlstate == "3D000" || sqlstate == "42501";
+}
+
+}  // namespace
+
+PostgresLogin::Result PostgresLogin::start(std::string& send) {
+  SettingList parameters = {{"user", target_.user}, {"database", target_.database}};
+  parameters.insert(parameters.end(), target_.settings.begin(), target_.settings.end());
+  append_startup(send, parameters);
+  state_ = State::Authentication;
+  return {};
+}
+
+PostgresLogin::Result PostgresLogin::feed(Bytes in, std::string& send) {
+  size_t consumed = 0;
+  while (true) {
+    Result result = step(in.substr(consumed), send);
+    consumed += result.consumed;
+    if (result.step != Step::Wait || result.consumed == 0 || consumed == in.size())
+      return {result.step, consumed};
+  }
+}
+
+PostgresLogin::Result PostgresLogin::step(Bytes in, std::string& send) {
+  if (state_ == State::Failed) return {Step::Fail, 0};
+  if (state_ == State::Done) return {};
+  const auto message = cut_message(in, kMessageBytesMax);
+  if (!message && in[0] == 'E' && in[1] >= ' ' && state_ == State::Authentication && !answered_)
+    return on_old_error(in);
+  if (!message)
+    return give_up(message.error().kind, "server sent a bad message: " + message.error().text);
+  if (message.value().consumed == 0) return {};
+  const Result result = on_message(message.value(), send);
+  return {result.step, message.value().consumed};
+}
+
+// A postmaster that cannot fork says so in the manner of protocol 2: 'E', a text, a NUL.
+PostgresLogin::Result PostgresLogin::on_old_error(Bytes in) {
+  const size_t end = in.find('\0');
+  if (end == Bytes::npos && in.size() < kOldErrorBytesMax) return {};
+  return give_up(ErrorKind::Unreachable,
+                 std::string(in.substr(1, std::min(end, kOldErrorBytesMax) - 1)));
+}
+
+PostgresLogin::Result PostgresLogin::on_message(const CutMessage& message, std::string& send) {
+  const bool settling = state_ == State::Settling;
+  switch (message.type) {
+    case 'E': return on_error(message.body);
+    case 'N': return {};
+    case 'R':
+      if (!settling) return on_authentication(message.body, send);
+      break;
+    case 'S':
+      if (settling) return on_parameter_status(message.body);
+      break;
+    case 'K':
+      if (settling) return on_backend_key(message.body);
+      break;
+    case 'Z':
+      if (settling) return on_ready(message.body);
+      break;
+    default: break;
+  }
+  return give_up(ErrorKind::Protocol, "server sent a message that has no place in a login");
+}
+
+// ---------------------------------------------------------------- authentication
+
+PostgresLogin::Result PostgresLogin::on_authentication(Bytes body, std::string& send) {
+  BodyReader reader(body);
+  const uint32_t kind = reader.int32();
+  if (!reader.ok())
+    return give_up(ErrorKind::Protocol, "server sent a malformed authentication request");
+  const auto is = [kind](Authentication other) { return kind == static_cast<uint32_t>(other); };
+  switch (state_) {
+    case State::SaslContinue:
+      if (is(Authentication::SaslContinue)) return on_sasl_continue(reader.rest(), send);
+      break;
+    case State::SaslFinal:
+      if (is(Authentication::SaslFinal)) return on_sasl_final(reader.rest());
+      break;
+    default:
+      if (is(Authentication::Ok) && reader.at_end()) {
+        state_ = State::Settling;
+        return {};
+      }
+      if (state_ == State::Authentication && !answered_)
+        return on_demand(kind, reader.rest(), send);
+  }
+  // Above all AuthenticationOk from a server that has not proved yet that it knows the secret.
+  return give_up(ErrorKind::Protocol, "server broke off the authentication that it began");
+}
+
+PostgresLogin::Result PostgresLogin::on_demand(uint32_t kind, Bytes data, std::string& send) {
+  answered_ = true;
+  switch (static_cast<Authentication>(kind)) {
+    case Authentication::CleartextPassword:
+    case Authentication::Md5Password:
+    case Authentication::Sasl: break;
+    default:
+      return give_up(ErrorKind::Refused, "server demands authentication method " +
+                                             std::to_string(kind) + ", which weir does not speak");
+  }
+  if (target_.secret.empty())
+    return give_up(ErrorKind::Refused,
+                   "server demands a password for user \"" + target_.user + "\", and weir has none",
+                   "28P01");
+  if (kind == static_cast<uint32_t>(Authentication::Sasl)) return on_sasl(data, send);
+  if (kind == static_cast<uint32_t>(Authentication::Md5Password)) return on_md5(data, send);
+  return on_cleartext(send);
+}
+
+PostgresLogin::Result PostgresLogin::on_cleartext(std::string& send) {
+  if (secret_kind(target_.secret) != SecretKind::Plain || has_keys(target_.secret))
+    return give_up(ErrorKind::Refused,
+                   "server demands the plain password of user \"" + target_.user +
+                       "\", and weir knows only a hash of it",
+                   "28P01");
+  append_password(send, target_.secret);
+  return {};
+}
+
+PostgresLogin::Result PostgresLogin::on_md5(Bytes salt, std::string& send) {
+  if (salt.size() != 4)
+    return give_up(ErrorKind::Protocol, "server sent a malformed authentication request");
+  const SecretKind kind = secret_kind(target_.secret);
+  if (kind == SecretKind::Scram || has_keys(target_.secret))
+    return give_up(ErrorKind::Refused,
+                   "server demands an md5 password of user \"" + target_.user +
+                       "\", and weir knows only SCRAM keys",
+                   "28P01");
+  const std::string secret =
+      kind == SecretKind::Md5 ? target_.secret : md5_secret(target_.user, target_.secret);
+  append_password(send, md5_answer(secret, salt));
+  return {};
+}
+
+PostgresLogin::Result PostgresLogin::on_sasl(Bytes mechanisms, std::string& send) {
+  BodyReader reader(mechanisms);
+  bool offered = false;
+  for (Bytes name = reader.text(); reader.ok() && !name.empty(); name = reader.text())
+    offered = offered || name == kMechanism;
+  if (!reader.at_end())
+    return give_up(ErrorKind::Protocol, "server sent a malformed authentication request");
+  if (!offered)
+    return give_up(ErrorKind::Refused, "server offers no SASL mechanism that weir speaks");
+  scram_ = std::make_unique<ScramClient>(base::base64_encode(parts_.random_bytes(18)));
+  append_sasl_initial(send, kMechanism, scram_->client_first());
+  state_ = State::SaslContinue;
+  return {};
+}
+
+base::Result<ScramKeys> PostgresLogin::keys_for(const ScramClient& scram) {
+  const auto refused = [this](const char* why) {
+    return Error{ErrorKind::Refused, "cannot log in as user \"" + target_.user + "\": " + why,
+                 "28P01"};
+  };
+  if (has_keys(target_.secret)) {
+    auto keys = read_keys(target_.secret);
+    if (keys && (keys->salt != scram.salt() || keys->iterations != scram.iterations()))
+      return refused(
+          "the server's SCRAM verifier is not the one that weir has; both have to be the same");
+    return keys;
+  }
+  switch (secret_kind(target_.secret)) {
+    case SecretKind::Md5:
+      return refused("the server demands SCRAM, and weir knows only an md5 hash");
+    case SecretKind::Scram:
+      return refused("of a SCRAM verifier weir learns the keys only when a client logs in with it");
+    case SecretKind::Plain: break;
+  }
+  return parts_.secrets.keys(target_.secret, scram.salt(), scram.iterations());
+}
+
+PostgresLogin::Result PostgresLogin::on_sasl_continue(Bytes data, std::string& send) {
+  if (auto read = scram_->on_server_first(data); !read)
+    return give_up(read.error().kind, read.error().text, read.error().code);
+  auto keys = keys_for(*scram_);
+  if (!keys) return give_up(keys.error().kind, keys.error().text, keys.error().code);
+  append_sasl_response(send, scram_->client_final(*keys));
+  state_ = State::SaslFinal;
+  return {};
+}
+
+PostgresLogin::Result PostgresLogin::on_sasl_final(Bytes data) {
+  if (auto checked = scram_->on_server_final(data); !checked)
+    return give_up(checked.error().kind, checked.error().text, checked.error().code);
+  scram_.reset();
+  state_ = State::Accepted;
+  return {};
+}
+
+// ---------------------------------------------------------------- what a server says of itself
+
+PostgresLogin::Result PostgresLogin::on_error(Bytes body) {
+  const ErrorFields fields = read_error(body);
+  const std::string text =
+      fields.message.empty() ? "server refused without a reason" : fields.message;
+  return give_up(is_refusal(fields.sqlstate) ? ErrorKind::Refused : ErrorKind::Unreachable, text,
+                 fields.sqlstate);
+}
+
+PostgresLogin::Result PostgresLogin::on_parameter_status(Bytes body) {
+  BodyReader reader(body);
+  const Bytes name = reader.text();
+  const Bytes value = reader.text();
+  if (!reader.at_end() || name.empty())
+    return give_up(ErrorKind::Protocol, "server sent a malformed ParameterStatus");
+  reported_bytes_ += body.size();
+  if (reported_bytes_ > kReportedBytesMax)
+    return give_up(ErrorKind::TooLarge, "server reports too many parameters");
+  server_->reported.insert_or_assign(std::string(name), std::string(value));
+  return {};
+}
+
+PostgresLogin::Result PostgresLogin::on_backend_key(Bytes body) {
+  BodyReader reader(body);
+  const uint32_t process_id = reader.int32();
+  const Bytes key = reader.rest();
+  if (!reader.ok() || key.empty() || key.size() > kCancelKeyBytesMax)
+    return give_up(ErrorKind::Protocol, "server sent a malformed BackendKeyData");
+  server_->process_id = static_cast<int32_t>(process_id);
+  server_->cancel_key = key;
+  return {};
+}
+
+PostgresLogin::Result PostgresLogin::on_ready(Bytes body) {
+  if (body != "I") return give_up(ErrorKind::Protocol, "server is not idle after the login");
+  server_->base = server_->reported;
+  state_ = State::Done;
+  return {Step::Done, 0};
+}
+
+PostgresLogin::Result PostgresLogin::give_up(ErrorKind kind, std::string text, std::string code) {
+  state_ = State::Failed;
+  return fail({kind, std::move(text), std::move(code)});
+}
+
+}  // namespace weir::postgres

@@ -1,0 +1,77 @@
+// weir logs in to a PostgreSQL server. One for each new server connection, owned by whoever opens
+// it, on its worker's thread; take_server() ends it.
+//
+//   Start ──▶ Authentication ──▶ (SaslContinue ──▶ SaslFinal ──▶ Accepted) ──▶ Settling ──▶ Done
+//   Every state may end in Failed. Authentication waits for the first demand or AuthenticationOk,
+//   SaslContinue and SaslFinal for the server's half of SCRAM, Accepted for AuthenticationOk,
+//   Settling for ReadyForQuery.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <weir/base/crypto.h>
+
+#include "scram.h"
+#include "state.h"
+
+namespace weir::postgres {
+
+using base::Error;
+
+class PostgresLogin final : public protocol::Login {
+ public:
+  static constexpr size_t kMessageBytesMax = 1 << 20;
+  static constexpr size_t kReportedBytesMax = 1 << 20;  // of all ParameterStatus together
+
+  struct Parts {
+    ScramStore& secrets;
+    std::string (*random_bytes)(size_t) = base::random_bytes;
+  };
+  PostgresLogin(protocol::LoginTarget target, const Parts& parts)
+      : target_(std::move(target)), parts_(parts), server_(std::make_unique<ServerState>()) {}
+
+  Result start(std::string& send) override;
+  Result feed(Bytes in, std::string& send) override;
+  std::unique_ptr<protocol::ServerState> take_server() override { return std::move(server_); }
+
+ private:
+  enum class State : uint8_t {
+    Start,
+    Authentication,
+    SaslContinue,
+    SaslFinal,
+    Accepted,
+    Settling,
+    Done,
+    Failed
+  };
+
+  Result step(Bytes in, std::string& send);
+  Result on_message(const CutMessage& message, std::string& send);
+  Result on_authentication(Bytes body, std::string& send);
+  Result on_demand(uint32_t kind, Bytes data, std::string& send);
+  Result on_cleartext(std::string& send);
+  Result on_md5(Bytes salt, std::string& send);
+  Result on_sasl(Bytes mechanisms, std::string& send);
+  Result on_sasl_continue(Bytes data, std::string& send);
+  Result on_sasl_final(Bytes data);
+  Result on_error(Bytes body);
+  Result on_parameter_status(Bytes body);
+  Result on_backend_key(Bytes body);
+  Result on_ready(Bytes body);
+  Result on_old_error(Bytes in);
+
+  base::Result<ScramKeys> keys_for(const ScramClient& scram);
+  Result give_up(base::ErrorKind kind, std::string text, std::string code = {});
+
+  const protocol::LoginTarget target_;
+  const Parts parts_;
+  State state_ = State::Start;
+  bool answered_ = false;  // a demand for a password; there is only one
+  size_t reported_bytes_ = 0;
+  std::unique_ptr<ScramClient> scram_;
+  std::unique_ptr<ServerState> server_;
+};
+
+}  // namespace weir::postgres

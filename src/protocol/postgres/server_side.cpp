@@ -1,0 +1,358 @@
+#include <weir/base/limits.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "link.h"
+#include "text.h"
+#include "wire.h"
+
+namespace weir::postgres {
+
+namespace {
+
+// Tags of statements after which nothing stays behind in the session. Everything else that does not begin like one
+// of these makes the server dirty: a reset too many is only slow.
+bool leaves_nothing(Bytes tag) {
+  static constexpr std::string_view kHarmless[] = {
+      "INSERT",  "UPDATE",   "DELETE",       "MERGE",    "FETCH",   "MOVE",     "COPY",
+      "BEGIN",   "COMMIT",   "ROLLBACK",     "SAVEPOINT", "RELEASE", "START TRANSACTION",
+      "SHOW",    "EXPLAIN",  "VACUUM",       "ANALYZE",  "REINDEX", "CLUSTER",  "TRUNCATE",
+      "NOTIFY",  "UNLISTEN", "CLOSE CURSOR", "LOCK TABLE", "SET CONSTRAINTS",   "CHECKPOINT",
+      "ALTER",   "DROP",     "GRANT",        "REVOKE",   "COMMENT", "REFRESH",  "DISCARD PLANS"};
+  return std::any_of(std::begin(kHarmless), std::end(kHarmless),
+                     [tag](std::string_view known) { return tag.starts_with(known); });
+}
+
+bool is_zero_count(Bytes tag) { return tag == "SELECT 0"; }
+
+}  // namespace
+
+bool at_rest(const ServerState& server) {
+  return server.ledger.empty() && !server.unsynced && server.copy == Copy::None &&
+         !server.client_body_open && server.body_left == 0;
+}
+
+void settle(const ServerState& server, Sink& sink) {
+  sink.hold_may_end = server.status == 'I' && at_rest(server);
+  sink.retire = server.retire;
+}
+
+void emit_fakes(ServerState& server, Sink& sink) {
+  if (server.body_left > 0) return;
+  while (!server.ledger.empty() && server.ledger.front().fate == Entry::Fate::Fake) {
+    sink.to_client.add_copy(server.ledger.front().fake);
+    server.ledger.pop();
+  }
+}
+
+Progress ServerSide::judge(Bytes in) {
+  size_t used = 0;
+  while (used < in.size()) {
+    const Bytes rest = in.substr(used);
+    if (server_.body_left > 0) {
+      const size_t count = std::min<uint64_t>(server_.body_left, rest.size());
+      if (!server_.body_dropped) sink_.to_client.add(rest.substr(0, count));
+      server_.body_left -= count;
+      used += count;
+      continue;
+    }
+    if (!server_.ledger.empty()) emit_fakes(server_, sink_);
+    if (rest.size() < kHeadBytes) return {Next::Feed, used, kHeadBytes};
+    Head head;
+    if (!read_head(rest, head)) return fail("the server sent an impossible message length");
+    if (!sink_.to_client.has_room(1024)) return {Next::Flush, used, 0};
+    if (head.type == 'D' || head.type == 'd') {  // rows: no other work than to count them down
+      server_.rows_seen = true;
+      if (server_.ledger.empty()) return fail("the server sent a row that nobody asked for");
+      forward(rest, head.total);
+      used += std::min(rest.size(), head.total);
+      continue;
+    }
+    const Progress step = message(rest, head);
+    used += step.consumed;
+    if (step.next != Next::Feed || step.want > 0) return {step.next, used, step.want};
+  }
+  emit_fakes(server_, sink_);
+  settle(server_, sink_);
+  return {Next::Feed, used, kHeadBytes};
+}
+
+Progress ServerSide::message(Bytes in, Head head) {
+  bool fits = true;
+  switch (head.type) {
+    case 'C':
+    case 'Z':
+    case 'S': return whole(in, head);
+    case '1': fits = answer(in, head, Entry::Kind::Parse); break;
+    case '2': fits = answer(in, head, Entry::Kind::Bind); break;
+    case '3': fits = answer(in, head, Entry::Kind::Close); break;
+    case 'T':
+    case 'n':
+    case 't': fits = describe(in, head); break;
+    case 's': fits = on_execute_end(in, head); break;
+    case 'I': fits = on_execute_end(in, head); break;
+    case 'E': fits = on_error(in, head); break;
+    case 'G': on_copy_in(); forward(in, head.total); break;
+    case 'H': server_.copy = Copy::Out; forward(in, head.total); break;
+    case 'W': server_.copy = Copy::Both; forward(in, head.total); break;
+    case 'c': server_.copy = Copy::None; forward(in, head.total); break;
+    case 'N':
+    case 'A':
+    case 'V': forward(in, head.total); break;
+    default: return fail("the server sent a message of unknown type");
+  }
+  if (!fits) return fail("the server's answer does not fit what it was asked");
+  return {Next::Feed, std::min(in.size(), head.total), 0};
+}
+
+// CommandComplete, ReadyForQuery, ParameterStatus.
+Progress ServerSide::whole(Bytes in, Head head) {
+  if (head.total > base::kServerNoteBytesMax) return fail("the server sent too long a message");
+  if (in.size() < head.total) return {Next::Feed, 0, head.total};
+  if (head.type == 'S') {
+    on_status(in, head);
+  } else if (head.type == 'Z') {
+    if (head.total != kHeadBytes + 1 || !on_ready(in, head))
+      return fail("the server said ReadyForQuery when nothing was asked");
+    if (sink_.error.text.size() > 0) return {Next::Fail, 0, 0};
+  } else {
+    if (head.total < kHeadBytes + 1 || server_.ledger.empty())
+      return fail("the server completed a command that nobody sent");
+    on_complete(in.substr(kHeadBytes, head.total - kHeadBytes - 1));
+    if (!on_execute_end(in, head)) return fail("the server's answer does not fit what it was asked");
+  }
+  return {Next::Feed, head.total, 0};
+}
+
+bool ServerSide::answer(Bytes in, Head head, Entry::Kind kind) {
+  if (server_.ledger.empty()) return false;
+  const Entry& entry = server_.ledger.front();
+  if (entry.kind != kind || entry.fate == Entry::Fate::Poison) return false;
+  const bool swallow = entry.fate == Entry::Fate::Swallow;
+  server_.ledger.pop();
+  swallow ? drop(in, head.total) : forward(in, head.total);
+  return true;
+}
+
+// RowDescription and NoData end a Describe; RowDescription also stands in the answer to a Query.
+bool ServerSide::describe(Bytes in, Head head) {
+  if (server_.ledger.empty()) return false;
+  const Entry::Kind kind = server_.ledger.front().kind;
+  if (kind == Entry::Kind::Query) {
+    server_.rows_seen = true;
+  } else if (kind != Entry::Kind::Describe) {
+    return false;
+  } else if (head.type != 't') {
+    server_.ledger.pop();
+  }
+  forward(in, head.total);
+  return true;
+}
+
+// CommandComplete, EmptyQueryResponse, PortalSuspended: the end of an Execute, or of one statement of a Query.
+bool ServerSide::on_execute_end(Bytes in, Head head) {
+  if (server_.ledger.empty()) return false;
+  const Entry::Kind kind = server_.ledger.front().kind;
+  if (kind != Entry::Kind::Execute && (kind != Entry::Kind::Query || head.type == 's')) return false;
+  forward(in, head.total);
+  if (kind == Entry::Kind::Execute) server_.ledger.pop();
+  server_.rows_seen = false;
+  if (server_.copy == Copy::In || server_.copy == Copy::Out) server_.copy = Copy::None;
+  return true;
+}
+
+bool ServerSide::in_extended() const {
+  const Entry::Kind kind = server_.ledger.front().kind;
+  return kind != Entry::Kind::Query && kind != Entry::Kind::Call && kind != Entry::Kind::Sync;
+}
+
+bool ServerSide::on_error(Bytes in, Head head) {
+  if (server_.ledger.empty()) {  // a last word before the server closes
+    server_.retire = true;
+    forward(in, head.total);
+    return true;
+  }
+  ++sink_.errors;
+  Entry& entry = server_.ledger.front();
+  if (entry.fate == Entry::Fate::Poison) {
+    sink_.to_client.add_copy(entry.fake);
+    drop(in, head.total);
+  } else {
+    forward(in, head.total);
+  }
+  server_.copy = Copy::None;
+  server_.rows_seen = false;
+  if (in_extended()) cut_to_sync();
+  return true;
+}
+
+// "Extended Query", 55.2.3: after an error the server skips everything up to the next Sync.
+void ServerSide::cut_to_sync() {
+  while (!server_.ledger.empty() && server_.ledger.front().kind != Entry::Kind::Sync) {
+    undo(server_.ledger.front());
+    server_.ledger.pop();
+  }
+}
+
+// What was noted when the message was sent did not come about.
+void ServerSide::undo(Entry& entry) {
+  if (entry.kind == Entry::Kind::Parse) {
+    if (!entry.statement) {
+      if (entry.fate == Entry::Fate::Forward) {
+        client_.unnamed.clear();
+        client_.unnamed_mark = 0;
+      }
+      if (entry.fate != Entry::Fate::Poison) server_.unnamed_mark = 0;
+      return;
+    }
+    if (entry.fate != Entry::Fate::Fake) server_.prepared.remove(entry.statement.id());
+    if (entry.name.empty() || !client_.prepared) return;
+    const auto found = client_.prepared->find(entry.name);
+    if (found != client_.prepared->end() && found->second == entry.statement)
+      client_.prepared->erase(found);
+  } else if (entry.kind == Entry::Kind::Close && entry.statement) {
+    if (entry.fate == Entry::Fate::Swallow) server_.prepared.add(entry.statement);
+    if (!entry.name.empty()) client_.prepared->emplace(entry.name, entry.statement);
+  }
+}
+
+// Syncs that were sent right behind the Execute of a COPY are ignored by the server ("COPY Operations", 55.2.6).
+void ServerSide::on_copy_in() {
+  server_.copy = Copy::In;
+  if (server_.ledger.empty() || server_.ledger.front().kind != Entry::Kind::Execute) return;
+  while (server_.ledger.size() > 1 && server_.ledger.at(1).kind == Entry::Kind::Sync) {
+    server_.ledger.erase(1);
+    ++server_.syncs_ignored;
+    server_.unsynced = true;
+  }
+}
+
+bool ServerSide::on_ready(Bytes in, Head head) {
+  if (server_.ledger.empty()) {
+    if (server_.syncs_ignored == 0) return false;
+    server_.retire = true;  // one of them counted after all; which one nobody can tell
+    server_.unsynced = false;
+  } else {
+    if (in_extended()) return false;
+    server_.ledger.pop();
+  }
+  server_.status = in[kHeadBytes];
+  if (server_.status != 'I' && server_.status != 'T' && server_.status != 'E') return false;
+  server_.copy = Copy::None;
+  server_.rows_seen = server_.reset_seen = false;
+  if (server_.ledger.empty()) {
+    server_.bound_traits = 0;
+    server_.syncs_ignored = 0;
+  }
+  ++sink_.queries;
+  if (server_.status == 'I') ++sink_.transactions;
+  if (client_.options.statement_mode && server_.status != 'I')
+    sink_.error = {base::ErrorKind::Refused,
+                   "transaction blocks are not allowed in statement pooling mode", "0A000"};
+  else
+    forward(in, head.total);
+  return true;
+}
+
+uint8_t ServerSide::current_traits() const {
+  const Entry& entry = server_.ledger.front();
+  return entry.kind == Entry::Kind::Query ? entry.traits : server_.bound_traits;
+}
+
+// What the tag of a finished statement says about what stays behind ("CommandComplete", 55.7).
+void ServerSide::on_complete(Bytes tag) {
+  if (tag.starts_with("SELECT")) {
+    // A SELECT without a row or a row's description may have been CREATE TABLE AS or SELECT INTO.
+    if (server_.rows_seen) return;
+    const bool is_query = server_.ledger.front().kind == Entry::Kind::Query;
+    if (!is_zero_count(tag) || is_query || (current_traits() & kMayCreate)) server_.dirty = true;
+    return;
+  }
+  if (leaves_nothing(tag)) return;
+  if (tag == "SET") {
+    const uint8_t traits = current_traits();
+    if (!(traits & kSetLeavesNothing) || (traits & kSetSession)) server_.dirty = true;
+  } else if (tag == "RESET") {
+    server_.reset_seen = server_.settings_unknown = true;
+    server_.dirty = true;
+  } else if (tag == "DISCARD ALL") {
+    forget_all();
+    server_.dirty = false;
+    server_.reset_seen = server_.settings_unknown = true;
+  } else if (tag == "DEALLOCATE ALL") {
+    forget_all();
+  } else if (tag == "DEALLOCATE") {
+    on_deallocate(tag);
+  } else {
+    server_.dirty = true;
+  }
+}
+
+void ServerSide::on_deallocate(Bytes) {
+  const Entry& entry = server_.ledger.front();
+  if (!entry.statement) {  // made by SQL's PREPARE, or unknown to weir
+    server_.dirty = true;
+    return;
+  }
+  server_.prepared.remove(entry.statement.id());
+  if (client_.prepared) client_.prepared->erase(entry.name);
+}
+
+void ServerSide::forget_all() {
+  server_.prepared.clear();
+  server_.unnamed_mark = 0;
+  client_.prepared.reset();
+  client_.unnamed.clear();
+  client_.unnamed_mark = 0;
+}
+
+void ServerSide::on_status(Bytes in, Head head) {
+  const Bytes body = in.substr(kHeadBytes, head.total - kHeadBytes);
+  const size_t name_end = body.find('\0');
+  const size_t value_end = name_end == Bytes::npos ? name_end : body.find('\0', name_end + 1);
+  if (value_end == Bytes::npos) return forward(in, head.total);
+  const std::string name(body.substr(0, name_end));
+  const std::string value(body.substr(name_end + 1, value_end - name_end - 1));
+  server_.reported.insert_or_assign(name, value);
+  const std::string lower = lower_case(name);
+  if (!is_carried(lower)) return forward(in, head.total);
+  const auto first = server_.base.find(name);
+  const bool is_base = first != server_.base.end() && first->second == value;
+  const SettingMap startup = settings_of(client_.startup);
+  const auto own = startup.find(lower);
+  if (server_.reset_seen && is_base && own != startup.end()) {
+    // RESET goes back to weir's own login; attach() will bring back what the client logged in with, which is what
+    // it goes on believing.
+    client_.wanted = with_setting(texts_, client_.wanted, lower, own->second);
+    return drop(in, head.total);
+  }
+  SettingMap wanted = settings_of(client_.wanted);
+  if (is_base && own == startup.end())
+    wanted.erase(lower);
+  else
+    wanted.insert_or_assign(lower, value);
+  client_.wanted = intern_settings(texts_, wanted);
+  server_.in_force = client_.wanted;
+  forward(in, head.total);
+}
+
+Progress ServerSide::fail(const char* text) {
+  sink_.error = {base::ErrorKind::Protocol, text, "08P01"};
+  return {Next::Fail, 0, 0};
+}
+
+void ServerSide::forward(Bytes in, size_t total) {
+  const size_t count = std::min(in.size(), total);
+  sink_.to_client.add(in.substr(0, count));
+  server_.body_left = total - count;
+  server_.body_dropped = false;
+}
+
+void ServerSide::drop(Bytes in, size_t total) {
+  const size_t count = std::min(in.size(), total);
+  server_.body_left = total - count;
+  server_.body_dropped = true;
+}
+
+}  // namespace weir::postgres

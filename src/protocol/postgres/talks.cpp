@@ -1,0 +1,215 @@
+#include "talks.h"
+
+#include <weir/base/limits.h>
+
+#include "link.h"
+#include "wire.h"
+
+namespace weir::postgres {
+
+namespace {
+
+using protocol::Step;
+
+// One simple Query whose rows do not matter. An error in it is the dialogue's failure, but the talk goes on to
+// ReadyForQuery, so that the server stays usable when the caller can live with the error.
+class QueryTalk : public Dialogue {
+ public:
+  using Finish = std::function<void()>;
+  QueryTalk(ServerState& server, std::string text, Finish finish)
+      : server_(server), text_(std::move(text)), finish_(std::move(finish)) {}
+
+  Result start(std::string& send) override {
+    append_query(send, text_);
+    return {Step::Wait, 0};
+  }
+
+  Result feed(Bytes in, std::string&) override {
+    size_t used = 0;
+    while (used < in.size()) {
+      auto cut = cut_message(in.substr(used), base::kServerNoteBytesMax);
+      if (!cut) return fail(cut.error(), used);
+      if (cut->consumed == 0) return {Step::Wait, used};
+      used += cut->consumed;
+      if (const Result end = on_message(*cut, used); end.step != Step::Wait) return end;
+    }
+    return {Step::Wait, used};
+  }
+
+ private:
+  Result on_message(const CutMessage& message, size_t used) {
+    switch (message.type) {
+      case 'E': {
+        const ErrorFields fields = read_error(message.body);
+        error_ = {base::ErrorKind::Refused, fields.message, fields.sqlstate};
+        return {Step::Wait, 0};
+      }
+      case 'S': note_status(message.body); return {Step::Wait, 0};
+      case 'Z':
+        server_.status = message.body.empty() ? '?' : message.body[0];
+        if (server_.status == 'I' || server_.status == 'T') return finish(used);
+        return fail({base::ErrorKind::Protocol, "the server is in a failed transaction"}, used);
+      case 'C': case 'T': case 'D': case 'I': case 'N': case 'A': return {Step::Wait, 0};
+      default: return fail({base::ErrorKind::Protocol, "the server sent an unexpected message"}, used);
+    }
+  }
+
+  void note_status(Bytes body) {
+    BodyReader reader(body);
+    std::string name(reader.text());
+    std::string value(reader.text());
+    if (reader.ok()) server_.reported.insert_or_assign(std::move(name), std::move(value));
+  }
+
+  Result finish(size_t used) {
+    if (!error_.text.empty()) return {Step::Fail, used};
+    if (finish_) finish_();
+    return {Step::Done, used};
+  }
+
+  ServerState& server_;
+  std::string text_;
+  Finish finish_;
+};
+
+std::string quote_literal(std::string_view value) {
+  const bool escapes = value.find('\\') != std::string_view::npos;
+  std::string out(escapes ? "E'" : "'");
+  for (const char c : value) {
+    if (c == '\'' || c == '\\') out.push_back(c);
+    out.push_back(c);
+  }
+  return out + "'";
+}
+
+// set_config() takes a value exactly as a start-up packet does; SET would read lists and quotes differently.
+std::string attach_text(const SettingMap& wanted, const ServerState& server) {
+  const SettingMap current = settings_of(server.in_force);
+  bool reset = server.settings_unknown;
+  for (const auto& [name, value] : current) reset = reset || !wanted.contains(name);
+  std::string text(reset ? "RESET ALL;" : "");
+  for (const auto& [name, value] : wanted) {
+    const auto now = current.find(name);
+    if (!reset && now != current.end() && now->second == value) continue;
+    text += "SELECT pg_catalog.set_config(" + quote_literal(name) + "," + quote_literal(value) +
+            ",false);";
+  }
+  return text;
+}
+
+// The same settings as the server spells them, so that equal sets are one text.
+Interned canonical(InternTable& texts, SettingMap wanted, const ServerState& server) {
+  for (const auto& [name, value] : server.reported) {
+    const std::string lower = lower_case(name);
+    const auto own = wanted.find(lower);
+    if (own != wanted.end() && is_carried(lower)) own->second = value;
+  }
+  return intern_settings(texts, wanted);
+}
+
+// Swallows what the server owes and brings it back outside a transaction.
+class RecoverTalk final : public Dialogue {
+ public:
+  RecoverTalk(InternTable& texts, ServerState& server) : texts_(texts), server_(server) {}
+
+  Result start(std::string& send) override {
+    if (server_.copy == Copy::In) {
+      MessageBuilder(send, 'f').text("the client is gone");
+      server_.copy = Copy::None;
+    }
+    if (server_.unsynced) {
+      append_sync(send);
+      server_.ledger.push({.kind = Entry::Kind::Sync});
+      server_.unsynced = false;
+    }
+    return next(0, send);
+  }
+
+  Result feed(Bytes in, std::string& send) override {
+    protocol::Sink sink{to_client_, to_server_};
+    const Progress progress = ServerSide(texts_, nobody_, server_, sink).judge(in);
+    to_client_.clear();
+    to_server_.clear();
+    if (progress.next == Next::Fail) return fail(sink.error, progress.consumed);
+    if (!server_.ledger.empty() || server_.body_left > 0) return {Step::Wait, progress.consumed};
+    return next(progress.consumed, send);
+  }
+
+ private:
+  Result next(size_t used, std::string& send) {
+    if (!server_.ledger.empty()) return {Step::Wait, used};
+    if (server_.status == 'I') {
+      if (!at_rest(server_)) return fail({base::ErrorKind::Protocol, "the server is not at rest"}, used);
+      return {Step::Done, used};
+    }
+    append_query(send, "ROLLBACK");
+    server_.ledger.push({.kind = Entry::Kind::Query});
+    return {Step::Wait, used};
+  }
+
+  InternTable& texts_;
+  ServerState& server_;
+  ClientState nobody_;
+  base::Gather to_client_, to_server_;
+};
+
+// "Canceling Requests in Progress", 55.2.8: the server's answer is that it closes.
+class CancelTalk final : public Dialogue {
+ public:
+  explicit CancelTalk(const ServerState& server)
+      : process_id_(static_cast<uint32_t>(server.process_id)), key_(server.cancel_key) {}
+  Result start(std::string& send) override {
+    append_cancel_request(send, process_id_, key_);
+    return {Step::Wait, 0};
+  }
+  Result feed(Bytes in, std::string&) override { return {Step::Wait, in.size()}; }
+  Result on_end() override { return {Step::Done, 0}; }
+
+ private:
+  uint32_t process_id_;
+  std::string key_;
+};
+
+}  // namespace
+
+std::unique_ptr<Dialogue> make_attach(InternTable& texts, ClientState& client, ServerState& server) {
+  if (!server.settings_unknown && client.wanted == server.in_force) return nullptr;
+  const SettingMap wanted = settings_of(client.wanted);
+  return std::make_unique<QueryTalk>(server, attach_text(wanted, server), [&, wanted] {
+    client.wanted = server.in_force = canonical(texts, wanted, server);
+    server.settings_unknown = false;
+  });
+}
+
+std::unique_ptr<Dialogue> make_reset(ServerState& server, const std::string& how) {
+  if (how == "never" || (how == "auto" && !server.dirty)) return nullptr;
+  const bool discards = how == "auto" || how == "always";
+  const auto finish = [&server, discards] {
+    server.dirty = false;
+    server.settings_unknown = !discards;
+    if (!discards) return;
+    server.in_force = {};
+    server.prepared.clear();
+    server.unnamed_mark = 0;
+  };
+  return std::make_unique<QueryTalk>(server, discards ? "DISCARD ALL" : how, finish);
+}
+
+std::unique_ptr<Dialogue> make_check(ServerState& server) {
+  return std::make_unique<QueryTalk>(server, "", nullptr);
+}
+
+std::unique_ptr<Dialogue> make_query(ServerState& server, const std::string& text) {
+  return std::make_unique<QueryTalk>(server, text, nullptr);
+}
+
+std::unique_ptr<Dialogue> make_recover(InternTable& texts, ServerState& server) {
+  return std::make_unique<RecoverTalk>(texts, server);
+}
+
+std::unique_ptr<Dialogue> make_cancel(const ServerState& server) {
+  if (server.process_id == 0) return nullptr;
+  return std::make_unique<CancelTalk>(server);
+}
+
+}  // namespace weir::postgres

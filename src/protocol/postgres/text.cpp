@@ -1,0 +1,170 @@
+#include "text.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace weir::postgres {
+
+namespace {
+
+bool is_word_character(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' || (c & 0x80) != 0;
+}
+
+char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
+
+// Skips white space and comments ("SQL Syntax", 4.1.5: comments with /* nest).
+void skip_space(std::string_view& sql) {
+  while (!sql.empty()) {
+    if (std::isspace(static_cast<unsigned char>(sql[0])) != 0) {
+      sql.remove_prefix(1);
+    } else if (sql.starts_with("--")) {
+      sql.remove_prefix(std::min(sql.find('\n'), sql.size()));
+    } else if (sql.starts_with("/*")) {
+      int depth = 0;
+      do {
+        if (sql.starts_with("/*")) {
+          ++depth;
+          sql.remove_prefix(2);
+        } else if (sql.starts_with("*/")) {
+          --depth;
+          sql.remove_prefix(2);
+        } else {
+          sql.remove_prefix(1);
+        }
+      } while (depth > 0 && !sql.empty());
+    } else {
+      return;
+    }
+  }
+}
+
+// The next bare word in lower case, or a quoted identifier as it stands; empty when something else comes.
+std::string take_word(std::string_view& sql) {
+  skip_space(sql);
+  std::string word;
+  if (sql.starts_with('"')) {
+    sql.remove_prefix(1);
+    while (!sql.empty()) {
+      const char c = sql[0];
+      sql.remove_prefix(1);
+      if (c == '"') {
+        if (!sql.starts_with('"')) return word;
+        sql.remove_prefix(1);
+      }
+      word.push_back(c);
+    }
+    return {};
+  }
+  while (!sql.empty() && is_word_character(sql[0])) {
+    word.push_back(lower(sql[0]));
+    sql.remove_prefix(1);
+  }
+  return word;
+}
+
+// A text with a semicolon anywhere but at its end may hold several statements.
+bool is_single(std::string_view sql) {
+  const size_t semicolon = sql.find(';');
+  if (semicolon == std::string_view::npos) return true;
+  std::string_view rest = sql.substr(semicolon + 1);
+  skip_space(rest);
+  return rest.empty();
+}
+
+bool starts_with_word(std::string_view sql, std::string_view word) {
+  if (sql.size() < word.size()) return false;
+  for (size_t i = 0; i < word.size(); ++i)
+    if ((sql[i] | 0x20) != word[i]) return false;
+  return sql.size() == word.size() || !is_word_character(sql[word.size()]);
+}
+
+// One pass over every statement that is parsed, so it looks only at first letters. A literal that holds such a
+// word costs a reset too many, no more.
+bool may_create(std::string_view sql) {
+  char before = ' ';
+  for (size_t i = 0; i < sql.size(); before = sql[i++]) {
+    const char c = static_cast<char>(sql[i] | 0x20);
+    if ((c != 'i' && c != 'c') || is_word_character(before)) continue;
+    if (starts_with_word(sql.substr(i), "into") || starts_with_word(sql.substr(i), "create"))
+      return true;
+  }
+  return false;
+}
+
+uint8_t traits_of_set(std::string_view rest) {
+  const std::string word = take_word(rest);
+  if (word == "local" || word == "transaction" || word == "constraints") return kSetLeavesNothing;
+  return kSetSession;
+}
+
+}  // namespace
+
+bool may_have_traits(std::string_view sql) {
+  skip_space(sql);
+  if (sql.empty()) return true;  // all of what is there is a comment: look at more
+  switch (lower(sql[0])) {
+    case 's': return sql.size() < 3 || lower(sql[2]) == 't' || lower(sql[2]) == 'a';  // set, start
+    case 'b': return true;                                                           // begin
+    case 'd': return sql.size() < 3 || lower(sql[2]) == 'a';                         // deallocate
+    default: return false;
+  }
+}
+
+uint8_t traits_of(std::string_view sql) {
+  uint8_t traits = 0;
+  if (may_create(sql)) traits |= kMayCreate;
+  if (!may_have_traits(sql)) return traits;
+  std::string_view rest = sql;
+  const std::string word = take_word(rest);
+  if (word == "begin") return traits | kBeginsBlock;
+  if (word == "start") return traits | kBeginsBlock;
+  if (!is_single(sql)) return traits;
+  if (word == "set") return traits | traits_of_set(rest);
+  if (word == "deallocate" && deallocated_name(sql) != "all") return traits | kDeallocates;
+  return traits;
+}
+
+uint8_t traits_on(const ServerState& server, uint8_t traits, std::string_view sql) {
+  if (!(traits & kSetSession) || !server.reported_setting(setting_name(sql))) return traits;
+  return static_cast<uint8_t>((traits & ~kSetSession) | kSetLeavesNothing);
+}
+
+std::string setting_name(std::string_view sql) {
+  take_word(sql);  // SET
+  std::string name = take_word(sql);
+  if (name == "session") {
+    name = take_word(sql);
+    if (name == "characteristics" || name == "authorization") return {};
+  }
+  if (name == "names") return "client_encoding";
+  if (name == "time") return take_word(sql) == "zone" ? "timezone" : std::string{};
+  skip_space(sql);
+  if (sql.starts_with('.')) return {};
+  std::transform(name.begin(), name.end(), name.begin(), lower);
+  return name;
+}
+
+std::string deallocated_name(std::string_view sql) {
+  take_word(sql);  // DEALLOCATE
+  std::string_view rest = sql;
+  std::string name = take_word(sql);
+  if (name == "prepare") {
+    skip_space(sql);
+    if (!sql.empty() && sql[0] != ';') name = take_word(sql);
+  }
+  skip_space(rest);
+  if (name == "all" && rest.starts_with('"')) return "\"all\"";
+  return name;
+}
+
+std::string statement_key(std::string_view text_and_types) {
+  std::string key(1, '\0');
+  key.append(text_and_types);
+  key[0] = static_cast<char>(traits_of(text_and_types.substr(0, text_and_types.find('\0'))));
+  return key;
+}
+
+std::string server_name(uint64_t statement_id) { return "weir_" + std::to_string(statement_id); }
+
+}  // namespace weir::postgres
