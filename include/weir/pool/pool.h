@@ -1,0 +1,215 @@
+// A pool: the servers of one (database, server user), and the clients that wait for one. Knows no protocol, no bytes
+// and no loop; time is an argument. One mutex; any worker may call. What has to happen on a worker's thread comes
+// back as Orders, which the caller carries out: those for itself at once, those for others through their mailbox.
+//
+//             acquire                                  give_back
+//   client ------------> idle server here? ---- yes ---> lent
+//                          | no: idle elsewhere? -- yes -> Move
+//                          | no: room for one more? -----> Open, and wait
+//                          +------ no --------------------> wait: a server that comes back goes to the first
+//
+// Owned by app, lives as long as the process.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <weir/base/result.h>
+#include <weir/base/time.h>
+
+namespace weir::pool {
+
+using base::Duration;
+using base::Error;
+using base::Time;
+using WorkerId = uint32_t;
+
+// How many there may be of something, over several pools. Any thread; exact.
+class Budget {
+ public:
+  explicit Budget(std::string name, int limit) : name_(std::move(name)), limit_(limit) {}
+  bool try_take();                    // reserve one; give() is abort or end
+  void give() { used_.fetch_sub(1); }
+  void set_limit(int limit) { limit_ = limit; }  // 0: none
+  int used() const { return used_; }
+  int limit() const { return limit_; }
+  const std::string& name() const { return name_; }
+
+ private:
+  std::string name_;
+  std::atomic<int> limit_;
+  std::atomic<int> used_{0};
+};
+
+// What a pool needs to know of a server. Owned by the pool while idle, by a lease while busy, by an order between.
+class Server {
+ public:
+  virtual ~Server() = default;
+  virtual uint64_t variant() const = 0;
+
+  uint64_t id = 0;
+  WorkerId worker = 0;      // on whose loop it is
+  uint32_t generation = 0;
+  Time opened_at = 0;
+  Time expires_at = base::kNever;
+  Time idle_since = 0;
+  Time checked_at = 0;
+};
+
+// Says which waiter an order is for. A session numbers its waits, so that a late order finds out that it is late.
+struct Ticket {
+  WorkerId worker = 0;
+  uint64_t session = 0;
+  uint32_t wait = 0;
+};
+
+// A place in the queue. Lives in the session that waits; linked by the pool under its mutex.
+struct Waiter {
+  Ticket ticket;
+  uint64_t variant = 0;
+  uint64_t fair_class = 0;
+  Time since = 0;
+  bool queued = false;
+  Waiter* next = nullptr;
+  Waiter* previous = nullptr;
+};
+
+struct Order {
+  enum class Kind : uint8_t {
+    Serve,  // lend `server` to `ticket`, both on this worker
+    Move,   // take `server` off this worker's loop and send it to `ticket`
+    Open,   // open a connection
+    Close,  // close `server`; tell closed() when it is gone
+    Check,  // see whether `server`, which is idle, lives; then give it back
+    Fail,   // tell `ticket` that it waits in vain
+  };
+  Kind kind;
+  WorkerId worker;  // who carries it out
+  std::unique_ptr<Server> server = {};
+  Ticket ticket = {};
+  Error error = {};
+};
+using Orders = std::vector<Order>;
+
+enum class Pick : uint8_t { Lifo, RoundRobin, Scatter };
+
+struct Options {
+  int size = 20;
+  int min = 0;
+  int overflow = 0;
+  Duration overflow_after = 5 * base::kSecond;
+  Duration retry_min = 250 * base::kMillisecond;
+  Duration retry_max = 15 * base::kSecond;
+  Duration idle_timeout = 600 * base::kSecond;
+  Duration max_lifetime = 3600 * base::kSecond;
+  Duration check_interval = 60 * base::kSecond;
+  Pick pick = Pick::Lifo;
+  bool fair = true;
+  bool movable = true;  // servers can go to another worker
+};
+
+struct Snapshot {
+  int idle = 0, busy = 0, opening = 0, closing = 0, waiting = 0;
+  int size = 0;
+  Time oldest_wait_since = base::kNever;
+  bool paused = false;
+};
+
+class Pool {
+ public:
+  // `budgets` are taken for every server besides the pool's own size; they outlive the pool.
+  Pool(Options options, std::vector<Budget*> budgets, uint32_t workers, uint64_t seed);
+  ~Pool();
+
+  // A server at once, or null: then the waiter is queued, or an order says that it waits in vain.
+  std::unique_ptr<Server> acquire(Waiter& waiter, Time now, Orders& orders);
+  // False: it is not queued any more, and an order for its ticket is under way.
+  bool withdraw(Waiter& waiter);
+
+  // A clean server at rest comes back from a hold, a check or a login.
+  void give_back(std::unique_ptr<Server> server, Time now, Orders& orders);
+  // A server is going to be closed by its holder; closed() follows when its slot is free.
+  void closing();
+  void closed(Time now, Orders& orders);
+  // What an Open came to.
+  void opened(std::unique_ptr<Server> server, Time now, Orders& orders);
+  void open_failed(const Error& error, WorkerId worker, Time now, Orders& orders);
+
+  // An idle server broke. Null: it is not idle any more; whoever has got it will find out.
+  std::unique_ptr<Server> take_broken(Server& server);
+
+  // Once in a while, by one worker: lifetimes, idle times, checks, min, overflow, retries.
+  void tick(Time now, Orders& orders);
+
+  void pause(bool paused, Time now, Orders& orders);
+  void configure(const Options& options, bool new_generation, Time now, Orders& orders);
+  void close_idle(Orders& orders);
+
+  // What a client is told that has waited in vain: what is missing, and why.
+  Error wait_error(Duration waited) const;
+  Snapshot snapshot() const;
+  uint32_t generation() const;
+
+ private:
+  struct Line {  // first in, first out
+    Waiter* first = nullptr;
+    Waiter* last = nullptr;
+    void push(Waiter& waiter);
+    void remove(Waiter& waiter);
+  };
+  struct Class {
+    std::vector<Line> lines;  // one for each worker
+    int count = 0;
+    bool in_turn = false;
+  };
+
+  std::unique_ptr<Server> take_idle(WorkerId worker, uint64_t variant);
+  bool move_idle(Waiter& waiter, Orders& orders);
+  bool evict_other_variant(uint64_t variant, Orders& orders);
+  void enqueue(Waiter& waiter);
+  void dequeue(Waiter& waiter);
+  Waiter* next_waiter(WorkerId worker, uint64_t variant);
+  Waiter* first_of(Class& in, WorkerId worker, uint64_t variant, bool movable) const;
+  void open_more(WorkerId worker, Time now, Orders& orders);
+  bool may_open(Time now) const;
+  int limit(Time now) const;
+  bool take_slot();
+  void free_slot();
+  int opening_max() const;
+  void close(std::unique_ptr<Server> server, Orders& orders);
+  void fail_waiters(const Error& error, Orders& orders);
+  Waiter* oldest_waiter() const;
+  void tick_idle(Time now, Orders& orders);
+  Duration jitter(Duration base);
+  int idle_count() const;
+  int open_count() const { return idle_count() + busy_ + opening_; }
+
+  mutable std::mutex mutex_;
+  Options options_;
+  std::vector<Budget*> budgets_;
+  uint32_t workers_;
+  std::vector<std::deque<std::unique_ptr<Server>>> idle_;  // by worker; most recently used last
+  std::unordered_map<uint64_t, Class> classes_;
+  std::deque<uint64_t> turns_;  // the classes that have waiters, next one first
+  int waiting_ = 0;
+  int busy_ = 0;      // lent, in an order, or being checked
+  int opening_ = 0;
+  int closing_ = 0;
+  int ramp_ = 2;      // how many may be opened at a time
+  uint32_t generation_ = 1;
+  bool paused_ = false;
+  Error last_error_;  // of the last failed login; empty after a good one
+  bool refused_ = false;
+  Duration retry_delay_ = 0;
+  Time retry_at_ = 0;
+  uint64_t random_;
+  uint32_t next_worker_ = 0;
+};
+
+}  // namespace weir::pool

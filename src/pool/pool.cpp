@@ -1,0 +1,491 @@
+#include <weir/pool/pool.h>
+
+#include <algorithm>
+#include <cassert>
+
+namespace weir::pool {
+
+namespace {
+
+constexpr Duration kLocality = base::kMillisecond;  // how much older a waiter elsewhere must be to go first
+constexpr int kRampMax = 16;
+
+}  // namespace
+
+bool Budget::try_take() {
+  int used = used_.load();
+  do {
+    const int limit = limit_.load();
+    if (limit > 0 && used >= limit) return false;
+  } while (!used_.compare_exchange_weak(used, used + 1));
+  return true;
+}
+
+void Pool::Line::push(Waiter& waiter) {
+  waiter.next = nullptr;
+  waiter.previous = last;
+  (last ? last->next : first) = &waiter;
+  last = &waiter;
+}
+
+void Pool::Line::remove(Waiter& waiter) {
+  (waiter.previous ? waiter.previous->next : first) = waiter.next;
+  (waiter.next ? waiter.next->previous : last) = waiter.previous;
+  waiter.next = waiter.previous = nullptr;
+}
+
+Pool::Pool(Options options, std::vector<Budget*> budgets, uint32_t workers, uint64_t seed)
+    : options_(options),
+      budgets_(std::move(budgets)),
+      workers_(workers),
+      idle_(workers),
+      random_(seed | 1) {}
+
+Pool::~Pool() = default;
+
+// ---------------------------------------------------------------- to a client
+
+std::unique_ptr<Server> Pool::acquire(Waiter& waiter, Time now, Orders& orders) {
+  const std::lock_guard lock(mutex_);
+  waiter.since = now;
+  const WorkerId here = waiter.ticket.worker;
+  if (!paused_) {
+    if (auto server = take_idle(here, waiter.variant)) {
+      ++busy_;
+      return server;
+    }
+    if (options_.movable && move_idle(waiter, orders)) return nullptr;
+    if (refused_ && now < retry_at_ && open_count() == 0) {
+      orders.push_back({.kind = Order::Kind::Fail, .worker = here, .ticket = waiter.ticket,
+                        .error = last_error_});
+      return nullptr;
+    }
+  }
+  enqueue(waiter);
+  open_more(here, now, orders);
+  return nullptr;
+}
+
+std::unique_ptr<Server> Pool::take_idle(WorkerId worker, uint64_t variant) {
+  auto& stack = idle_[worker];
+  const auto fits = [variant](const auto& server) { return server->variant() == variant; };
+  if (stack.empty()) return nullptr;
+  if (options_.pick == Pick::Lifo && fits(stack.back())) {
+    auto server = std::move(stack.back());
+    stack.pop_back();
+    return server;
+  }
+  auto found = stack.end();
+  if (options_.pick == Pick::Lifo) {
+    const auto last = std::find_if(stack.rbegin(), stack.rend(), fits);
+    if (last != stack.rend()) found = std::prev(last.base());
+  } else {
+    found = std::find_if(stack.begin(), stack.end(), fits);
+  }
+  if (found == stack.end()) return nullptr;
+  auto server = std::move(*found);
+  stack.erase(found);
+  return server;
+}
+
+// An idle server of the worker that has most of them goes to the waiter.
+bool Pool::move_idle(Waiter& waiter, Orders& orders) {
+  const auto richest = std::max_element(
+      idle_.begin(), idle_.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  if (richest->empty()) return false;
+  const auto from = static_cast<WorkerId>(richest - idle_.begin());
+  auto server = take_idle(from, waiter.variant);
+  if (!server) return false;
+  ++busy_;
+  orders.push_back({.kind = Order::Kind::Move, .worker = from, .server = std::move(server),
+                    .ticket = waiter.ticket});
+  return true;
+}
+
+void Pool::enqueue(Waiter& waiter) {
+  const uint64_t key = options_.fair ? waiter.fair_class : 0;
+  waiter.fair_class = key;
+  Class& in = classes_[key];
+  if (in.lines.empty()) in.lines.resize(workers_);
+  in.lines[waiter.ticket.worker].push(waiter);
+  waiter.queued = true;
+  ++waiting_;
+  ++in.count;
+  if (!in.in_turn) {
+    in.in_turn = true;
+    turns_.push_back(key);
+  }
+}
+
+void Pool::dequeue(Waiter& waiter) {
+  Class& in = classes_[waiter.fair_class];
+  in.lines[waiter.ticket.worker].remove(waiter);
+  waiter.queued = false;
+  --waiting_;
+  --in.count;
+}
+
+bool Pool::withdraw(Waiter& waiter) {
+  const std::lock_guard lock(mutex_);
+  if (!waiter.queued) return false;
+  dequeue(waiter);
+  return true;
+}
+
+// The first of a class that a server of this variant on this worker can serve. A waiter here goes before one
+// elsewhere that came at most a millisecond earlier.
+Waiter* Pool::first_of(Class& in, WorkerId worker, uint64_t variant, bool movable) const {
+  Waiter* here = nullptr;
+  Waiter* oldest = nullptr;
+  for (WorkerId i = 0; i < in.lines.size(); ++i) {
+    if (!movable && i != worker) continue;
+    Waiter* first = in.lines[i].first;
+    while (first && first->variant != variant) first = first->next;
+    if (!first) continue;
+    if (i == worker) here = first;
+    if (!oldest || first->since < oldest->since) oldest = first;
+  }
+  return here && here->since <= oldest->since + kLocality ? here : oldest;
+}
+
+// Round robin between the classes that have waiters.
+Waiter* Pool::next_waiter(WorkerId worker, uint64_t variant) {
+  for (size_t tries = turns_.size(); tries > 0; --tries) {
+    const uint64_t key = turns_.front();
+    turns_.pop_front();
+    Class& in = classes_[key];
+    if (in.count == 0) {
+      in.in_turn = false;
+      continue;
+    }
+    turns_.push_back(key);
+    if (Waiter* found = first_of(in, worker, variant, options_.movable)) return found;
+  }
+  return nullptr;
+}
+
+Waiter* Pool::oldest_waiter() const {
+  Waiter* oldest = nullptr;
+  for (const auto& [key, in] : classes_)
+    for (const Line& line : in.lines)
+      if (line.first && (!oldest || line.first->since < oldest->since)) oldest = line.first;
+  return oldest;
+}
+
+// ---------------------------------------------------------------- from a client
+
+void Pool::give_back(std::unique_ptr<Server> server, Time now, Orders& orders) {
+  const std::lock_guard lock(mutex_);
+  const bool stale = server->generation != generation_ || server->expires_at <= now;
+  const bool spare = waiting_ == 0 && open_count() > options_.size;
+  if (stale || spare) {
+    const WorkerId here = server->worker;
+    close(std::move(server), orders);
+    open_more(here, now, orders);
+    return;
+  }
+  Waiter* waiter = paused_ || waiting_ == 0 ? nullptr : next_waiter(server->worker, server->variant());
+  if (waiter) {
+    const Ticket ticket = waiter->ticket;
+    dequeue(*waiter);
+    const auto kind = ticket.worker == server->worker ? Order::Kind::Serve : Order::Kind::Move;
+    const WorkerId here = server->worker;
+    orders.push_back({.kind = kind, .worker = here, .server = std::move(server), .ticket = ticket});
+    return;
+  }
+  --busy_;
+  server->idle_since = now;
+  const WorkerId here = server->worker;
+  auto& stack = idle_[here];
+  if (options_.pick == Pick::Scatter && !stack.empty()) {
+    random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+    stack.insert(stack.begin() + static_cast<std::ptrdiff_t>((random_ >> 33) % stack.size()), std::move(server));
+  } else {
+    stack.push_back(std::move(server));
+  }
+  if (waiting_ == 0 || paused_) return;
+  // Those who wait cannot use it: it is of another variant, or bound to a worker where nobody waits.
+  if (Waiter* first = oldest_waiter(); !may_open(now) && evict_other_variant(first->variant, orders)) return;
+  open_more(here, now, orders);
+}
+
+void Pool::close(std::unique_ptr<Server> server, Orders& orders) {
+  --busy_;
+  ++closing_;
+  const WorkerId worker = server->worker;
+  orders.push_back({.kind = Order::Kind::Close, .worker = worker, .server = std::move(server)});
+}
+
+bool Pool::evict_other_variant(uint64_t variant, Orders& orders) {
+  for (auto& stack : idle_) {
+    const auto found = std::find_if(stack.begin(), stack.end(), [&](const auto& server) {
+      return server->variant() != variant || !options_.movable;
+    });
+    if (found == stack.end()) continue;
+    auto server = std::move(*found);
+    stack.erase(found);
+    ++busy_;
+    close(std::move(server), orders);
+    return true;
+  }
+  return false;
+}
+
+void Pool::closing() {
+  const std::lock_guard lock(mutex_);
+  --busy_;
+  ++closing_;
+}
+
+void Pool::closed(Time now, Orders& orders) {
+  const std::lock_guard lock(mutex_);
+  --closing_;
+  free_slot();
+  if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
+}
+
+std::unique_ptr<Server> Pool::take_broken(Server& server) {
+  const std::lock_guard lock(mutex_);
+  auto& stack = idle_[server.worker];
+  const auto found = std::find_if(stack.begin(), stack.end(),
+                                  [&server](const auto& each) { return each.get() == &server; });
+  if (found == stack.end()) return nullptr;
+  auto taken = std::move(*found);
+  stack.erase(found);
+  ++busy_;
+  return taken;
+}
+
+// ---------------------------------------------------------------- opening
+
+int Pool::limit(Time now) const {
+  if (options_.overflow == 0 || waiting_ == 0) return options_.size;
+  const Waiter* oldest = oldest_waiter();
+  return now - oldest->since >= options_.overflow_after ? options_.size + options_.overflow
+                                                        : options_.size;
+}
+
+bool Pool::may_open(Time now) const {
+  return now >= retry_at_ && open_count() + closing_ < limit(now);
+}
+
+int Pool::opening_max() const { return last_error_.text.empty() ? ramp_ : 1; }
+
+bool Pool::take_slot() {
+  for (size_t i = 0; i < budgets_.size(); ++i) {
+    if (budgets_[i]->try_take()) continue;
+    while (i-- > 0) budgets_[i]->give();
+    return false;
+  }
+  return true;
+}
+
+void Pool::free_slot() {
+  for (Budget* budget : budgets_) budget->give();
+}
+
+// As many connections as there are waiters without one under way, as far as limits and ramp allow.
+void Pool::open_more(WorkerId worker, Time now, Orders& orders) {
+  if (paused_) return;
+  while (opening_ < waiting_ && opening_ < opening_max()) {
+    if (!may_open(now)) {
+      if (now >= retry_at_ && opening_ == 0) {
+        const Waiter* first = oldest_waiter();
+        evict_other_variant(first->variant, orders);
+      }
+      return;
+    }
+    if (!take_slot()) return;
+    ++opening_;
+    orders.push_back({.kind = Order::Kind::Open, .worker = worker});
+  }
+}
+
+void Pool::opened(std::unique_ptr<Server> server, Time now, Orders& orders) {
+  {
+    const std::lock_guard lock(mutex_);
+    --opening_;
+    ++busy_;
+    last_error_ = {};
+    refused_ = false;
+    retry_delay_ = retry_at_ = 0;
+    ramp_ = std::min(ramp_ * 2, kRampMax);
+    server->opened_at = server->checked_at = now;
+    server->generation = server->generation == 0 ? generation_ : server->generation;
+    if (options_.max_lifetime > 0) server->expires_at = now + jitter(options_.max_lifetime);
+  }
+  const WorkerId here = server->worker;
+  give_back(std::move(server), now, orders);
+  const std::lock_guard lock(mutex_);
+  open_more(here, now, orders);
+}
+
+void Pool::open_failed(const Error& error, WorkerId, Time now, Orders& orders) {
+  const std::lock_guard lock(mutex_);
+  --opening_;
+  free_slot();
+  last_error_ = error;
+  refused_ = error.kind == base::ErrorKind::Refused;
+  ramp_ = 2;
+  if (retry_at_ <= now) {  // of several that fail together the first counts
+    retry_delay_ = retry_delay_ == 0 ? options_.retry_min
+                                     : std::min(retry_delay_ * 2, options_.retry_max);
+    retry_at_ = now + jitter(retry_delay_);
+  }
+  if (refused_ && open_count() == opening_) fail_waiters(error, orders);
+}
+
+void Pool::fail_waiters(const Error& error, Orders& orders) {
+  while (Waiter* waiter = oldest_waiter()) {
+    dequeue(*waiter);
+    orders.push_back({.kind = Order::Kind::Fail, .worker = waiter->ticket.worker,
+                      .ticket = waiter->ticket, .error = error});
+  }
+}
+
+// Between 80 and 120 percent, so that what began together does not end together.
+Duration Pool::jitter(Duration base) {
+  random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+  return base * static_cast<Duration>(80 + (random_ >> 33) % 41) / 100;
+}
+
+// ---------------------------------------------------------------- time
+
+void Pool::tick(Time now, Orders& orders) {
+  const std::lock_guard lock(mutex_);
+  tick_idle(now, orders);
+  if (paused_) return;
+  if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
+  while (open_count() + closing_ < options_.min && open_count() < options_.size &&
+         opening_ < opening_max() && now >= retry_at_ && take_slot()) {
+    ++opening_;
+    orders.push_back({.kind = Order::Kind::Open, .worker = next_worker_++ % workers_});
+  }
+}
+
+void Pool::tick_idle(Time now, Orders& orders) {
+  for (auto& stack : idle_) {
+    for (size_t i = 0; i < stack.size();) {
+      Server& server = *stack[i];
+      const bool unused = options_.idle_timeout > 0 && now - server.idle_since >= options_.idle_timeout &&
+                          open_count() > options_.min;
+      const bool stale = server.generation != generation_ || server.expires_at <= now;
+      const bool spare = open_count() > options_.size;
+      const bool check = options_.check_interval > 0 &&
+                         now - std::max(server.checked_at, server.idle_since) >= options_.check_interval;
+      if (!unused && !stale && !spare && !check) {
+        ++i;
+        continue;
+      }
+      auto taken = std::move(stack[i]);
+      stack.erase(stack.begin() + static_cast<std::ptrdiff_t>(i));
+      ++busy_;
+      if (unused || stale || spare) {
+        close(std::move(taken), orders);
+      } else {
+        taken->checked_at = now;
+        const WorkerId worker = taken->worker;
+        orders.push_back({.kind = Order::Kind::Check, .worker = worker, .server = std::move(taken)});
+      }
+    }
+  }
+}
+
+void Pool::pause(bool paused, Time now, Orders& orders) {
+  const std::lock_guard lock(mutex_);
+  paused_ = paused;
+  if (paused) return;
+  for (auto& stack : idle_) {  // those who waited are served from what is idle, then by opening
+    while (!stack.empty() && waiting_ > 0) {
+      Waiter* waiter = next_waiter(stack.back()->worker, stack.back()->variant());
+      if (!waiter) break;
+      auto server = std::move(stack.back());
+      stack.pop_back();
+      ++busy_;
+      const Ticket ticket = waiter->ticket;
+      dequeue(*waiter);
+      const auto kind = ticket.worker == server->worker ? Order::Kind::Serve : Order::Kind::Move;
+      const WorkerId worker = server->worker;
+      orders.push_back({.kind = kind, .worker = worker, .server = std::move(server), .ticket = ticket});
+    }
+  }
+  if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
+}
+
+void Pool::configure(const Options& options, bool new_generation, Time now, Orders& orders) {
+  const std::lock_guard lock(mutex_);
+  options_ = options;
+  if (new_generation) {
+    ++generation_;
+    retry_at_ = retry_delay_ = 0;
+    refused_ = false;
+    last_error_ = {};
+  }
+  tick_idle(now, orders);
+  if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
+}
+
+void Pool::close_idle(Orders& orders) {
+  const std::lock_guard lock(mutex_);
+  for (auto& stack : idle_) {
+    while (!stack.empty()) {
+      auto server = std::move(stack.back());
+      stack.pop_back();
+      ++busy_;
+      close(std::move(server), orders);
+    }
+  }
+}
+
+// ---------------------------------------------------------------- what people see
+
+Error Pool::wait_error(Duration waited) const {
+  const std::lock_guard lock(mutex_);
+  const std::string seconds = std::to_string(waited / base::kSecond) + "." +
+                              std::to_string(waited / (100 * base::kMillisecond) % 10) + " s";
+  if (paused_) return {base::ErrorKind::Timeout, "the pool is paused; waited " + seconds, "57P03"};
+  if (!last_error_.text.empty())
+    return {base::ErrorKind::Unreachable,
+            "no server connection within " + seconds + "; last attempt: " + last_error_.text, "08006"};
+  for (const Budget* budget : budgets_)
+    if (budget->limit() > 0 && budget->used() >= budget->limit())
+      return {base::ErrorKind::Timeout,
+              "no free server connection within " + seconds + ": all " +
+                  std::to_string(budget->limit()) + " of " + budget->name() + " are in use",
+              "53300"};
+  if (opening_ > 0)
+    return {base::ErrorKind::Unreachable,
+            "no server connection within " + seconds + "; logins are under way", "08006"};
+  return {base::ErrorKind::Timeout,
+          "no free server connection within " + seconds + ": all " +
+              std::to_string(options_.size) + " of the pool are in use, " + std::to_string(waiting_) +
+              " clients wait",
+          "53300"};
+}
+
+Snapshot Pool::snapshot() const {
+  const std::lock_guard lock(mutex_);
+  Snapshot out;
+  out.idle = idle_count();
+  out.busy = busy_;
+  out.opening = opening_;
+  out.closing = closing_;
+  out.waiting = waiting_;
+  out.size = options_.size;
+  out.paused = paused_;
+  if (const Waiter* oldest = oldest_waiter()) out.oldest_wait_since = oldest->since;
+  return out;
+}
+
+uint32_t Pool::generation() const {
+  const std::lock_guard lock(mutex_);
+  return generation_;
+}
+
+int Pool::idle_count() const {
+  size_t count = 0;
+  for (const auto& stack : idle_) count += stack.size();
+  return static_cast<int>(count);
+}
+
+}  // namespace weir::pool
