@@ -1,7 +1,8 @@
-// The PostgreSQL protocol, version 3.0 ("Frontend/Backend Protocol" in PostgreSQL's manual, chapter 55), as a
-// weir::protocol::Protocol, and what the servers inside weir share with it: cutting and building messages,
-// secrets and SCRAM. Such a server gets its clients in through Protocol::greet(), with make_facts() for welcome().
-// Values and pure functions, any thread; a Protocol is made by app and outlives all that it makes.
+// The PostgreSQL protocol, version 3.0 ("Frontend/Backend Protocol" in PostgreSQL's manual, chapter
+// 55), as a weir::protocol::Protocol, and what the servers inside weir share with it: cutting and
+// building messages, secrets and SCRAM. Such a server gets its clients in through
+// Protocol::greet(), with make_facts() for welcome(). Values and pure functions, any thread; a
+// Protocol is made by app and outlives all that it makes.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,8 @@ using SettingMap = std::map<std::string, std::string, std::less<>>;
 
 // The facts of a server inside weir: the ParameterStatus that its clients are welcomed with.
 std::unique_ptr<protocol::Facts> make_facts(SettingMap reported);
-// What the client asked for in its start-up packet, names in lower case, application_name among them.
+// What the client asked for in its start-up packet, names in lower case, application_name among
+// them.
 SettingMap startup_settings(const protocol::ClientState& client);
 
 // ---------------------------------------------------------------- messages
@@ -39,18 +41,19 @@ struct CutMessage {
   size_t consumed = 0;  // 0: not all of it is there yet
 };
 
-// The first message of `in`. Refuses lengths below 4 (Protocol) and bodies above `body_bytes_max` (TooLarge) as
-// soon as the head is there.
+// The first message of `in`. Refuses lengths below 4 (Protocol) and bodies above `body_bytes_max`
+// (TooLarge) as soon as the head is there.
 base::Result<CutMessage> cut_message(base::Bytes in, size_t body_bytes_max);
 
-// Reads a body from its front. The first read that goes over the end makes it !ok(); from then on all are empty.
+// Reads a body from its front. The first read that goes over the end makes it !ok(); from then on
+// all are empty.
 class BodyReader {
  public:
   explicit BodyReader(base::Bytes body) : rest_(body) {}
   uint8_t int8();
   uint16_t int16();
   uint32_t int32();
-  base::Bytes text();             // up to a NUL, which is read too
+  base::Bytes text();  // up to a NUL, which is read too
   base::Bytes raw(size_t count);
   base::Bytes rest() const { return rest_; }
   bool ok() const { return ok_; }
@@ -62,7 +65,8 @@ class BodyReader {
   bool ok_ = true;
 };
 
-// Builds one message at the end of `out`; its destructor writes the length. One at a time on each string.
+// Builds one message at the end of `out`; its destructor writes the length. One at a time on each
+// string.
 class MessageBuilder {
  public:
   MessageBuilder(std::string& out, char type);  // 0: no type
@@ -80,7 +84,8 @@ class MessageBuilder {
   size_t length_at_;
 };
 
-// ErrorResponse and NoticeResponse. Empty fields are left out, but for severity, sqlstate and message.
+// ErrorResponse and NoticeResponse. Empty fields are left out, but for severity, sqlstate and
+// message.
 struct ErrorFields {
   std::string severity = "ERROR";
   std::string sqlstate;
@@ -96,7 +101,12 @@ void append_notice(std::string& out, const ErrorFields& fields);
 ErrorFields error_fields(const base::Error& error, std::string_view severity);
 
 enum class Authentication : uint32_t {
-  Ok = 0, CleartextPassword = 3, Md5Password = 5, Sasl = 10, SaslContinue = 11, SaslFinal = 12,
+  Ok = 0,
+  CleartextPassword = 3,
+  Md5Password = 5,
+  Sasl = 10,
+  SaslContinue = 11,
+  SaslFinal = 12,
 };
 void append_authentication(std::string& out, Authentication kind, base::Bytes data = {});
 void append_parameter_status(std::string& out, std::string_view name, std::string_view value);
@@ -128,8 +138,9 @@ struct ScramVerifier {
 base::Result<ScramVerifier> read_verifier(std::string_view secret);
 ScramVerifier make_verifier(std::string_view password, std::string_view salt, int iterations);
 
-// The server's half of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677), without channel binding. Each call once, in
-// this order. Protocol: the client's message is malformed; Refused: its proof is wrong.
+// The server's half of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677), without channel binding.
+// Each call once, in this order. Protocol: the client's message is malformed; Refused: its proof is
+// wrong.
 class ScramServer {
  public:
   ScramServer(ScramVerifier verifier, std::string nonce)
@@ -140,8 +151,8 @@ class ScramServer {
 
  private:
   ScramVerifier verifier_;
-  std::string nonce_;            // at first the server's own, then the client's and the server's
-  std::string binding_;          // the GS2 header that the client began with
+  std::string nonce_;    // at first the server's own, then the client's and the server's
+  std::string binding_;  // the GS2 header that the client began with
   std::string client_first_bare_;
   std::string server_first_;
   std::string client_key_;

@@ -128,6 +128,8 @@ class Greeting : public Dialogue {
   virtual std::unique_ptr<ClientState> take_client() = 0;  // after Done
   // Turns `error` into the protocol's fatal refusal, whatever the step.
   virtual void refuse(const Error& error, std::string& send) = 0;
+  // From NeedServer on: what a Login as this user can use, where the exchange has shown it. Empty: nothing.
+  virtual std::string learnt_secret() const { return {}; }
 
  protected:
   LoginRequest request_;
