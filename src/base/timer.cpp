@@ -53,13 +53,16 @@ void TimerWheel::set(Timer& timer, Time deadline) {
 
 // Level n holds the timers that are less than 64^(n+1) ticks away, in slots of 64^n ticks.
 void TimerWheel::place(Timer& timer, uint64_t earliest) {
-  const auto rounded_up = static_cast<uint64_t>((timer.deadline_ + kTick - 1) / kTick);
-  uint64_t due = std::max(rounded_up, earliest);
-  const uint64_t farthest = tick_ + (uint64_t{1} << (6 * kLevels)) - 1;
-  due = std::min(due, farthest);
+  constexpr int kTopShift = 6 * (kLevels - 1);
+  const Time deadline = timer.deadline_;
+  const auto rounded_up = static_cast<uint64_t>(deadline / kTick + (deadline % kTick != 0));
+  // The slot of the present at the top level would come round only after a whole turn of the wheel.
+  const uint64_t farthest = (((tick_ >> kTopShift) + kSlots) << kTopShift) - 1;
+  const uint64_t due = std::min(std::max(rounded_up, earliest), farthest);
   int level = 0;
   while (level + 1 < kLevels && (due >> (6 * level)) - (tick_ >> (6 * level)) >= kSlots) ++level;
   append(slots_[level][(due >> (6 * level)) % kSlots], timer);
+  first_ = std::min(first_, due >> (6 * level) << (6 * level));
 }
 
 void TimerWheel::cascade(int level) {
@@ -92,21 +95,28 @@ void TimerWheel::fire_slot(TimerLink& slot, Time now) {
 
 void TimerWheel::run(Time now) {
   const auto target = static_cast<uint64_t>(now / kTick);
+  if (target <= tick_) return;
+  if (first_ > target) {
+    tick_ = target;
+    return;
+  }
   while (tick_ < target) {
-    const Time due = next_due();  // skip the ticks at which nothing happens
-    if (due == kNever || static_cast<uint64_t>(due / kTick) > target) {
+    const uint64_t due = first_slot();  // skip the ticks at which nothing happens
+    if (due > target) {
       tick_ = target;
-      return;
+      break;
     }
-    tick_ = std::max(tick_ + 1, static_cast<uint64_t>(due / kTick));
+    tick_ = due;
     for (int level = 1; level < kLevels && (tick_ % (uint64_t{1} << (6 * level))) == 0; ++level)
       cascade(level);
     fire_slot(slots_[0][tick_ % kSlots], now);
   }
+  first_ = first_slot();
 }
 
-Time TimerWheel::next_due() const {
-  uint64_t best = UINT64_MAX;
+// The first tick at which a slot with timers starts.
+uint64_t TimerWheel::first_slot() const {
+  uint64_t best = kNone;
   for (int level = 0; level < kLevels; ++level) {
     const uint64_t base = tick_ >> (6 * level);
     for (uint64_t i = 1; i < kSlots; ++i) {
@@ -116,7 +126,7 @@ Time TimerWheel::next_due() const {
       }
     }
   }
-  return best == UINT64_MAX ? kNever : static_cast<Time>(best) * kTick;
+  return best;
 }
 
 }  // namespace weir::base

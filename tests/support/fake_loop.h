@@ -1,6 +1,7 @@
-// A loop without an operating system: the clock moves when the test says so, and one event happens at a time, when
-// the test says so. Which one goes first is up to a chooser, so that a seed can permute streams and letters.
-// Single-threaded; owned by the test; outlives every stream that is on it. Streams for it: fake_stream.h.
+// A loop without an operating system: the clock moves when the test says so, and one event happens
+// at a time, when the test says so. Which one goes first is up to a chooser, so that a seed can
+// permute streams and letters. Single-threaded; owned by the test; outlives every stream that is on
+// it. Streams for it: fake_stream.h.
 #pragma once
 
 #include <algorithm>
@@ -52,8 +53,8 @@ class FakeLoop final : public net::Loop {
   }
   void stop() override { stopped_ = true; }
 
-  // One event: the calls of run_soon() if there are any (they go before polling), else one letter or one event of
-  // one stream. False when there was nothing to do.
+  // One event: the calls of run_soon() if there are any (they go before polling), else one letter
+  // or one event of one stream. False when there was nothing to do.
   bool step() {
     delete_now();
     if (!soon_.empty()) {
@@ -65,7 +66,8 @@ class FakeLoop final : public net::Loop {
     return true;
   }
 
-  // Steps until nothing is left; says how many. Stops at steps_max, so that a test can tell a live-lock.
+  // Steps until nothing is left; says how many. Stops at steps_max, so that a test can tell a
+  // live-lock.
   size_t settle(size_t steps_max = 1'000'000) {
     size_t steps = 0;
     while (steps < steps_max && step()) ++steps;
@@ -89,7 +91,8 @@ class FakeLoop final : public net::Loop {
   // Picks which of `count` possible events happens next, as an index below count. Default: in turn.
   void set_chooser(std::function<size_t(size_t count)> chooser) { chooser_ = std::move(chooser); }
 
-  // Letters wait in the mailbox until they are delivered: by step() or, while they are held, by deliver_letter().
+  // Letters wait in the mailbox until they are delivered: by step() or, while they are held, by
+  // deliver_letter().
   void hold_letters(bool hold) { letters_held_ = hold; }
   size_t letters_waiting() const { return mailbox_.count; }
   bool deliver_letter() {

@@ -1,6 +1,7 @@
-// Two streams joined in memory, on one FakeLoop or on two, with faults to order: writes that take part of the bytes
-// or none, deliveries in small chunks, stalls, resets. Everything arrives in FakeLoop::step(), nothing before.
-// The test usually keeps one end as the peer and gives the other to what it tests; either end sets the faults of both ways.
+// Two streams joined in memory, on one FakeLoop or on two, with faults to order: writes that take
+// part of the bytes or none, deliveries in small chunks, stalls, resets. Everything arrives in
+// FakeLoop::step(), nothing before. The test usually keeps one end as the peer and gives the other
+// to what it tests; either end sets the faults of both ways.
 #pragma once
 
 #include <cstdlib>
@@ -14,14 +15,15 @@
 
 namespace weir::fake {
 
-// How one way behaves. The functions go first if they are set: offered bytes -> bytes to take or to deliver.
+// How one way behaves. The functions go first if they are set: offered bytes -> bytes to take or to
+// deliver.
 struct FakeWay {
-  size_t window_bytes = 64 * 1024;         // as many bytes may be under way
-  size_t write_bytes_max = SIZE_MAX;       // one try_write takes at most; 0: EAGAIN until it is raised
-  size_t deliver_bytes_max = SIZE_MAX;     // one on_bytes carries at most
-  bool stalled = false;                    // nothing is delivered, not even the end
-  std::function<size_t(size_t)> take;      // 0: EAGAIN this once
-  std::function<size_t(size_t)> deliver;   // at least 1 byte is delivered
+  size_t window_bytes = 64 * 1024;      // as many bytes may be under way
+  size_t write_bytes_max = SIZE_MAX;    // one try_write takes at most; 0: EAGAIN until it is raised
+  size_t deliver_bytes_max = SIZE_MAX;  // one on_bytes carries at most
+  bool stalled = false;                 // nothing is delivered, not even the end
+  std::function<size_t(size_t)> take;   // 0: EAGAIN this once
+  std::function<size_t(size_t)> deliver;  // at least 1 byte is delivered
 };
 
 class FakeStream final : public net::Stream, private Steppable {
@@ -114,7 +116,8 @@ class FakeStream final : public net::Stream, private Steppable {
   }
 
   static size_t room(const Way& way) {
-    return way.faults.window_bytes > way.bytes.size() ? way.faults.window_bytes - way.bytes.size() : 0;
+    return way.faults.window_bytes > way.bytes.size() ? way.faults.window_bytes - way.bytes.size()
+                                                      : 0;
   }
   Way& way_out() const { return link_->ways[side_]; }
   Way& way_in() const { return link_->ways[1 - side_]; }
@@ -140,8 +143,9 @@ class FakeStream final : public net::Stream, private Steppable {
       deliver();
     } else {
       end_told_ = true;
-      reader_->on_end(way_in().reset ? base::Error{base::ErrorKind::Unreachable, "connection reset by peer"}
-                                     : base::Error{base::ErrorKind::Unreachable, ""});
+      reader_->on_end(way_in().reset
+                          ? base::Error{base::ErrorKind::Unreachable, "connection reset by peer"}
+                          : base::Error{base::ErrorKind::Unreachable, ""});
     }
   }
 

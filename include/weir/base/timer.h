@@ -45,17 +45,22 @@ class TimerWheel {
   ~TimerWheel();
   void set(Timer& timer, Time deadline);
   void run(Time now);          // fires what is due
-  Time next_due() const;       // a time at or before the first deadline; kNever when nothing is set
+  // A time at or before the first deadline, cheap to ask; kNever when a run has left nothing and nothing was set
+  // since. Dropping a timer does not move it: the run at that time finds nothing and moves it on.
+  Time next_due() const { return first_ == kNone ? kNever : static_cast<Time>(first_) * kTick; }
 
  private:
   static constexpr int kLevels = 6;
   static constexpr int kSlots = 64;
+  static constexpr uint64_t kNone = UINT64_MAX;
   void place(Timer& timer, uint64_t earliest);
+  uint64_t first_slot() const;
   void cascade(int level);
   void fire_slot(TimerLink& slot, Time now);
 
   std::array<std::array<TimerLink, kSlots>, kLevels> slots_;
   uint64_t tick_;  // ticks up to and including this one have been run
+  uint64_t first_ = kNone;  // no slot that starts earlier holds a timer
 };
 
 }  // namespace weir::base

@@ -111,7 +111,8 @@ TEST(FakeLoop, TimersFireAtTheirTimes) {
     FakeLoop* loop;
     base::Time at;
   } shot{&loop, 0};
-  base::Timer timer([](void* owner, base::Time now) { static_cast<Shot*>(owner)->at = now; }, &shot);
+  base::Timer timer([](void* owner, base::Time now) { static_cast<Shot*>(owner)->at = now; },
+                    &shot);
   const base::Time deadline = loop.now() + 10 * base::kSecond;
   loop.timers().set(timer, deadline);
   loop.advance(base::kSecond);

@@ -1,0 +1,137 @@
+#include "socket_stream.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+#include <weir/base/limits.h>
+
+#include "address.h"
+
+namespace weir::net {
+
+SocketStream::SocketStream(UvLoop& loop, int fd, std::string peer, NodePtr<PollNode> node)
+    : loop_(&loop), node_(std::move(node)), peer_(std::move(peer)), fd_(fd) {
+  if (node_)
+    node_->give_to(on_ready, this);
+  else
+    node_ = PollNode::open(loop.uv(), fd_, on_ready, this);
+}
+
+SocketStream::~SocketStream() {
+  node_.reset();  // libuv forgets the descriptor before its number can be used again
+  ::close(fd_);
+}
+
+void SocketStream::set_reader(StreamReader* reader) {
+  reader_ = reader;
+  if (!reader) {
+    paused_ |= kPauseNoReader;
+    return;
+  }
+  resume_bits(kPauseNoReader);
+  if (wants_writable_) apply_mask();
+}
+
+void SocketStream::on_ready(void* owner, int events) {
+  static_cast<SocketStream*>(owner)->handle_ready(events);
+}
+
+// Any callback may destroy this stream or move it to another loop. The node outlives both until the
+// loop closes it.
+void SocketStream::handle_ready(int events) {
+  const PollNode& node = *node_;
+  if ((events & UV_WRITABLE) && wants_writable_ && reader_) {
+    wants_writable_ = false;
+    reader_->on_writable();
+    if (!node.is_held()) return;
+  }
+  if (events & UV_READABLE) {
+    if (paused_ != 0)
+      read_armed_ = false;  // unwanted bytes: now the mask changes
+    else
+      read_some(node);
+    if (!node.is_held()) return;
+  }
+  apply_mask();
+}
+
+void SocketStream::read_some(const PollNode& node) {
+  const std::span<char> scratch = loop_->scratch();
+  for (size_t reads = 0; reads < base::kReadsPerWake && paused_ == 0; ++reads) {
+    const ssize_t got = recv(fd_, scratch.data(), scratch.size(), 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got <= 0) return end(got < 0 ? errno : 0);
+    reader_->on_bytes({scratch.data(), static_cast<size_t>(got)});
+    // A short read has emptied the socket; what comes later makes it readable again.
+    if (!node.is_held() || static_cast<size_t>(got) < scratch.size()) return;
+  }
+}
+
+void SocketStream::end(int error_number) {
+  paused_ |= kPauseEnded;
+  read_armed_ = false;
+  if (error_number == 0) error_number = write_error_;
+  reader_->on_end(
+      {base::ErrorKind::Unreachable, error_number != 0 ? error_text(error_number) : ""});
+}
+
+int64_t SocketStream::try_write(std::span<const iovec> pieces) {
+  if (write_error_ != 0) return -1;
+  msghdr message = {};
+  message.msg_iov = const_cast<iovec*>(pieces.data());
+  message.msg_iovlen = std::min<size_t>(pieces.size(), IOV_MAX);
+  ssize_t sent;
+  do {
+    sent = pieces.size() == 1 ? send(fd_, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
+                              : sendmsg(fd_, &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent >= 0) return sent;
+  if (errno == EAGAIN) return 0;
+  write_error_ = errno;
+  return -1;
+}
+
+void SocketStream::want_writable() {
+  wants_writable_ = true;
+  apply_mask();
+}
+
+void SocketStream::resume_bits(uint8_t bits) {
+  paused_ &= static_cast<uint8_t>(~bits);
+  if (paused_ != 0 || read_armed_) return;
+  read_armed_ = true;
+  apply_mask();
+}
+
+void SocketStream::apply_mask() {
+  if (!node_) return;
+  const bool tell_writable = wants_writable_ && reader_;
+  node_->arm((read_armed_ ? UV_READABLE : 0) | (tell_writable ? UV_WRITABLE : 0));
+}
+
+void SocketStream::shut_write() { ::shutdown(fd_, SHUT_WR); }
+
+void SocketStream::leave() {
+  assert(loop_);
+  node_.reset();
+  loop_ = nullptr;
+}
+
+void SocketStream::join(Loop& loop) {
+  assert(!loop_);
+  loop_ = &uv_loop(loop);
+  node_ = PollNode::open(loop_->uv(), fd_, on_ready, this);
+  read_armed_ = paused_ == 0;
+  apply_mask();
+}
+
+std::unique_ptr<Stream> adopt(Loop& loop, const Accepted& accepted, const SocketOptions& options) {
+  if (!accepted.peer.starts_with("unix:")) set_tcp_options(accepted.fd, options);
+  return std::make_unique<SocketStream>(uv_loop(loop), accepted.fd, accepted.peer);
+}
+
+}  // namespace weir::net
