@@ -21,7 +21,8 @@ std::unique_ptr<protocol::Protocol> make_protocol(base::InternTable& texts);
 
 using SettingMap = std::map<std::string, std::string, std::less<>>;
 
-// The facts of a server inside weir: the ParameterStatus that its clients are welcomed with.
+// The facts of a server inside weir: the ParameterStatus that its clients are welcomed with. Empty:
+// no server is known yet.
 std::unique_ptr<protocol::Facts> make_facts(SettingMap reported);
 // What the client asked for in its start-up packet, names in lower case, application_name among
 // them.

@@ -13,7 +13,8 @@ std::string version_in(const SettingMap& reported) {
 
 }  // namespace
 
-PostgresFacts::PostgresFacts(SettingMap reported) : known_(true), reported_(std::move(reported)) {
+PostgresFacts::PostgresFacts(SettingMap reported)
+    : known_(!reported.empty()), reported_(std::move(reported)) {
   for (const auto& [name, value] : reported_)
     by_lower_name_.insert_or_assign(lower_case(name), value);
 }

@@ -128,10 +128,10 @@ class PostgresProtocol final : public protocol::Protocol {
   std::string_view name() const override { return "postgres"; }
   const protocol::Link& link() const override { return link_; }
   std::unique_ptr<protocol::Greeting> greet(size_t login_bytes_max) const override {
-    return make_greeting(texts_, login_bytes_max);
+    return std::make_unique<PostgresGreeting>(GreetingParts{texts_, secrets_, login_bytes_max});
   }
   std::unique_ptr<protocol::Login> login(const protocol::LoginTarget& target) const override {
-    return make_login(target);
+    return std::make_unique<PostgresLogin>(target, PostgresLogin::Parts{secrets_});
   }
   std::unique_ptr<protocol::Facts> facts() const override { return make_facts({}); }
   std::unique_ptr<Dialogue> query(const std::string& text,
@@ -142,6 +142,7 @@ class PostgresProtocol final : public protocol::Protocol {
  private:
   InternTable& texts_;
   PostgresLink link_;
+  mutable ScramStore secrets_;  // brings its own lock
 };
 
 }  // namespace
