@@ -1,0 +1,199 @@
+#include "finish.h"
+
+#include "options.h"
+
+namespace weir::config {
+
+namespace {
+
+constexpr size_t kUsersFileBytesMax = 64 << 20;
+constexpr std::array<std::string_view, 2> kConsoleNames{"weir", "pgbouncer"};
+
+void add_users_of_file(Reading& reading, Config& config) {
+  const std::string& file = config.auth.users_file;
+  if (file.empty()) return;
+  const auto text = read_file(file, kUsersFileBytesMax);
+  if (!text) {
+    reading.complain_of("auth.users_file", "the file " + file + ' ' + text.error().text);
+    return;
+  }
+  config.files.push_back(file);
+  const size_t source = reading.add_source(file, {});  // its lines are never shown
+  UsersFile read = parse_users_file(text.value(), file);
+  for (const Problem& problem : read.problems) {
+    reading.complain({source, problem.line, problem.column}, problem.key, problem.expected);
+  }
+  for (UserSecret& one : read.users) {
+    User& user = config.users[one.name];
+    if (user.given.contains("password")) {
+      reading.complain({source, one.line, 1}, join_path("users", one.name),
+                       "has a password in the configuration too");
+    }
+    user.name = one.name;
+    user.password = std::move(one.secret);
+  }
+}
+
+// `path` is where the options stand, `given` says which of them do.
+struct GivenPool {
+  std::string path;
+  const PoolOptions& pool;
+  const Names& given;
+};
+
+void check_pair(Reading& reading, const GivenPool& at, std::array<const char*, 2> names,
+                bool is_fine) {
+  if (is_fine) return;
+  const auto is_given = [&](const char* name) {
+    return at.given.contains(std::string("pool.") + name);
+  };
+  if (is_given(names[0])) {
+    reading.complain_of(at.path + ".pool." + names[0], std::string("expected at most ") + names[1]);
+  } else if (is_given(names[1])) {
+    reading.complain_of(at.path + ".pool." + names[1],
+                        std::string("expected at least ") + names[0]);
+  }
+}
+
+void check_pool(Reading& reading, const GivenPool& at) {
+  const PoolOptions& pool = at.pool;
+  check_pair(reading, at, {"min", "size"}, pool.min <= pool.size);
+  check_pair(reading, at, {"retry.min", "retry.max"}, pool.retry.min <= pool.retry.max);
+  const int cap = pool.max_server_connections;
+  check_pair(reading, at, {"min", "max_server_connections"}, cap == 0 || pool.min <= cap);
+}
+
+void inherit_defaults(Reading& reading, Config& config) {
+  const Defaults& defaults = config.defaults;
+  check_pool(reading, {"defaults", defaults.pool, defaults.given});
+  for (auto& [name, database] : config.databases) {
+    inherit(pool_options(), defaults.pool,
+            Target<PoolOptions>{pool_options(), database.pool, "pool.", &database.given});
+    inherit(timeout_options(), defaults.timeouts,
+            Target<Timeouts>{timeout_options(), database.timeouts, "timeouts.", &database.given});
+    check_pool(reading, {join_path("databases", name), database.pool, database.given});
+  }
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out;
+}
+
+void check_database_name(Reading& reading, const std::string& name, const Database& database) {
+  const ProtocolDescriptor* protocol = find_protocol(reading.around(), database.protocol);
+  if (!protocol) return;
+  const ProtocolDescriptor* clients = find_protocol(reading.around(), clients_of(*protocol));
+  const bool reserved =
+      std::find(kConsoleNames.begin(), kConsoleNames.end(), name) != kConsoleNames.end();
+  if (reserved && clients && clients->clients_name_database) {
+    reading.complain_of(join_path("databases", name), "this name is the console's");
+  }
+}
+
+bool serves(const Reading& reading, const Database& database, const std::string& protocol) {
+  const ProtocolDescriptor* found = find_protocol(reading.around(), database.protocol);
+  return found && clients_of(*found) == protocol;
+}
+
+void settle_database(Reading& reading, Config& config, Listener& listener,
+                     const std::string& path) {
+  if (!listener.database.empty()) {
+    const Database* database = config.database(listener.database);
+    if (!database) {
+      reading.complain_of(path + ".database", "expected the name of a database");
+    } else if (!database->protocol.empty() && !serves(reading, *database, listener.protocol)) {
+      reading.complain_of(path + ".database",
+                          "expected a database for clients of " + listener.protocol);
+    }
+    return;
+  }
+  if (find_protocol(reading.around(), listener.protocol)->clients_name_database) return;
+  std::vector<std::string> fitting;
+  for (const auto& [name, database] : config.databases) {
+    if (serves(reading, database, listener.protocol)) fitting.push_back(name);
+  }
+  if (fitting.size() == 1) {
+    listener.database = fitting[0];
+  } else if (fitting.empty()) {
+    reading.complain_of(path, "there is no " + listener.protocol + " database for its clients");
+  } else {
+    reading.complain_of(path + ".database", "expected one of: " + joined(fitting));
+  }
+}
+
+void check_listener(Reading& reading, Config& config, size_t index) {
+  Listener& listener = config.listeners[index];
+  const std::string path = "listeners[" + std::to_string(index) + ']';
+  const ProtocolDescriptor* protocol = find_protocol(reading.around(), listener.protocol);
+  if (protocol && protocol->listen_port != 0) {
+    settle_database(reading, config, listener, path);
+  } else if (reading.given(path + ".protocol") && !listener.protocol.empty()) {
+    reading.complain_of(path + ".protocol",
+                        "expected one of: " + listening_protocols(reading.around()));
+  }
+  for (const char* name : {"mode", "group"}) {
+    const bool of_socket = listener.address.kind == Address::Kind::Unix;
+    if (!of_socket && reading.given(path + '.' + name)) {
+      reading.complain_of(path + '.' + name, "only for an address unix:/path");
+    }
+  }
+}
+
+void check_addresses(Reading& reading, const Config& config) {
+  std::map<std::string, std::string> taken;
+  const auto take = [&](const Address& address, const std::string& path) {
+    if (address == Address()) return;  // complained of
+    const auto [at, is_new] = taken.emplace(address.text(), path);
+    if (!is_new) reading.complain_of(path, "the address is that of " + at->second + " too");
+  };
+  for (size_t i = 0; i < config.listeners.size(); ++i) {
+    take(config.listeners[i].address, "listeners[" + std::to_string(i) + "].address");
+  }
+  if (config.http.address) take(*config.http.address, "http.address");
+  if (config.admin.socket) take(*config.admin.socket, "admin.socket");
+}
+
+}  // namespace
+
+const ProtocolDescriptor* find_protocol(const Surroundings& around, std::string_view name) {
+  for (const auto& protocol : around.protocols) {
+    if (protocol.name == name) return &protocol;
+  }
+  return nullptr;
+}
+
+const std::string& clients_of(const ProtocolDescriptor& protocol) {
+  return protocol.clients.empty() ? protocol.name : protocol.clients;
+}
+
+std::string listening_protocols(const Surroundings& around) {
+  std::vector<std::string> names;
+  for (const auto& protocol : around.protocols) {
+    if (protocol.listen_port != 0) names.push_back(protocol.name);
+  }
+  return joined(names);
+}
+
+void finish(Reading& reading, Config& config) {
+  add_users_of_file(reading, config);
+  inherit_defaults(reading, config);
+  for (const auto& [name, database] : config.databases) {
+    check_database_name(reading, name, database);
+  }
+  for (size_t i = 0; i < config.listeners.size(); ++i) check_listener(reading, config, i);
+  check_addresses(reading, config);
+  if (!reading.clean()) return;
+  // Said only when nothing else is wrong: it may be the consequence of another error.
+  const int first = config.files.empty() ? 0 : 1;  // of a file; pieces have no lines
+  const Place start{0, first, first};
+  if (config.listeners.empty()) {
+    reading.complain(start, "listeners", "expected at least one listener");
+  }
+  if (config.databases.empty()) {
+    reading.complain(start, "databases", "expected at least one database");
+  }
+}
+
+}  // namespace weir::config

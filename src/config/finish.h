@@ -1,0 +1,16 @@
+// The last step of every load: users of the users file, options inherited, and all checks that need
+// the whole.
+#pragma once
+
+#include "reading.h"
+
+namespace weir::config {
+
+void finish(Reading& reading, Config& config);
+
+const ProtocolDescriptor* find_protocol(const Surroundings& around, std::string_view name);
+// The protocol of the clients of a database.
+const std::string& clients_of(const ProtocolDescriptor& protocol);
+std::string listening_protocols(const Surroundings& around);  // "postgres, redis"
+
+}  // namespace weir::config

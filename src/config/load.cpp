@@ -1,0 +1,133 @@
+// A file and what it includes, from text to Config.
+#include <weir/config/load.h>
+
+#include <glob.h>
+
+#include <filesystem>
+
+#include "finish.h"
+#include "options.h"
+
+namespace weir::config {
+
+namespace {
+
+// yaml-cpp puts words of the text behind a colon; they may be part of a password.
+std::string without_quotation(const std::string& message) {
+  return message.substr(0, message.find(": "));
+}
+
+// The one document of a text; null, with a complaint, when it is not YAML.
+std::optional<YAML::Node> parse_yaml(Reading& reading, std::string_view text, size_t source) {
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    if (documents.empty()) return YAML::Node();
+    if (documents.size() == 1) return documents[0];
+    reading.complain({source, documents[1].Mark().line + 1, documents[1].Mark().column + 1}, {},
+                     "expected one YAML document, this is the second");
+  } catch (const YAML::Exception& wrong) {
+    const bool placed = !wrong.mark.is_null();
+    reading.complain({source, placed ? wrong.mark.line + 1 : 1, placed ? wrong.mark.column + 1 : 1},
+                     {}, "not YAML: " + without_quotation(wrong.msg));
+  }
+  return std::nullopt;
+}
+
+class Loader {
+ public:
+  explicit Loader(const Surroundings& around) : reading_(around) {}
+
+  void read_text(std::string_view text, const std::string& file, int depth) {
+    const size_t source = reading_.add_source(file, text);
+    config_.files.push_back(file);
+    if (text.size() > kFileBytesMax) {
+      reading_.complain({source, 1, 1}, {},
+                        "expected at most " + show_size(kFileBytesMax) + " of YAML");
+      return;
+    }
+    const auto node = parse_yaml(reading_, text, source);
+    if (!node) return;
+    read_map(reading_, reading_.top(*node, source), Target<Config>{top_options(), config_});
+    for (const Value& pattern : reading_.take_wanted()) read_included(pattern, depth + 1);
+  }
+
+  void complain_of_file(const std::string& file, const std::string& why) {
+    reading_.complain({reading_.add_source(file, {}), 1, 1}, {}, why);
+  }
+
+  Loaded done(const std::string& file, bool was_read) {
+    config_.source = file;
+    if (was_read) finish(reading_, config_);
+    return {std::move(config_), reading_.take_problems()};
+  }
+
+ private:
+  // The files of one element of `include`. A pattern may match nothing, a plain name may not.
+  void read_included(const Value& pattern, int depth) {
+    std::string name;
+    read_scalar<SomeText>(reading_, pattern, name);
+    if (name.empty()) return;
+    if (depth > kIncludeDepthMax) {
+      reading_.complain(
+          pattern.place, pattern.path,
+          "expected files to include files at most " + std::to_string(kIncludeDepthMax) + " deep");
+      return;
+    }
+    name = reading_.resolve(name, pattern.place.source);
+    glob_t found{};
+    const bool is_pattern = name.find_first_of("*?[") != std::string::npos;
+    const int failed = is_pattern ? ::glob(name.c_str(), 0, nullptr, &found) : GLOB_NOMATCH;
+    if (!is_pattern) read_one(pattern, name, depth);
+    if (failed != 0 && failed != GLOB_NOMATCH) {
+      reading_.complain(pattern.place, pattern.path, name + " cannot be read");
+    }
+    for (size_t i = 0; i < found.gl_pathc; ++i) read_one(pattern, found.gl_pathv[i], depth);
+    ::globfree(&found);
+  }
+
+  void read_one(const Value& pattern, const std::string& file, int depth) {
+    std::error_code ignored;
+    const auto same = [&](const std::string& other) {
+      return std::filesystem::equivalent(file, other, ignored);
+    };
+    if (std::any_of(config_.files.begin(), config_.files.end(), same)) {
+      reading_.complain(pattern.place, pattern.path, "the file " + file + " is included twice");
+      return;
+    }
+    if (config_.files.size() >= kFilesMax) {
+      reading_.complain(pattern.place, pattern.path,
+                        "expected at most " + std::to_string(kFilesMax) + " files");
+      return;
+    }
+    const auto text = read_file(file, kFileBytesMax);
+    if (!text) {
+      reading_.complain(pattern.place, pattern.path, "the file " + file + ' ' + text.error().text);
+      return;
+    }
+    read_text(text.value(), file, depth);
+  }
+
+  Reading reading_;
+  Config config_;
+};
+
+}  // namespace
+
+Loaded load(const std::string& file, const Surroundings& around) {
+  Loader loader(around);
+  const auto text = read_file(file, kFileBytesMax);
+  if (text) {
+    loader.read_text(text.value(), file, 0);
+  } else {
+    loader.complain_of_file(file, text.error().text);
+  }
+  return loader.done(file, static_cast<bool>(text));
+}
+
+Loaded load_text(std::string_view text, const std::string& file, const Surroundings& around) {
+  Loader loader(around);
+  loader.read_text(text, file, 0);
+  return loader.done(file, true);
+}
+
+}  // namespace weir::config

@@ -1,0 +1,244 @@
+#include "options.h"
+
+#include <weir/config/check.h>
+
+#include "url.h"
+
+namespace weir::config {
+
+namespace {
+
+using base::LogLevel;
+
+constexpr std::array<Word<LogLevel>, 6> kLevels{{{"trace", LogLevel::Trace},
+                                                 {"debug", LogLevel::Debug},
+                                                 {"info", LogLevel::Info},
+                                                 {"warn", LogLevel::Warn},
+                                                 {"error", LogLevel::Error},
+                                                 {"off", LogLevel::Off}}};
+constexpr std::array<Word<LogFormat>, 2> kFormats{
+    {{"text", LogFormat::Text}, {"json", LogFormat::Json}}};
+constexpr std::array<Word<AuthMethod>, 4> kMethods{{{"trust", AuthMethod::Trust},
+                                                    {"plain", AuthMethod::Plain},
+                                                    {"md5", AuthMethod::Md5},
+                                                    {"scram-sha-256", AuthMethod::ScramSha256}}};
+constexpr std::array<Word<PoolMode>, 3> kModes{{{"session", PoolMode::Session},
+                                                {"transaction", PoolMode::Transaction},
+                                                {"statement", PoolMode::Statement}}};
+constexpr std::array<Word<Pick>, 3> kPicks{
+    {{"lifo", Pick::Lifo}, {"round_robin", Pick::RoundRobin}, {"scatter", Pick::Scatter}}};
+constexpr std::array<Word<Queue>, 2> kQueues{{{"fair", Queue::Fair}, {"fifo", Queue::Fifo}}};
+constexpr std::array<Word<Durability>, 2> kDurabilities{
+    {{"normal", Durability::Normal}, {"full", Durability::Full}}};
+
+using StatementBytes = Size<1 << 10, 1023 << 20>;
+using LoginBytes = Size<1 << 10, 16 << 20>;
+using Connections = Whole<0>;
+
+constexpr Field<Config> kInclude{read_include, [] { return std::string("a list of file names"); },
+                                 nullptr, nullptr, nullptr};
+constexpr Field<Config> kUsersFile{
+    read_users_file_name, [] { return std::string("a file name"); },
+    [](const Config& config) { return Text::show(config.auth.users_file); }, nullptr,
+    [](const Config& a, const Config& b) { return a.auth.users_file == b.auth.users_file; }};
+constexpr Field<Database> kUrl{read_url, [] { return std::string("a URL"); },
+                               [](const Database& database) { return show_url(database.url); },
+                               nullptr,
+                               [](const Database& a, const Database& b) { return a.url == b.url; }};
+constexpr Field<Database> kSettings{
+    read_settings, [] { return std::string("a map of names and texts"); },
+    [](const Database& database) {
+      std::string out;
+      for (const auto& [name, value] : database.settings) {
+        out += (out.empty() ? "" : ", ") + name + ": " + value;
+      }
+      return '{' + out + '}';
+    },
+    nullptr, [](const Database& a, const Database& b) { return a.settings == b.settings; }};
+
+constexpr Option<Config> kTop[] = {
+    {"workers", field<Workers, &Config::workers>, "auto",
+     "event-loop threads; auto = one for each core"},
+    {"log.level", field<OneOf<kLevels>, &Config::log, &Log::level>, "info", "least level logged"},
+    {"log.format", field<OneOf<kFormats>, &Config::log, &Log::format>, "text",
+     "lines for people or for machines"},
+    {"log.file", field<SomeText, &Config::log, &Log::file>, "stderr",
+     "a file, stderr or stdout; HUP reopens it"},
+    {"log.slow_query", field<Period<>, &Config::log, &Log::slow_query>, "1s",
+     "queries that take longer are logged and counted; 0 = none"},
+    {"shutdown_timeout", field<Period<>, &Config::shutdown_timeout>, "30s",
+     "how long TERM waits for clients to end; 0 = without end"},
+    {"max_clients", field<Whole<1>, &Config::max_clients>, "10000",
+     "clients at once, over all listeners"},
+    {"include", kInclude, "[]", "further files"},
+    {"tcp.keepalive", field<YesNo, &Config::tcp, &Tcp::keepalive>, "true", "probe silent peers"},
+    {"tcp.keepalive_idle", field<Period<>, &Config::tcp, &Tcp::keepalive_idle>, "0",
+     "silence before the first probe; 0 = the system's"},
+    {"tcp.user_timeout", field<Period<>, &Config::tcp, &Tcp::user_timeout>, "0",
+     "how long sent bytes may stay unacknowledged; 0 = the system's"},
+    {"tcp.backlog", field<Whole<1, 65535>, &Config::tcp, &Tcp::backlog>, "512",
+     "connections waiting to be accepted"},
+    {"limits.statement_bytes", field<StatementBytes, &Config::limits, &Limits::statement_bytes>,
+     "64MiB", "largest message that weir has to see whole"},
+    {"limits.login_bytes", field<LoginBytes, &Config::limits, &Limits::login_bytes>, "64KiB",
+     "largest message of a client that has not logged in"},
+    {"listeners", section<Config>(read_listeners)},
+    {"http.address", field<At<Over::Tcp>, &Config::http, &Http::address>, "",
+     "where the page and /metrics are; absent = nowhere"},
+    {"admin.socket", field<At<Over::Unix>, &Config::admin, &Admin::socket>, "",
+     "socket of the console; absent = a place by account"},
+    {"admin.users", names<&Config::admin, &Admin::users>, "[]", "may do everything in the console"},
+    {"admin.stats_users", names<&Config::admin, &Admin::stats_users>, "[]",
+     "may look at everything in the console"},
+    {"auth.method", field<OneOf<kMethods>, &Config::auth, &Auth::method>, "scram-sha-256",
+     "how clients log in"},
+    {"auth.users_file", kUsersFile, "", "names and secrets in PgBouncer's format"},
+    {"auth.scram_iterations", field<Whole<1, 1'000'000>, &Config::auth, &Auth::scram_iterations>,
+     "4096", "work of SCRAM logins whose secret is a plain password"},
+    {"users", section<Config>(read_users)},
+    {"hosts", section<Config>(read_hosts)},
+    {"defaults", section<Config>(read_defaults)},
+    {"databases", section<Config>(read_databases)},
+};
+
+constexpr Option<Listener> kListener[] = {
+    {"protocol", field<SomeText, &Listener::protocol>, "", "what clients speak"},
+    {"address", field<At<Over::Any>, &Listener::address>, "", "where they connect"},
+    {"mode", field<FileMode, &Listener::mode>, "\"0777\"", "permissions of a unix socket"},
+    {"group", field<Text, &Listener::group>, "", "group of a unix socket; absent = weir's"},
+    {"database", field<SomeText, &Listener::database>, "",
+     "the database of all its clients; absent = the client names one"},
+};
+
+constexpr Option<User> kUser[] = {
+    {"password", field<Hidden, &User::password>, "", "plain text, md5… or SCRAM-SHA-256$…"},
+    {"pool", section<User>(read_user_pool)},
+    {"timeouts", section<User>(read_user_timeouts)},
+    {"max_client_connections", field<Connections, &User::max_client_connections>, "0",
+     "clients of this user at once; 0 = no limit"},
+    {"max_server_connections", field<Connections, &User::max_server_connections>, "0",
+     "servers logged in as this user, over all databases; 0 = no limit"},
+};
+
+constexpr Option<HostLimit> kHost[] = {
+    {"max_server_connections", field<Connections, &HostLimit::max_server_connections>, "0",
+     "connections to this host, over all databases; 0 = no limit"},
+};
+
+constexpr Option<Defaults> kDefaults[] = {
+    {"pool", section<Defaults>(read_defaults_pool)},
+    {"timeouts", section<Defaults>(read_defaults_timeouts)},
+};
+
+constexpr Option<Database> kDatabase[] = {
+    {"url", kUrl, "", "where the database is"},
+    {"user", field<SomeText, &Database::user>, "", "logs in as; absent = the client's own name"},
+    {"password", field<Hidden, &Database::password>, "",
+     "logs in with; absent = the user's own secret"},
+    {"pool", section<Database>(read_database_pool)},
+    {"timeouts", section<Database>(read_database_timeouts)},
+    {"settings", kSettings, "{}", "set on every server connection"},
+    {"create", field<YesNo, &Database::create>, "true", "make the file when there is none"},
+    {"durability", field<OneOf<kDurabilities>, &Database::durability>, "normal",
+     "full = a commit survives the loss of power"},
+    {"lanes", field<Whole<1, 256>, &Database::lanes>, "2", "connections shared by many clients"},
+};
+
+constexpr Option<PoolOptions> kPool[] = {
+    {"mode", field<OneOf<kModes>, &PoolOptions::mode>, "transaction",
+     "how long a client keeps its server"},
+    {"size", field<Whole<1>, &PoolOptions::size>, "20",
+     "server connections per (database, server user), on the whole machine"},
+    {"min", field<Whole<>, &PoolOptions::min>, "0", "kept open"},
+    {"overflow", field<Whole<>, &PoolOptions::overflow>, "0",
+     "further ones, opened when a client has waited for overflow_after"},
+    {"overflow_after", field<Period<>, &PoolOptions::overflow_after>, "5s",
+     "wait before overflow is used"},
+    {"acquire_timeout", field<Period<>, &PoolOptions::acquire_timeout>, "30s",
+     "how long a client may wait for a server; 0 = without end"},
+    {"connect_timeout", field<Period<kMillisecond>, &PoolOptions::connect_timeout>, "5s",
+     "connecting and logging in to a server"},
+    {"retry.min", field<Period<kMillisecond>, &PoolOptions::retry, &PoolOptions::Retry::min>,
+     "250ms", "first pause after a failed login"},
+    {"retry.max", field<Period<kMillisecond>, &PoolOptions::retry, &PoolOptions::Retry::max>, "15s",
+     "longest pause after failed logins"},
+    {"idle_timeout", field<Period<>, &PoolOptions::idle_timeout>, "10m",
+     "an idle server is closed after this; 0 = never"},
+    {"max_lifetime", field<Period<>, &PoolOptions::max_lifetime>, "1h",
+     "a server is replaced after this, with jitter; 0 = never"},
+    {"check_after", field<Period<>, &PoolOptions::check_after>, "30s",
+     "a server idle for longer is checked before use; 0 = never"},
+    {"check_interval", field<Period<>, &PoolOptions::check_interval>, "60s",
+     "idle servers are checked in the background this often; 0 = never"},
+    {"reset", field<ResetText, &PoolOptions::reset>, "auto",
+     "what is done when a server comes back"},
+    {"connect_query", field<Text, &PoolOptions::connect_query>, "\"\"",
+     "sent once on every new server"},
+    {"pick", field<OneOf<kPicks>, &PoolOptions::pick>, "lifo", "which idle server is lent"},
+    {"queue", field<OneOf<kQueues>, &PoolOptions::queue>, "fair", "which waiting client is next"},
+    {"queue_notice", field<Period<>, &PoolOptions::queue_notice>, "5s",
+     "a client that waits longer gets a NOTICE; 0 = none"},
+    {"prepared_statements", field<Whole<0, 1'000'000>, &PoolOptions::prepared_statements>, "200",
+     "kept per server, least recently used go first; 0 = off"},
+    {"max_server_connections", field<Connections, &PoolOptions::max_server_connections>, "0",
+     "over all users of the database; 0 = no limit"},
+    {"max_client_connections", field<Connections, &PoolOptions::max_client_connections>, "0",
+     "clients of the database at once; 0 = no limit"},
+};
+
+constexpr Option<Timeouts> kTimeouts[] = {
+    {"query", field<Period<>, &Timeouts::query>, "0", "one request and its answer"},
+    {"transaction", field<Period<>, &Timeouts::transaction>, "0", "a transaction as a whole"},
+    {"idle_in_transaction", field<Period<>, &Timeouts::idle_in_transaction>, "0",
+     "a client silent inside a transaction"},
+    {"client_idle", field<Period<>, &Timeouts::client_idle>, "0",
+     "a client silent outside a transaction"},
+    {"client_login", field<Period<>, &Timeouts::client_login>, "60s", "from accept to logged in"},
+    {"client_stall", field<Period<>, &Timeouts::client_stall>, "0",
+     "a client that does not read what it is sent"},
+    {"cancel", field<Period<kMillisecond>, &Timeouts::cancel>, "10s",
+     "a cancel request to a server"},
+};
+
+template <class Owner>
+void append_texts(const char* group, std::span<const Option<Owner>> options,
+                  std::vector<OptionText>& out) {
+  for (const Option<Owner>& option : options) {
+    if (!option.field.takes) continue;
+    out.push_back({std::string(group) + std::string(option.name), option.field.takes(),
+                   std::string(option.fallback), std::string(option.meaning)});
+  }
+}
+
+}  // namespace
+
+std::span<const Option<Config>> top_options() { return kTop; }
+std::span<const Option<Listener>> listener_options() { return kListener; }
+std::span<const Option<User>> user_options() { return kUser; }
+std::span<const Option<HostLimit>> host_options() { return kHost; }
+std::span<const Option<Defaults>> defaults_options() { return kDefaults; }
+std::span<const Option<Database>> database_options() { return kDatabase; }
+std::span<const Option<PoolOptions>> pool_options() { return kPool; }
+std::span<const Option<Timeouts>> timeout_options() { return kTimeouts; }
+
+std::vector<OptionText> option_texts() {
+  std::vector<OptionText> out;
+  append_texts("", top_options(), out);
+  append_texts("listeners[].", listener_options(), out);
+  append_texts("users.NAME.", user_options(), out);
+  append_texts("hosts.HOST:PORT.", host_options(), out);
+  append_texts("databases.NAME.", database_options(), out);
+  append_texts("pool.", pool_options(), out);
+  append_texts("timeouts.", timeout_options(), out);
+  return out;
+}
+
+void complain_unknown(Reading& reading, const Entry& entry, const std::vector<std::string>& known) {
+  const std::string near = nearest(entry.key, known);
+  reading.complain(entry.key_place, entry.value.path,
+                   near.empty() ? "unknown key" : "unknown key; did you mean " + near + "?");
+}
+
+bool is_list(const Value& value) { return value.node.IsSequence(); }
+
+}  // namespace weir::config

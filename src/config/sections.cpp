@@ -1,0 +1,177 @@
+// The parts of a file that are more than one value: listeners, users, hosts, defaults, databases.
+#include "finish.h"
+#include "options.h"
+#include "url.h"
+
+namespace weir::config {
+
+namespace {
+
+bool user_may_set(std::string_view name) { return name == "size" || name == "mode"; }
+
+bool named(Reading& reading, const Entry& entry) {
+  if (!entry.key.empty()) return reading.claim(entry.value.path, entry.key_place);
+  reading.complain(entry.key_place, entry.value.path, "expected a name");
+  return false;
+}
+
+// What only some protocols' databases have.
+void check_database_options(Reading& reading, const std::string& path, const Database& database) {
+  const ProtocolDescriptor* protocol = find_protocol(reading.around(), database.protocol);
+  if (!protocol) return;  // the url has been complained of
+  const auto allows = [&](std::string_view name) {
+    const auto& options = protocol->options;
+    return std::find(options.begin(), options.end(), name) != options.end();
+  };
+  for (const char* name : {"user", "password", "settings", "create", "durability", "lanes"}) {
+    if (!database.given.contains(name) || allows(name)) continue;
+    reading.complain_of(path + '.' + name, "not an option of a " + protocol->name + " database");
+  }
+  for (const char* name : {"user", "password"}) {
+    const bool in_url = database.given.contains(std::string("url.") + name);
+    if (in_url && !allows(name)) {
+      reading.complain_of(path + ".url",
+                          std::string("expected no ") + name + " in a URL of " + protocol->name);
+    } else if (in_url && database.given.contains(name)) {
+      reading.complain_of(path + '.' + name, "given before, in the url");
+    }
+  }
+}
+
+}  // namespace
+
+void read_include(Reading& reading, const Value& value, Config&) {
+  for (Value& one : reading.elements(value)) reading.want_files(std::move(one));
+}
+
+void read_users_file_name(Reading& reading, const Value& value, Config& config) {
+  read_scalar<SomeText>(reading, value, config.auth.users_file);
+  config.auth.users_file = reading.resolve(config.auth.users_file, value.place.source);
+}
+
+void read_listeners(Reading& reading, const Value& value, Config& config) {
+  for (Value& one : reading.elements(value)) {
+    one.path = "listeners[" + std::to_string(config.listeners.size()) + ']';
+    reading.claim(one.path, one.place);
+    read_map(reading, one, Target<Listener>{listener_options(), config.listeners.emplace_back()});
+    for (const char* name : {"protocol", "address"}) {
+      const std::string path = one.path + '.' + name;
+      const bool is_map = one.node.IsMap() || one.node.IsNull();
+      if (is_map && !reading.given(path)) reading.complain(one.place, path, "expected to be given");
+    }
+  }
+}
+
+void read_users(Reading& reading, const Value& value, Config& config) {
+  for (const Entry& entry : reading.entries(value)) {
+    if (!named(reading, entry)) continue;
+    User& user = config.users[entry.key];
+    user.name = entry.key;
+    Target<User> target{user_options(), user};
+    target.given = &user.given;
+    read_map(reading, entry.value, target);
+  }
+}
+
+void read_hosts(Reading& reading, const Value& value, Config& config) {
+  for (const Entry& entry : reading.entries(value)) {
+    Host host;
+    const size_t colon = entry.key.rfind(':');
+    const bool is_directory = entry.key.starts_with('/') || entry.key.starts_with('@');
+    if (is_directory && colon != std::string::npos) {
+      host.host = entry.key.substr(0, colon);
+      if (!parse_port(entry.key.substr(colon + 1), host.port)) host.port = 0;
+    } else if (!parse_host_port(entry.key, host.host, host.port)) {
+      host.port = 0;
+    }
+    if (host.port == 0) {
+      reading.complain(entry.key_place, entry.value.path,
+                       "expected \"host:port\", \"[v6]:port\" or \"/directory:port\" as key");
+    } else if (reading.claim(join_path(value.path, host.text()), entry.key_place)) {
+      read_map(reading, entry.value, Target<HostLimit>{host_options(), config.hosts[host.text()]});
+    }
+  }
+}
+
+void read_defaults(Reading& reading, const Value& value, Config& config) {
+  read_map(reading, value, Target<Defaults>{defaults_options(), config.defaults});
+}
+
+void read_databases(Reading& reading, const Value& value, Config& config) {
+  for (const Entry& entry : reading.entries(value)) {
+    if (!named(reading, entry)) continue;
+    Database& database = config.databases[entry.key];
+    database.name = entry.key;
+    Target<Database> target{database_options(), database};
+    target.given = &database.given;
+    read_map(reading, entry.value, target);
+    const bool is_map = entry.value.node.IsMap() || entry.value.node.IsNull();
+    if (is_map && !database.given.contains("url")) {
+      reading.complain_of(entry.value.path + ".url", "expected a URL to be given");
+    }
+    check_database_options(reading, entry.value.path, database);
+  }
+}
+
+void read_defaults_pool(Reading& reading, const Value& value, Defaults& defaults) {
+  read_map(reading, value,
+           Target<PoolOptions>{pool_options(), defaults.pool, "pool.", &defaults.given});
+}
+
+void read_defaults_timeouts(Reading& reading, const Value& value, Defaults& defaults) {
+  read_map(reading, value,
+           Target<Timeouts>{timeout_options(), defaults.timeouts, "timeouts.", &defaults.given});
+}
+
+void read_user_pool(Reading& reading, const Value& value, User& user) {
+  read_map(reading, value,
+           Target<PoolOptions>{pool_options(), user.pool, "pool.", &user.given, user_may_set});
+}
+
+void read_user_timeouts(Reading& reading, const Value& value, User& user) {
+  read_map(reading, value,
+           Target<Timeouts>{timeout_options(), user.timeouts, "timeouts.", &user.given});
+}
+
+void read_database_pool(Reading& reading, const Value& value, Database& database) {
+  read_map(reading, value,
+           Target<PoolOptions>{pool_options(), database.pool, "pool.", &database.given});
+}
+
+void read_database_timeouts(Reading& reading, const Value& value, Database& database) {
+  read_map(reading, value,
+           Target<Timeouts>{timeout_options(), database.timeouts, "timeouts.", &database.given});
+}
+
+void read_url(Reading& reading, const Value& value, Database& database) {
+  if (!value.node.IsScalar()) {
+    reading.complain(value.place, value.path, "expected a URL");
+    return;
+  }
+  const auto text = reading.scalar(value);
+  if (!text) return;
+  auto parsed = parse_url(*text, reading.around());
+  if (!parsed) {
+    reading.complain(value.place, value.path, parsed.error().text);
+    return;
+  }
+  database.protocol = parsed->protocol->name;
+  database.url = std::move(parsed->url);
+  if (!parsed->user.empty()) {
+    database.given.insert("url.user");
+    database.user = std::move(parsed->user);
+  }
+  if (!parsed->password.empty()) {
+    database.given.insert("url.password");
+    database.password = std::move(parsed->password);
+  }
+}
+
+void read_settings(Reading& reading, const Value& value, Database& database) {
+  for (const Entry& entry : reading.entries(value)) {
+    if (entry.key.empty()) reading.complain(entry.key_place, entry.value.path, "expected a name");
+    read_scalar<Text>(reading, entry.value, database.settings[entry.key]);
+  }
+}
+
+}  // namespace weir::config
