@@ -43,7 +43,7 @@ class SocketListener final : public Listener {
   SocketListener(UvLoop& loop, const Endpoint& endpoint, ListenCallbacks callbacks)
       : loop_(loop),
         endpoint_(endpoint),
-        callbacks_(std::move(callbacks)),
+        callbacks_(std::make_shared<ListenCallbacks>(std::move(callbacks))),
         rest_([](void* owner,
                  base::Time) { static_cast<SocketListener*>(owner)->watch(UV_READABLE); },
               this) {}
@@ -66,7 +66,7 @@ class SocketListener final : public Listener {
 
   UvLoop& loop_;
   Endpoint endpoint_;
-  ListenCallbacks callbacks_;
+  std::shared_ptr<ListenCallbacks> callbacks_;  // outlives the listener during its own call
   base::Timer rest_;
   SocketFile file_;
   std::list<Door> doors_;  // stays where it is: the nodes point to it
@@ -160,13 +160,14 @@ void SocketListener::watch(int mask) {
 
 void SocketListener::accept_some(const Door& door) {
   const PollNode& node = *door.node;
+  const auto callbacks = callbacks_;
   for (int i = 0; i < kAcceptsPerWake; ++i) {
     sockaddr_storage peer = {};
     socklen_t size = sizeof peer;
     const int fd =
         accept4(door.fd, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      callbacks_.on_accept({fd, peer_text(peer)});
+      callbacks->on_accept({fd, peer_text(peer)});
       if (!node.is_held()) return;  // destroyed by its own callback
       continue;
     }
@@ -181,7 +182,8 @@ void SocketListener::accept_some(const Door& door) {
 void SocketListener::rest(int error_number) {
   watch(0);
   loop_.timers().set(rest_, loop_.now() + kAcceptRest);
-  if (callbacks_.on_accept_rest) callbacks_.on_accept_rest(error_number);
+  const auto callbacks = callbacks_;
+  if (callbacks->on_accept_rest) callbacks->on_accept_rest(error_number);
 }
 
 std::string SocketListener::peer_text(const sockaddr_storage& peer) const {
