@@ -58,7 +58,9 @@ std::string sha256(std::string_view data) { return digest(EVP_sha256(), data); }
 std::string hmac_sha256(std::string_view key, std::string_view data) {
   unsigned char out[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), as_bytes(data), data.size(), out, &size);
+  // Without a pointer OpenSSL takes the key for missing, not for empty.
+  const char* bytes = key.empty() ? "" : key.data();
+  HMAC(EVP_sha256(), bytes, static_cast<int>(key.size()), as_bytes(data), data.size(), out, &size);
   return {reinterpret_cast<char*>(out), size};
 }
 
@@ -79,7 +81,9 @@ std::string base64_encode(std::string_view data) {
 }
 
 bool base64_decode(std::string_view text, std::string& out) {
-  if (text.empty() || text.size() % 4 != 0) return false;
+  out.clear();
+  if (text.empty()) return true;
+  if (text.size() % 4 != 0) return false;
   const size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
   if (text.substr(0, text.size() - padding).find_first_not_of(
           "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") !=

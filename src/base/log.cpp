@@ -15,10 +15,11 @@ namespace weir::base {
 namespace {
 
 std::mutex open_mutex;
-// The logger lives as long as the process; opening again only changes where its lines go.
+// The logger lives until close_log(); opening again only changes where its lines go.
 std::shared_ptr<spdlog::sinks::dist_sink_mt> outlet;
 std::atomic<int> level_now{static_cast<int>(LogLevel::Info)};
 std::atomic<bool> json_now{false};
+std::atomic<bool> is_open{false};
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   return static_cast<spdlog::level::level_enum>(level == LogLevel::Off ? 6 : static_cast<int>(level));
@@ -69,18 +70,28 @@ Status open_log(const LogOptions& options) {
   }
   level_now = static_cast<int>(options.level);
   json_now = options.json;
+  is_open.store(true, std::memory_order_release);
   return ok();
 }
 
-void close_log() { spdlog::shutdown(); }
+void close_log() {
+  const std::lock_guard lock(open_mutex);
+  if (!is_open.exchange(false)) return;
+  outlet.reset();
+  spdlog::shutdown();
+}
 
 bool log_enabled(LogLevel level) {
   return static_cast<int>(level) >= level_now.load(std::memory_order_relaxed);
 }
 
 void log_line(LogLevel level, std::string_view text) {
-  spdlog::logger* logger = spdlog::default_logger_raw();
-  if (!logger) return;
+  spdlog::logger* logger =
+      is_open.load(std::memory_order_acquire) ? spdlog::default_logger_raw() : nullptr;
+  if (!logger) {  // not open yet, or closed
+    fmt::print(stderr, "{}\n", text);
+    return;
+  }
   if (json_now.load(std::memory_order_relaxed))
     logger->log(to_spdlog(level), "{}", escape_json(text));
   else
