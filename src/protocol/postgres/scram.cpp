@@ -133,7 +133,8 @@ Status ScramClient::on_server_first(Bytes message) {
   if (!reader.take('r', nonce)) return malformed("a nonce was expected");
   if (!is_scram_nonce(nonce) || !nonce.starts_with(nonce_) || nonce.size() == nonce_.size())
     return malformed("the nonce is not an extension of the client's");
-  if (!reader.take('s', salt) || salt.size() > 1024 || !base::base64_decode(salt, salt_))
+  if (!reader.take('s', salt) || salt.size() > 1024 || !base::base64_decode(salt, salt_) ||
+      salt_.empty())
     return malformed("a salt was expected");
   if (!reader.take('i', count) || !read_count(count, iterations_))
     return malformed("an iteration count from 1 to 1000000 was expected");

@@ -44,7 +44,7 @@ bool read_parts(std::string_view text, Parts& parts) {
   if (middle == std::string_view::npos) return false;
   return read_iterations(text.substr(0, colon), parts.iterations) &&
          base::base64_decode(text.substr(colon + 1, dollar - colon - 1), parts.salt) &&
-         parts.salt.size() <= kSaltBytesMax &&
+         !parts.salt.empty() && parts.salt.size() <= kSaltBytesMax &&
          base::base64_decode(keys.substr(0, middle), parts.keys[0]) && parts.keys[0].size() == 32 &&
          base::base64_decode(keys.substr(middle + 1), parts.keys[1]) && parts.keys[1].size() == 32;
 }
