@@ -77,6 +77,8 @@ Status open_log(const LogOptions& options) {
 void close_log() {
   const std::lock_guard lock(open_mutex);
   if (!is_open.exchange(false)) return;
+  // First the thread that writes: it ends when it has written all, and the outlet is ours alone then.
+  spdlog::details::registry::instance().set_tp(nullptr);
   outlet.reset();
   spdlog::shutdown();
 }
