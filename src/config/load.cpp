@@ -27,8 +27,11 @@ std::optional<YAML::Node> parse_yaml(Reading& reading, std::string_view text, si
                      "expected one YAML document, this is the second");
   } catch (const YAML::Exception& wrong) {
     const bool placed = !wrong.mark.is_null();
-    reading.complain({source, placed ? wrong.mark.line + 1 : 1, placed ? wrong.mark.column + 1 : 1},
-                     {}, "not YAML: " + without_quotation(wrong.msg));
+    const Place place{source, placed ? wrong.mark.line + 1 : 1, placed ? wrong.mark.column + 1 : 1};
+    reading.complain(place, {}, "not YAML: " + without_quotation(wrong.msg));
+    // Where a quotation is not closed or a line is indented wrongly, secrets stand in odd places.
+    const bool unfinished = wrong.msg.find("EOF") != std::string::npos;
+    if (unfinished || reading.block_has_secret(place)) reading.hide_last_line();
   }
   return std::nullopt;
 }

@@ -235,8 +235,14 @@ std::vector<OptionText> option_texts() {
 
 void complain_unknown(Reading& reading, const Entry& entry, const std::vector<std::string>& known) {
   const std::string near = nearest(entry.key, known);
-  reading.complain(entry.key_place, entry.value.path,
-                   near.empty() ? "unknown key" : "unknown key; did you mean " + near + "?");
+  if (!near.empty()) {
+    reading.complain(entry.key_place, entry.value.path, "unknown key; did you mean " + near + "?");
+  } else if (reading.follows_secret(entry.key_place)) {  // perhaps the rest of it
+    reading.complain(entry.key_place, entry.map_path, "unknown key");
+    reading.hide_last_line();
+  } else {
+    reading.complain(entry.key_place, entry.value.path, "unknown key");
+  }
 }
 
 bool is_list(const Value& value) { return value.node.IsSequence(); }

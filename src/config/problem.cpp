@@ -76,6 +76,22 @@ std::string masked_line(const std::vector<std::string>& lines, size_t index) {
   return masked(lines[index]);
 }
 
+bool Reading::follows_secret(Place place) const {
+  const auto& lines = sources_[place.source].lines;
+  auto i = static_cast<size_t>(std::max(place.line - 1, 0));
+  while (i > 0 && blank(lines[i - 1])) --i;
+  return i > 0 && masked_line(lines, i - 1) != lines[i - 1];
+}
+
+bool Reading::block_has_secret(Place place) const {
+  const auto& lines = sources_[place.source].lines;
+  for (auto i = static_cast<size_t>(std::max(place.line - 1, 0)); i-- > 0;) {
+    if (secret_word_end(lines[i]) != std::string::npos) return true;
+    if (!blank(lines[i]) && indent_of(lines[i]) == 0) return false;
+  }
+  return false;
+}
+
 std::string Problem::text() const {
   std::string out = file;
   if (line > 0) out += ':' + std::to_string(line) + ':' + std::to_string(column);

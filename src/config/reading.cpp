@@ -1,6 +1,7 @@
 #include "reading.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cerrno>
 #include <cstring>
@@ -71,10 +72,13 @@ base::Result<std::string> read_file(const std::string& file, size_t bytes_max) {
   errno = 0;
   std::ifstream in(file, std::ios::binary);
   if (!in) return failed("cannot be read: " + std::string(std::strerror(errno)));
-  std::string text(bytes_max + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad() || (in.gcount() == 0 && !in.eof())) return failed("cannot be read: not a file");
-  text.resize(static_cast<size_t>(in.gcount()));
+  std::string text;
+  std::array<char, 16384> block;
+  do {
+    in.read(block.data(), block.size());
+    text.append(block.data(), static_cast<size_t>(in.gcount()));
+  } while (in && text.size() <= bytes_max);
+  if (in.bad() || (text.empty() && !in.eof())) return failed("cannot be read: not a file");
   if (text.size() > bytes_max) {
     return failed("is larger than " + std::to_string(bytes_max >> 10) + "KiB");
   }
@@ -169,7 +173,7 @@ std::vector<Entry> Reading::entries(const Value& map) {
                "duplicate key, given before on line " + std::to_string(before->second));
       continue;
     }
-    found.push_back({std::move(name), key.place, child(pair.second, path, key.place)});
+    found.push_back({map.path, std::move(name), key.place, child(pair.second, path, key.place)});
   }
   return found;
 }

@@ -35,6 +35,7 @@ struct Value {
 };
 
 struct Entry {
+  std::string map_path;
   std::string key;
   Place key_place;
   Value value;
@@ -55,6 +56,10 @@ class Reading {
   std::string resolve(const std::string& name, size_t source) const;
 
   void complain(Place place, const std::string& path, const std::string& expected);
+  void hide_last_line() { problems_.back().source.clear(); }
+  // Is there a secret on the line before, or between here and the last line that is not indented?
+  bool follows_secret(Place place) const;
+  bool block_has_secret(Place place) const;
   // About an option that was read before, or about the section that could have contained it.
   void complain_of(const std::string& path, const std::string& expected);
 

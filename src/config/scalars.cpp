@@ -51,6 +51,15 @@ bool is_host_name(std::string_view host) {
   return !host.empty() && host.size() <= 255;
 }
 
+// The shape only; the zone after % is the name of an interface.
+bool is_v6(std::string_view name) {
+  const std::string_view zone = name.substr(std::min(name.find('%'), name.size()));
+  const std::string_view digits = name.substr(0, name.size() - zone.size());
+  return digits.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos &&
+         digits.find(':') != std::string_view::npos &&
+         (zone.empty() || is_host_name(zone.substr(1)));
+}
+
 }  // namespace
 
 bool parse_whole(std::string_view text, int64_t max, int64_t& value) {
@@ -72,10 +81,7 @@ bool parse_host_port(std::string_view text, std::string& host, uint16_t& port) {
     const size_t end = text.find(']');
     if (end == std::string_view::npos) return false;
     name = text.substr(1, end - 1);
-    if (name.empty() || name.find_first_not_of("0123456789abcdefABCDEF:.%") != std::string::npos ||
-        name.find(':') == std::string_view::npos) {
-      return false;
-    }
+    if (!is_v6(name)) return false;
     text.remove_prefix(end + 1);
   } else {
     name = text.substr(0, text.find(':'));

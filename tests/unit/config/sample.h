@@ -1,0 +1,100 @@
+// Protocols as app describes them, and shorthands for loading a text.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+
+#include <weir/config/check.h>
+#include <weir/config/load.h>
+
+namespace weir::config {
+
+inline Surroundings sample_surroundings() {
+  ProtocolDescriptor postgres;
+  postgres.name = "postgres";
+  postgres.schemes = {"postgres", "postgresql"};
+  postgres.server_port = 5432;
+  postgres.listen_port = 6432;
+  postgres.parameters = {{"host"},     {"port"},   {"user"},
+                         {"password"}, {"dbname"}, {"sslmode", {"disable", "allow", "prefer"}}};
+  postgres.options = {"user", "password", "settings"};
+  ProtocolDescriptor redis;
+  redis.name = "redis";
+  redis.schemes = {"redis"};
+  redis.path = ProtocolDescriptor::Path::Number;
+  redis.server_port = 6379;
+  redis.listen_port = 6380;
+  redis.clients_name_database = false;
+  redis.default_user = "default";
+  redis.options = {"user", "password", "lanes"};
+  ProtocolDescriptor sqlite;
+  sqlite.name = "sqlite";
+  sqlite.clients = "postgres";
+  sqlite.schemes = {"sqlite"};
+  sqlite.path = ProtocolDescriptor::Path::File;
+  sqlite.options = {"create", "durability"};
+  Surroundings around;
+  around.protocols = {postgres, redis, sqlite};
+  around.variable = [](const std::string& name) -> std::optional<std::string> {
+    static const std::map<std::string, std::string> variables{
+        {"APP_PASSWORD", "from-the-environment"}, {"SIZE", "7"}, {"EMPTY", ""}};
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional(found->second);
+  };
+  return around;
+}
+
+// Enough of a configuration that nothing else is complained of.
+inline const std::string kRest =
+    "listeners: [{protocol: postgres, address: 127.0.0.1:6432}]\n"
+    "databases: {app: {url: postgres://db1/app}}\n";
+
+inline Loaded load_sample(const std::string& text) {
+  return load_text(text, "weir.yaml", sample_surroundings());
+}
+
+// The configuration, which has to be fine.
+inline Config good(const std::string& text) {
+  Loaded loaded = load_sample(text);
+  EXPECT_TRUE(loaded) << loaded.report();
+  return loaded.config;
+}
+
+// "LINE:COL: key: expected" of every problem, one on a line.
+inline std::string problems_of(const Loaded& loaded) {
+  std::string out;
+  for (const Problem& problem : loaded.problems) {
+    out += std::to_string(problem.line) + ':' + std::to_string(problem.column) + ": ";
+    out += (problem.key.empty() ? "" : problem.key + ": ") + problem.expected + '\n';
+  }
+  return out;
+}
+
+// A directory of its own for a test's files.
+class Directory {
+ public:
+  Directory() {
+    std::string name = std::filesystem::temp_directory_path() / "weir-config-XXXXXX";
+    path_ = ::mkdtemp(name.data());
+  }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  ~Directory() { std::filesystem::remove_all(path_); }
+
+  std::string path(const std::string& name) const { return path_ / name; }
+  std::string write(const std::string& name, const std::string& text) const {
+    std::filesystem::create_directories((path_ / name).parent_path());
+    std::ofstream(path_ / name, std::ios::binary) << text;
+    return path(name);
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace weir::config
