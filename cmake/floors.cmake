@@ -5,6 +5,7 @@
 function(weir_floor name)
   cmake_parse_arguments(FLOOR "" "FOLDER" "ON;LINK;PRIVATE_LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${FLOOR_FOLDER}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   set(view ${CMAKE_BINARY_DIR}/floors/${name})
   file(MAKE_DIRECTORY ${view}/weir/protocol ${view}/weir/engine)
   foreach(floor ${name} ${FLOOR_ON})

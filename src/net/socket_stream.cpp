@@ -71,6 +71,12 @@ void SocketStream::read_some(const PollNode& node) {
   }
 }
 
+bool SocketStream::is_alive() {
+  char byte;
+  const ssize_t got = recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got > 0 || (got < 0 && errno == EAGAIN);
+}
+
 void SocketStream::end(int error_number) {
   paused_ |= kPauseEnded;
   read_armed_ = false;

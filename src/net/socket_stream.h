@@ -26,6 +26,7 @@ class SocketStream final : public Stream {
   void pause(Pause why) override { paused_ |= static_cast<uint8_t>(why); }
   void resume(Pause why) override { resume_bits(why); }
   void shut_write() override;
+  bool is_alive() override;
   void leave() override;
   void join(Loop& loop) override;
   std::string peer() const override { return peer_; }

@@ -1,14 +1,16 @@
 // Gather: what is to be sent to one peer, in order, as pieces for one sendmsg. A piece is either a view of
 // received bytes (valid until the caller returns to the loop) or a copy kept in the arena.
-// One per direction and worker, reused for every event; no allocation once the arena has grown.
+// One per direction and worker, reused for every event; no allocation once it has grown, but for a copy that
+// does not fit the arena.
 #pragma once
 
 #include <sys/uio.h>
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 #include <weir/base/bytes.h>
 
@@ -23,18 +25,21 @@ class Gather {
   void add(Bytes view) {
     if (view.empty()) return;
     size_ += view.size();
-    if (count_ > 0) {
-      iovec& last = pieces_[count_ - 1];
+    if (!pieces_.empty()) {
+      iovec& last = pieces_.back();
       if (static_cast<char*>(last.iov_base) + last.iov_len == view.data()) {
         last.iov_len += view.size();
         return;
       }
     }
-    pieces_[count_++] = {const_cast<char*>(view.data()), view.size()};
+    pieces_.push_back({const_cast<char*>(view.data()), view.size()});
   }
 
-  // A copy. The caller has asked has_room() before.
   void add_copy(Bytes bytes) {
+    if (arena_used_ + bytes.size() > kArenaBytes) {
+      spilled_.push_back(std::make_unique<std::string>(bytes));
+      return add(*spilled_.back());
+    }
     if (!arena_) arena_ = std::make_unique<char[]>(kArenaBytes);
     char* place = arena_.get() + arena_used_;
     std::memcpy(place, bytes.data(), bytes.size());
@@ -42,20 +47,24 @@ class Gather {
     add({place, bytes.size()});
   }
 
-  // Room for some more views and for `bytes` of copies; if not, send first.
+  // Is there room for some more views and for `bytes` of copies? If not, send first.
   bool has_room(size_t bytes) const {
-    return count_ + 4 <= kPieces && arena_used_ + bytes <= kArenaBytes;
+    return pieces_.size() + 8 <= kPieces && arena_used_ + bytes <= kArenaBytes;
   }
 
-  bool empty() const { return count_ == 0; }
+  bool empty() const { return pieces_.empty(); }
   size_t size() const { return size_; }
-  std::span<const iovec> pieces() const { return {pieces_.data(), count_}; }
-  void clear() { count_ = arena_used_ = size_ = 0; }
+  std::span<const iovec> pieces() const { return pieces_; }
+  void clear() {
+    pieces_.clear();
+    if (!spilled_.empty()) spilled_.clear();
+    arena_used_ = size_ = 0;
+  }
 
  private:
-  std::array<iovec, kPieces> pieces_;
+  std::vector<iovec> pieces_;
+  std::vector<std::unique_ptr<std::string>> spilled_;
   std::unique_ptr<char[]> arena_;
-  size_t count_ = 0;
   size_t arena_used_ = 0;
   size_t size_ = 0;
 };

@@ -52,6 +52,9 @@ class Stream {
 
   virtual void shut_write() = 0;  // says that nothing more will be written; reading goes on
 
+  // A look at an idle stream, which costs a system call: false when its end or anything else has already arrived.
+  virtual bool is_alive() { return true; }
+
   // To another worker: leave() on the old one's thread, then join() on the new one's. Only at rest.
   virtual void leave() = 0;
   virtual void join(Loop& loop) = 0;

@@ -155,6 +155,7 @@ class Pool {
   Error wait_error(Duration waited) const;
   Snapshot snapshot() const;
   uint32_t generation() const;
+  bool movable() const { return options_.movable; }  // never changes
 
  private:
   struct Line {  // first in, first out

@@ -10,17 +10,7 @@ namespace weir::postgres {
 
 namespace {
 
-// A Bind that every server refuses, as weir names no statement like this.
-constexpr std::string_view kNoSuchStatement = "weir_none";
 constexpr size_t kNameBytesMax = 64 * 1024;
-
-std::string poison_message() {
-  std::string body("\0", 1);
-  body.append(kNoSuchStatement).append("\0\0\0\0\0\0\0", 7);
-  std::string message("B");
-  base::append_be32(message, static_cast<uint32_t>(body.size() + 4));
-  return message + body;
-}
 
 std::string error_message(std::string sqlstate, std::string text) {
   std::string out;
@@ -47,6 +37,12 @@ std::string statement_message(char type, const std::string& name) {
 std::string empty_message(char type) { return std::string{type, 0, 0, 0, 4}; }
 
 }  // namespace
+
+std::string poison_message() {
+  std::string out;
+  MessageBuilder(out, 'B').text("").text("weir_none").int16(0).int16(0).int16(0);
+  return out;
+}
 
 bool read_head(Bytes in, Head& head) {
   const uint32_t length = base::load_be32(in.data() + 1);

@@ -20,6 +20,9 @@ struct Head {
 // False: the length is impossible.
 bool read_head(Bytes in, Head& head);
 
+// A Bind that every server refuses, as weir names no statement like this.
+std::string poison_message();
+
 // Judges a client's bytes. One object per call.
 class ClientSide {
  public:

@@ -87,7 +87,8 @@ std::string attach_text(const SettingMap& wanted, const ServerState& server) {
   const SettingMap current = settings_of(server.in_force);
   bool reset = server.settings_unknown;
   for (const auto& [name, value] : current) reset = reset || !wanted.contains(name);
-  std::string text(reset ? "RESET ALL;" : "");
+  // RESET ALL leaves the role and the session's user alone.
+  std::string text(reset ? "SET SESSION AUTHORIZATION DEFAULT;RESET ROLE;RESET ALL;" : "");
   for (const auto& [name, value] : wanted) {
     const auto now = current.find(name);
     if (!reset && now != current.end() && now->second == value) continue;
@@ -118,6 +119,9 @@ class RecoverTalk final : public Dialogue {
       server_.copy = Copy::None;
     }
     if (server_.unsynced) {
+      // A Sync alone would commit what the client never finished: let the server fail first.
+      send += poison_message();
+      server_.ledger.push({.kind = Entry::Kind::Bind, .fate = Entry::Fate::Poison});
       append_sync(send);
       server_.ledger.push({.kind = Entry::Kind::Sync});
       server_.unsynced = false;

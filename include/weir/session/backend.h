@@ -1,0 +1,130 @@
+// A backend: one pool of servers with everything that is needed to open, judge and count them. Made by app, one for
+// each (database, server user); lives as long as the process. Any worker reads it; what a reload changes is the Plan.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <weir/base/stats.h>
+#include <weir/net/loop.h>
+#include <weir/pool/pool.h>
+#include <weir/protocol/protocol.h>
+
+namespace weir::session {
+
+using base::Duration;
+using base::Time;
+
+// Makes streams to the servers of a database: over the network, or to an engine inside weir.
+class Dialler {
+ public:
+  virtual ~Dialler() = default;
+  // `place` says which of several servers: chosen by the call when it comes as -1, and to be dialled again for a
+  // cancel as it was left.
+  virtual std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place,
+                                                net::ConnectCallback done) = 0;
+  virtual std::string text(int place) const = 0;
+};
+
+enum class Mode : uint8_t { Session, Transaction, Statement };
+
+struct Timeouts {  // 0: off
+  Duration query = 0, transaction = 0, idle_in_transaction = 0, client_idle = 0, client_stall = 0;
+  Duration cancel = 10 * base::kSecond;
+};
+
+// What a reload may change. Never changed itself.
+struct Plan {
+  Mode mode = Mode::Transaction;
+  std::string reset = "auto";
+  std::string connect_query;
+  Duration acquire_timeout = 30 * base::kSecond;
+  Duration connect_timeout = 5 * base::kSecond;
+  Duration check_after = 30 * base::kSecond;
+  Duration queue_notice = 5 * base::kSecond;
+  Duration slow_query = 0;
+  Timeouts timeouts;
+  Duration talk_timeout() const { return timeouts.cancel > 0 ? timeouts.cancel : 10 * base::kSecond; }
+  protocol::LoginTarget target;
+  protocol::Admission::ClientOptions client;
+  std::shared_ptr<Dialler> dialler;
+};
+
+enum class ClientCount : uint8_t { Login, Idle, Waiting, Active, kCount };
+
+// Why a session ended, a server was closed. One text and one label each (end_reason.cpp).
+enum class EndReason : uint8_t {
+  ClientLeft, ClientLost, LoginFailed, LoginTimeout, ProtocolError, ServerLost, ServerProtocol, Refused,
+  AcquireTimeout, QueryTimeout, TransactionTimeout, IdleInTransaction, ClientIdle, ClientStall, Shutdown,
+  Killed, TooManyClients, kCount,
+};
+const char* label(EndReason reason);
+const char* text(EndReason reason);
+
+enum class CloseReason : uint8_t {
+  Lost, Broken, Retired, Abandoned, ResetFailed, CheckFailed, ClientError, Shutdown, kCount,
+};
+const char* label(CloseReason reason);
+
+// Of one backend on one worker. Only that worker writes.
+struct alignas(64) Stats {
+  base::Counter clients[static_cast<size_t>(ClientCount::kCount)];
+  base::Counter resetting, checking;
+  base::Counter queries, transactions, slow_queries, errors, acquire_timeouts;
+  base::Counter cancels_sent, cancels_ignored, cancels_failed;
+  base::Counter client_in, client_out, server_in, server_out;
+  base::Counter client_logins, server_opens, server_open_failures;
+  base::Counter ends[static_cast<size_t>(EndReason::kCount)];
+  base::Counter closes[static_cast<size_t>(CloseReason::kCount)];
+  base::Histogram acquire, attach, query, transaction;
+};
+
+class Backend {
+ public:
+  Backend(std::string database, std::string user, const protocol::Protocol& protocol, uint32_t workers)
+      : database_(std::move(database)),
+        user_(std::move(user)),
+        protocol_(protocol),
+        facts_(protocol.facts()),
+        stats_(workers) {}
+
+  const std::string& database() const { return database_; }
+  const std::string& user() const { return user_; }
+  const protocol::Protocol& protocol() const { return protocol_; }
+  const protocol::Link& link() const { return protocol_.link(); }
+  pool::Pool& pool() { return *pool_; }
+  const pool::Pool& pool() const { return *pool_; }
+  void set_pool(std::unique_ptr<pool::Pool> pool) { pool_ = std::move(pool); }
+
+  Stats& stats(pool::WorkerId worker) { return stats_[worker]; }
+  const std::vector<Stats>& stats() const { return stats_; }
+
+  std::shared_ptr<const Plan> plan() const {
+    const std::lock_guard lock(mutex_);
+    return plan_;
+  }
+  void set_plan(std::shared_ptr<const Plan> plan) {
+    const std::lock_guard lock(mutex_);
+    plan_ = std::move(plan);
+  }
+
+  template <class Use>
+  auto with_facts(Use use) {
+    const std::lock_guard lock(mutex_);
+    return use(*facts_);
+  }
+
+ private:
+  std::string database_;
+  std::string user_;
+  const protocol::Protocol& protocol_;
+  mutable std::mutex mutex_;
+  std::unique_ptr<protocol::Facts> facts_;
+  std::shared_ptr<const Plan> plan_;
+  std::unique_ptr<pool::Pool> pool_;
+  std::vector<Stats> stats_;
+};
+
+}  // namespace weir::session

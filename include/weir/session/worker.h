@@ -1,0 +1,132 @@
+// One worker: the sessions, servers and conversations of one loop. Owned by app; everything on its loop's thread,
+// except post(). Ends when its loop has stopped.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <weir/session/backend.h>
+
+namespace weir::session {
+
+class Session;
+class PooledServer;
+class Errand;
+class Worker;
+
+// A client of this listener; what app decides about it by name.
+struct Door {
+  const protocol::Protocol* protocol = nullptr;
+  std::string database;        // of the listener; empty: the client says
+  Duration login_timeout = 60 * base::kSecond;
+  size_t login_bytes_max = 64 * 1024;
+  net::SocketOptions socket;
+};
+
+struct Admitted {
+  Backend* backend = nullptr;  // null with `refusal` empty: a mock login goes on, and fails
+  protocol::Admission admission;
+  base::Error refusal;         // said at once when its text is set
+  std::function<void()> on_leave;  // gives back what was counted
+};
+
+// What the workers ask of app. Any worker's thread.
+class House {
+ public:
+  virtual ~House() = default;
+  virtual Admitted admit(const Door& door, const protocol::LoginRequest& request) = 0;
+  virtual void login_failed(const protocol::LoginRequest& request) = 0;
+  virtual Worker& worker(pool::WorkerId id) = 0;
+  virtual uint32_t workers() const = 0;
+};
+
+// A line of SHOW CLIENTS or SHOW SERVERS.
+struct ClientView {
+  uint64_t id = 0;
+  std::string database, user, server_user, application_name, peer, state;
+  Time connected_at = 0, waiting_since = 0;
+  uint64_t server_id = 0;
+};
+struct ServerView {
+  uint64_t id = 0;
+  std::string database, user, state, peer;
+  Time opened_at = 0;
+  int64_t remote_id = 0;
+  uint64_t client_id = 0;
+};
+
+class Worker {
+ public:
+  Worker(pool::WorkerId id, net::Loop& loop, House& house);
+  ~Worker();
+
+  pool::WorkerId id() const { return id_; }
+  net::Loop& loop() { return loop_; }
+  House& house() { return house_; }
+  Time now() const { return loop_.now(); }
+  int64_t sessions_left() const { return left_.value(); }  // ever; any thread
+
+  void greet(const Door& door, std::unique_ptr<net::Stream> stream);
+
+  // ---- for the sessions and what works for them
+  base::Gather& to_client() { return to_client_; }
+  base::Gather& to_server() { return to_server_; }
+  pool::Orders& orders() { return orders_; }
+  void carry_out(Backend& backend);                        // the orders that have been put into orders()
+  void release(std::unique_ptr<PooledServer> server);      // a hold is over: give back, reset, recover or close
+  void close(std::unique_ptr<PooledServer> server, CloseReason why);
+  void route_cancel(const protocol::CancelRequest& request, std::function<void()> done);
+  void broken(PooledServer& server, CloseReason why);      // nobody used it
+  void remove(Session& session);
+  void end_session(uint64_t id, EndReason why);
+  void start(std::unique_ptr<Errand> errand);
+  void finished(Errand& errand);
+  void give_back(std::unique_ptr<PooledServer> server);    // clean and at rest
+  void cancel_over(uint64_t server_id);
+  uint64_t next_server_id() { return ++server_count_ * house_.workers() + id_; }
+  Stats& stats(Backend& backend) { return backend.stats(id_); }
+
+  // ---- for app
+  void end_idle_sessions(EndReason why);    // drain: those that hold no server
+  void end_all_sessions(EndReason why);
+  void clear();  // at the end, when the loop has stopped: errands and sessions go
+  void set_draining() { draining_ = true; }
+  bool draining() const { return draining_; }
+  void refresh_plans();
+  std::vector<ClientView> clients() const;
+  std::vector<ServerView> servers() const;
+
+ private:
+  friend class PooledServer;
+  void carry_out_here(Backend& backend, pool::Order order);
+  void forward(Backend& backend, pool::Order order);
+  void serve(Backend& backend, pool::Order order);
+  void move(Backend& backend, pool::Order order);
+  void open(Backend& backend);
+  void check(Backend& backend, pool::Order order);
+  void fail(pool::Order order);
+  void cancel_here(const protocol::CancelRequest& request, std::function<void()> done);
+
+  pool::WorkerId id_;
+  net::Loop& loop_;
+  House& house_;
+  uint64_t next_session_id();
+
+  uint64_t session_count_ = 0;  // ever
+  base::Counter left_;
+  uint64_t server_count_ = 0;
+  std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
+  std::unordered_map<uint64_t, PooledServer*> servers_;  // all that are on this loop
+  std::unordered_map<Errand*, std::unique_ptr<Errand>> errands_;
+  std::unordered_map<uint64_t, std::unique_ptr<PooledServer>> being_cancelled_;  // given back, but not yet safe
+  base::Gather to_client_, to_server_;
+  pool::Orders orders_;
+  std::vector<std::pair<Backend*, pool::Order>> agenda_;  // orders that wait for the one being carried out
+  bool working_ = false;  // an order of agenda_ is being carried out
+  bool draining_ = false;
+};
+
+}  // namespace weir::session

@@ -1,0 +1,227 @@
+#include "daemon.h"
+
+#include <csignal>
+
+#include <weir/base/log.h>
+#include <weir/config/check.h>
+
+#include <algorithm>
+
+#include "protocols.h"
+
+namespace weir::app {
+
+using base::log;
+using base::LogLevel;
+
+namespace {
+
+constexpr base::Duration kTick = 100 * base::kMillisecond;
+
+uint32_t worker_count(const config::Config& config) {
+  if (config.workers > 0) return static_cast<uint32_t>(config.workers);
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+struct Daemon::Seat {
+  std::unique_ptr<net::Loop> loop;
+  std::unique_ptr<session::Worker> worker;
+  std::thread thread;
+  int64_t given = 0;  // sessions, ever
+};
+
+struct Daemon::Entrance {
+  config::Listener listener;
+  session::Door door;
+  std::unique_ptr<net::Listener> socket;
+};
+
+Daemon::Daemon(config::Config config, Source source)
+    : source_(std::move(source)),
+      protocols_(make_protocols(texts_)),
+      ticker_(on_tick, this) {
+  const uint32_t workers = worker_count(config);
+  house_ = std::make_unique<House>(
+      std::make_shared<const config::Config>(std::move(config)), protocols_,
+      [](const config::Database&) -> base::Result<std::shared_ptr<session::Dialler>> {
+        return std::shared_ptr<session::Dialler>();
+      },
+      workers);
+  for (uint32_t id = 0; id < workers; ++id) {
+    auto seat = std::make_unique<Seat>();
+    seat->loop = net::make_loop();
+    seat->worker = std::make_unique<session::Worker>(id, *seat->loop, *house_);
+    house_->add_worker(*seat->worker);
+    seats_.push_back(std::move(seat));
+  }
+}
+
+Daemon::~Daemon() {
+  ticker_.drop();
+  signals_.clear();
+  entrances_.clear();
+  // Idle servers are the pools' and stand on the loops: they go first.
+  for (auto& seat : seats_) seat->worker->clear();
+  for (session::Backend* backend : house_->backends()) backend->set_pool(nullptr);
+}
+
+base::Status Daemon::start() {
+  if (auto opened = house_->open_fixed(); !opened) return opened;
+  const auto config = house_->config();
+  for (const config::Listener& listener : config->listeners)
+    if (auto opened = open_listener(listener); !opened) return opened;
+  watch_signals();
+  for (size_t i = 1; i < seats_.size(); ++i) {
+    net::Loop* loop = seats_[i]->loop.get();
+    seats_[i]->thread = std::thread([loop] { loop->run(); });
+  }
+  seats_[0]->loop->timers().set(ticker_, seats_[0]->loop->now() + kTick);
+  state_ = State::Running;
+  return base::ok();
+}
+
+void Daemon::run() {
+  seats_[0]->loop->run();
+  for (auto& seat : seats_)
+    if (seat->thread.joinable()) seat->thread.join();
+}
+
+// ---------------------------------------------------------------- clients
+
+base::Status Daemon::open_listener(const config::Listener& listener) {
+  const auto config = house_->config();
+  auto entrance = std::make_unique<Entrance>();
+  entrance->listener = listener;
+  entrance->door = {.protocol = house_->protocol(listener.protocol),
+                    .database = listener.database,
+                    .login_timeout = config->defaults.timeouts.client_login,
+                    .login_bytes_max = config->limits.login_bytes,
+                    .socket = socket_options(config->tcp)};
+  const session::Door& door = entrance->door;
+  char mode[8];
+  std::snprintf(mode, sizeof mode, "%04o", listener.mode);
+  auto socket = net::listen(
+      *seats_[0]->loop, endpoint(listener.address),
+      {.backlog = config->tcp.backlog, .mode = mode, .group = listener.group},
+      {.on_accept = [this, &door](net::Accepted accepted) { accept(door, std::move(accepted)); },
+       .on_accept_rest =
+           [](int) { log(LogLevel::Warn, "no file descriptor left: accepting rests for 100 ms"); }});
+  if (!socket) return socket.error();
+  entrance->socket = std::move(*socket);
+  log(LogLevel::Info, "listening for {} on {}", listener.protocol, listener.address.text());
+  entrances_.push_back(std::move(entrance));
+  return base::ok();
+}
+
+// To the worker with the fewest sessions.
+void Daemon::accept(const session::Door& door, net::Accepted accepted) {
+  const auto busy = [](const auto& seat) { return seat->given - seat->worker->sessions_left(); };
+  auto& seat = *std::min_element(seats_.begin(), seats_.end(), [&](const auto& a, const auto& b) {
+    return busy(a) < busy(b);
+  });
+  ++seat->given;
+  session::Worker& worker = *seat->worker;
+  if (worker.id() == 0) return worker.greet(door, net::adopt(worker.loop(), accepted, door.socket));
+  worker.loop().mailbox().post_call([&worker, &door, accepted] {
+    worker.greet(door, net::adopt(worker.loop(), accepted, door.socket));
+  });
+}
+
+void Daemon::on_all(const std::function<void(session::Worker&)>& act) {
+  for (const auto& seat : seats_) {
+    session::Worker& worker = *seat->worker;
+    if (worker.id() == 0)
+      act(worker);
+    else
+      worker.loop().mailbox().post_call([&worker, act] { act(worker); });
+  }
+}
+
+// ---------------------------------------------------------------- time and signals
+
+void Daemon::on_tick(void* self, base::Time) { static_cast<Daemon*>(self)->tick(); }
+
+void Daemon::tick() {
+  net::Loop& loop = *seats_[0]->loop;
+  house_->tick(*seats_[0]->worker);
+  if (state_ == State::Draining) {
+    on_all([](session::Worker& worker) { worker.end_idle_sessions(session::EndReason::Shutdown); });
+    if (is_empty() || loop.now() >= drain_ends_) stop();
+  }
+  if (state_ != State::Stopping) loop.timers().set(ticker_, loop.now() + kTick);
+}
+
+bool Daemon::is_empty() const {
+  return std::all_of(seats_.begin(), seats_.end(), [](const auto& seat) {
+    return seat->given == seat->worker->sessions_left();
+  });
+}
+
+void Daemon::watch_signals() {
+  net::Loop& loop = *seats_[0]->loop;
+  const auto on = [&](int number, std::function<void()> call) {
+    signals_.push_back(net::watch_signal(loop, number, std::move(call)));
+  };
+  on(SIGHUP, [this] { reload(); });
+  on(SIGTERM, [this] { state_ == State::Draining ? stop() : drain(); });
+  on(SIGINT, [this] { stop(); });
+  on(SIGQUIT, [this] { stop(); });
+  on(SIGUSR1, [this] { pause(true); });
+  on(SIGUSR2, [this] { pause(false); });
+}
+
+void Daemon::pause(bool paused) {
+  log(LogLevel::Info, "{}", paused ? "paused: clients wait" : "resumed");
+  session::Worker& worker = *seats_[0]->worker;
+  house_->each_pool(worker, [&](pool::Pool& pool, pool::Orders& orders) {
+    pool.pause(paused, worker.now(), orders);
+  });
+}
+
+void Daemon::reload() {
+  auto loaded = source_();
+  if (!loaded) {
+    log(LogLevel::Error, "reload: the configuration stays as it was\n{}", loaded.error().text);
+    return;
+  }
+  for (const config::Difference& difference : config::differences(*house_->config(), *loaded))
+    log(LogLevel::Info, "reload: {}{}", difference.text,
+        difference.needs_restart ? " (takes effect after a restart)" : "");
+  const auto config = std::make_shared<const config::Config>(std::move(*loaded));
+  base::LogOptions options{config->log.level, config->log.format == config::LogFormat::Json,
+                           config->log.file};
+  if (auto opened = base::open_log(options); !opened)
+    log(LogLevel::Error, "reload: {}", opened.error().text);
+  house_->reload(config, *seats_[0]->worker);
+  on_all([](session::Worker& worker) { worker.refresh_plans(); });
+  log(LogLevel::Info, "reload: done");
+}
+
+void Daemon::drain() {
+  const base::Duration timeout = house_->config()->shutdown_timeout;
+  log(LogLevel::Info, "draining: {} s at most", timeout / base::kSecond);
+  state_ = State::Draining;
+  entrances_.clear();
+  drain_ends_ = seats_[0]->loop->now() + timeout;
+  on_all([](session::Worker& worker) {
+    worker.set_draining();
+    worker.end_idle_sessions(session::EndReason::Shutdown);
+  });
+}
+
+void Daemon::stop() {
+  if (state_ == State::Stopping) return;
+  state_ = State::Stopping;
+  entrances_.clear();
+  for (const auto& seat : seats_) {
+    session::Worker& worker = *seat->worker;
+    worker.loop().mailbox().post_call([&worker] {
+      worker.end_all_sessions(session::EndReason::Shutdown);
+      worker.loop().stop();
+    });
+  }
+}
+
+}  // namespace weir::app

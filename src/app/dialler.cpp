@@ -1,0 +1,38 @@
+#include "dialler.h"
+
+namespace weir::app {
+
+net::SocketOptions socket_options(const config::Tcp& tcp) {
+  return {.keepalive = tcp.keepalive, .keepalive_idle = tcp.keepalive_idle, .user_timeout = tcp.user_timeout};
+}
+
+net::Endpoint endpoint(const config::Address& address) {
+  switch (address.kind) {
+    case config::Address::Kind::Tcp: return {.host = address.host, .port = address.port, .unix_path = ""};
+    case config::Address::Kind::Unix: return {.host = "", .port = 0, .unix_path = address.path};
+    default: return {.host = "", .port = 0, .unix_path = "@" + address.path};
+  }
+}
+
+NetworkDialler::NetworkDialler(const std::vector<config::Host>& hosts, net::SocketOptions options)
+    : options_(options) {
+  for (const config::Host& host : hosts) {
+    if (host.is_unix())
+      endpoints_.push_back(
+          {.host = "", .port = 0, .unix_path = host.host + "/.s.PGSQL." + std::to_string(host.port)});
+    else
+      endpoints_.push_back({.host = host.host, .port = host.port, .unix_path = ""});
+  }
+}
+
+std::unique_ptr<net::Connecting> NetworkDialler::dial(net::Loop& loop, int& place,
+                                                      net::ConnectCallback done) {
+  if (place < 0) place = static_cast<int>(next_++ % endpoints_.size());
+  return net::connect(loop, endpoints_[static_cast<size_t>(place)], options_, std::move(done));
+}
+
+std::string NetworkDialler::text(int place) const {
+  return endpoints_[place < 0 ? 0 : static_cast<size_t>(place)].text();
+}
+
+}  // namespace weir::app

@@ -1,0 +1,29 @@
+// Streams to the servers of one database: over the network, or a pipe to an engine inside weir. Any worker.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include <weir/config/config.h>
+#include <weir/session/backend.h>
+
+namespace weir::app {
+
+// The hosts of a URL in turn.
+class NetworkDialler final : public session::Dialler {
+ public:
+  NetworkDialler(const std::vector<config::Host>& hosts, net::SocketOptions options);
+  std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place, net::ConnectCallback done) override;
+  std::string text(int place) const override;
+
+ private:
+  std::vector<net::Endpoint> endpoints_;
+  net::SocketOptions options_;
+  std::atomic<unsigned> next_{0};
+};
+
+net::SocketOptions socket_options(const config::Tcp& tcp);
+net::Endpoint endpoint(const config::Address& address);
+
+}  // namespace weir::app

@@ -1,0 +1,283 @@
+#include "house.h"
+
+#include <weir/base/crypto.h>
+#include <weir/config/check.h>
+
+#include <algorithm>
+
+namespace weir::app {
+
+using base::Error;
+using base::ErrorKind;
+
+struct House::Entry {
+  std::string name;   // of the database, as clients call it
+  std::string login;  // whose pool it is, when the database names no user
+  config::PoolOptions options;
+  config::Timeouts timeouts;
+  std::shared_ptr<session::Dialler> dialler;
+  protocol::LoginTarget target;
+  config::Url url;
+  std::unique_ptr<session::Backend> backend;
+};
+
+namespace {
+
+protocol::AuthMethod method_of(config::AuthMethod method) {
+  switch (method) {
+    case config::AuthMethod::Trust: return protocol::AuthMethod::Trust;
+    case config::AuthMethod::Plain: return protocol::AuthMethod::Plain;
+    case config::AuthMethod::Md5: return protocol::AuthMethod::Md5;
+    default: return protocol::AuthMethod::ScramSha256;
+  }
+}
+
+pool::Options pool_options(const config::PoolOptions& from, bool movable) {
+  return {.size = from.size,
+          .min = from.min,
+          .overflow = from.overflow,
+          .overflow_after = from.overflow_after,
+          .retry_min = from.retry.min,
+          .retry_max = from.retry.max,
+          .idle_timeout = from.idle_timeout,
+          .max_lifetime = from.max_lifetime,
+          .check_interval = from.check_interval,
+          .pick = static_cast<pool::Pick>(from.pick),
+          .fair = from.queue == config::Queue::Fair,
+          .movable = movable};
+}
+
+bool same_target(const protocol::LoginTarget& a, const protocol::LoginTarget& b) {
+  return a.user == b.user && a.secret == b.secret && a.database == b.database && a.settings == b.settings;
+}
+
+}  // namespace
+
+House::House(std::shared_ptr<const config::Config> config,
+             const std::vector<std::unique_ptr<protocol::Protocol>>& protocols, EngineDiallers engines,
+             uint32_t workers)
+    : config_(std::move(config)),
+      protocols_(protocols),
+      engines_(std::move(engines)),
+      worker_count_(workers),
+      all_clients_("max_clients", config_->max_clients) {}
+
+House::~House() = default;
+
+std::shared_ptr<const config::Config> House::config() const {
+  const std::lock_guard lock(mutex_);
+  return config_;
+}
+
+const protocol::Protocol* House::protocol(std::string_view name) const {
+  for (const auto& each : protocols_)
+    if (each->name() == name) return each.get();
+  return nullptr;
+}
+
+std::vector<session::Backend*> House::backends() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<session::Backend*> out;
+  for (const auto& [key, entry] : entries_) out.push_back(entry->backend.get());
+  return out;
+}
+
+// ---------------------------------------------------------------- clients
+
+session::Admitted House::admit(const session::Door& door, const protocol::LoginRequest& request) {
+  const std::lock_guard lock(mutex_);
+  session::Admitted out;
+  const std::string& name = door.database.empty() ? request.database : door.database;
+  const config::Database* database = config_->database(name);
+  const config::User* user = config_->user(request.user);
+  out.admission.method = method_of(config_->auth.method);
+  out.admission.scram_iterations = config_->auth.scram_iterations;
+  const bool trusts = config_->auth.method == config::AuthMethod::Trust;
+  out.admission.mock = !trusts && (!user || user->password.empty());
+  if (user) out.admission.secret = user->password.reveal();
+  std::vector<pool::Budget*> taken;
+  out.refusal = count_client(database, request, taken);
+  out.on_leave = [taken] {
+    for (pool::Budget* budget : taken) budget->give();
+  };
+  if (!database || !out.refusal.text.empty() || out.admission.mock) return out;
+  auto backend = backend_for(*database, name, request.user);
+  if (!backend) {
+    out.refusal = backend.error();
+    return out;
+  }
+  out.backend = *backend;
+  out.admission.options = out.backend->plan()->client;
+  return out;
+}
+
+// Takes a place for the client with each limit that concerns it; all of them or none.
+Error House::count_client(const config::Database* database, const protocol::LoginRequest& request,
+                          std::vector<pool::Budget*>& taken) {
+  const config::User* user = config_->user(request.user);
+  std::vector<pool::Budget*> wanted{&all_clients_};
+  const auto add = [&](const std::string& name, int limit) {
+    auto& budget = budgets_[name];
+    if (!budget) budget = std::make_unique<pool::Budget>(name, limit);
+    budget->set_limit(limit);
+    wanted.push_back(budget.get());
+  };
+  if (database) add("clients of database " + request.database, database->pool.max_client_connections);
+  if (user) add("clients of user " + request.user, user->max_client_connections);
+  for (pool::Budget* budget : wanted) {
+    if (budget->try_take()) {
+      taken.push_back(budget);
+      continue;
+    }
+    for (pool::Budget* given : taken) given->give();
+    taken.clear();
+    return {ErrorKind::Refused,
+            "too many clients: all " + std::to_string(budget->limit()) + " of " + budget->name() +
+                " are in use",
+            "53300"};
+  }
+  return {};
+}
+
+void House::login_failed(const protocol::LoginRequest&) { ++failed_logins_; }
+
+// ---------------------------------------------------------------- backends
+
+base::Result<session::Backend*> House::backend_for(const config::Database& database,
+                                                   const std::string& name, const std::string& login) {
+  const std::string user = database.user.empty() ? login : database.user;
+  const auto found = entries_.find({name, user});
+  if (found != entries_.end()) return found->second->backend.get();
+  auto entry = make_entry(database, name, login);
+  if (!entry) return entry.error();
+  session::Backend* backend = (*entry)->backend.get();
+  entries_.emplace(std::pair{name, user}, std::move(*entry));
+  return backend;
+}
+
+base::Result<std::unique_ptr<House::Entry>> House::make_entry(const config::Database& database,
+                                                              const std::string& name,
+                                                              const std::string& login) {
+  auto entry = std::make_unique<Entry>();
+  entry->name = name;
+  entry->login = login;
+  entry->url = database.url;
+  auto engine = engines_(database);
+  if (!engine) return engine.error();
+  const bool movable = *engine == nullptr;
+  entry->dialler = *engine ? *engine
+                           : std::make_shared<NetworkDialler>(database.url.hosts, socket_options(config_->tcp));
+  const protocol::Protocol* speaks = protocol(movable ? database.protocol : "postgres");
+  if (!speaks) return Error{ErrorKind::Config, "no protocol for database " + name, "3D000"};
+  const std::string user = database.user.empty() ? login : database.user;
+  entry->backend = std::make_unique<session::Backend>(name, user, *speaks, worker_count_);
+  entry->backend->set_plan(make_plan(database, *entry));
+  const auto effective = config::effective(*config_, database, login);
+  entry->backend->set_pool(std::make_unique<pool::Pool>(pool_options(effective.pool, movable),
+                                                        server_budgets(database, name, user),
+                                                        worker_count_, base::random_u64()));
+  return entry;
+}
+
+std::shared_ptr<const session::Plan> House::make_plan(const config::Database& database,
+                                                      const Entry& entry) const {
+  const auto effective = config::effective(*config_, database, entry.login);
+  const config::PoolOptions& pool = effective.pool;
+  const config::Timeouts& timeouts = effective.timeouts;
+  auto plan = std::make_shared<session::Plan>();
+  plan->mode = static_cast<session::Mode>(pool.mode);
+  plan->reset = pool.reset;
+  plan->connect_query = pool.connect_query;
+  plan->acquire_timeout = pool.acquire_timeout;
+  plan->connect_timeout = pool.connect_timeout;
+  plan->check_after = pool.check_after;
+  plan->queue_notice = pool.queue_notice;
+  plan->slow_query = config_->log.slow_query;
+  plan->timeouts = {timeouts.query, timeouts.transaction, timeouts.idle_in_transaction,
+                    timeouts.client_idle, timeouts.client_stall, timeouts.cancel};
+  plan->target.user = effective.server_user;
+  const config::User* user = config_->user(effective.server_user);
+  plan->target.secret = !database.password.empty() ? database.password.reveal()
+                        : user                     ? user->password.reveal()
+                                                   : "";
+  plan->target.database = database.url.path.empty() ? entry.name : database.url.path;
+  plan->target.settings.assign(database.settings.begin(), database.settings.end());
+  plan->client = {.statement_mode = pool.mode == config::PoolMode::Statement,
+                  .transaction_mode = pool.mode != config::PoolMode::Session,
+                  .prepared_statements = pool.prepared_statements,
+                  .statement_bytes_max = config_->limits.statement_bytes};
+  plan->dialler = entry.dialler;
+  return plan;
+}
+
+std::vector<pool::Budget*> House::server_budgets(const config::Database& database,
+                                                 const std::string& name, const std::string& user) {
+  std::vector<pool::Budget*> out;
+  const auto add = [&](const std::string& what, int limit) {
+    auto& budget = budgets_[what];
+    if (!budget) budget = std::make_unique<pool::Budget>(what, limit);
+    budget->set_limit(limit);
+    out.push_back(budget.get());
+  };
+  add("server connections of database " + name, database.pool.max_server_connections);
+  const config::User* entry = config_->user(user);
+  add("server connections of user " + user, entry ? entry->max_server_connections : 0);
+  for (const config::Host& host : database.url.hosts) {
+    const auto limit = config_->hosts.find(host.text());
+    if (limit != config_->hosts.end())
+      add("server connections of host " + host.text(), limit->second.max_server_connections);
+  }
+  return out;
+}
+
+base::Status House::open_fixed() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, database] : config_->databases) {
+    if (name == "*") continue;
+    auto engine = engines_(database);  // says at once when a file cannot be opened
+    if (!engine) return engine.error();
+    if (database.user.empty() || database.pool.min == 0) continue;
+    if (auto made = backend_for(database, name, database.user); !made) return made.error();
+  }
+  return base::ok();
+}
+
+void House::reload(std::shared_ptr<const config::Config> config, session::Worker& worker) {
+  const std::lock_guard lock(mutex_);
+  config_ = std::move(config);
+  all_clients_.set_limit(config_->max_clients);
+  for (const auto& [key, entry] : entries_) {
+    const config::Database* database = config_->database(entry->name);
+    if (!database) continue;  // its clients stay until they leave; nobody new gets in
+    const bool moved = database->url.hosts != entry->url.hosts;
+    if (moved) {
+      entry->dialler =
+          std::make_shared<NetworkDialler>(database->url.hosts, socket_options(config_->tcp));
+    }
+    entry->url = database->url;
+    const auto before = entry->backend->plan();
+    const auto plan = make_plan(*database, *entry);
+    entry->backend->set_plan(plan);
+    server_budgets(*database, entry->name, entry->backend->user());
+    const bool changed = moved || !same_target(before->target, plan->target) ||
+                         before->connect_query != plan->connect_query;
+    const auto effective = config::effective(*config_, *database, entry->login);
+    entry->backend->pool().configure(
+        pool_options(effective.pool, entry->backend->pool().movable()), changed, worker.now(), worker.orders());
+    worker.carry_out(*entry->backend);
+  }
+}
+
+void House::each_pool(session::Worker& worker,
+                      const std::function<void(pool::Pool&, pool::Orders&)>& act) {
+  for (session::Backend* backend : backends()) {
+    act(backend->pool(), worker.orders());
+    worker.carry_out(*backend);
+  }
+}
+
+void House::tick(session::Worker& worker) {
+  each_pool(worker, [&](pool::Pool& pool, pool::Orders& orders) { pool.tick(worker.now(), orders); });
+}
+
+}  // namespace weir::app

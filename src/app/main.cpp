@@ -1,0 +1,131 @@
+// The command line: weir run | check | ctl | --version.
+#include <weir/base/log.h>
+#include <weir/config/check.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+
+#include "daemon.h"
+#include "protocols.h"
+
+namespace weir::app {
+
+namespace {
+
+constexpr int kFine = 0;
+constexpr int kRuntimeFailure = 1;
+constexpr int kBadCommand = 2;
+
+struct Arguments {
+  std::string config;
+  bool demo = false;
+  std::vector<std::string> databases;
+  std::vector<std::string> listeners;
+};
+
+std::string data_directory() {
+  if (const char* dir = std::getenv("XDG_DATA_HOME"); dir && *dir) return std::string(dir) + "/weir";
+  if (const char* home = std::getenv("HOME"); home && *home) return std::string(home) + "/.local/share/weir";
+  return "/var/lib/weir";
+}
+
+config::Surroundings surroundings() { return {.protocols = protocol_descriptors()}; }
+
+std::string config_file(const Arguments& arguments) {
+  if (!arguments.config.empty()) return arguments.config;
+  if (const char* file = std::getenv("WEIR_CONFIG"); file && *file) return file;
+  if (std::filesystem::exists("/etc/weir/weir.yaml")) return "/etc/weir/weir.yaml";
+  return {};
+}
+
+config::Loaded load(const Arguments& arguments) {
+  config::Pieces pieces{.databases = config::database_pieces(environ), .listeners = {}};
+  for (const std::string& text : arguments.databases) pieces.databases.push_back({"--database", text});
+  for (const std::string& text : arguments.listeners) pieces.listeners.push_back({"--listen", text});
+  if (arguments.demo) return config::demo(data_directory() + "/demo.db", surroundings());
+  if (!arguments.databases.empty()) return config::from_pieces(pieces, surroundings());
+  if (const std::string file = config_file(arguments); !file.empty())
+    return config::load(file, surroundings());
+  if (!pieces.databases.empty()) return config::from_pieces(pieces, surroundings());
+  return config::demo(data_directory() + "/demo.db", surroundings());
+}
+
+int run(const Arguments& arguments) {
+  auto loaded = load(arguments);
+  if (!loaded) {
+    std::cerr << loaded.report();
+    return kBadCommand;
+  }
+  const config::Log& to = loaded.config.log;
+  if (auto opened = base::open_log({to.level, to.format == config::LogFormat::Json, to.file}); !opened) {
+    std::cerr << "weir: " << opened.error().text << "\n";
+    return kBadCommand;
+  }
+  const Source again = [arguments]() -> base::Result<config::Config> {
+    auto fresh = load(arguments);
+    if (!fresh) return fresh.error();
+    return std::move(fresh.config);
+  };
+  int status = kFine;
+  {
+    Daemon daemon(std::move(loaded.config), again);
+    if (auto started = daemon.start(); !started) {
+      base::log(base::LogLevel::Error, "cannot start: {}", started.error().text);
+      std::cerr << "weir: " << started.error().text << "\n";
+      status = kRuntimeFailure;
+    } else {
+      base::log(base::LogLevel::Info, "weir {} runs", WEIR_VERSION);
+      daemon.run();
+      base::log(base::LogLevel::Info, "weir ends");
+    }
+  }
+  base::close_log();
+  return status;
+}
+
+int check(const Arguments& arguments) {
+  const auto loaded = load(arguments);
+  if (!loaded) {
+    std::cerr << loaded.report();
+    return kBadCommand;
+  }
+  config::print_check(loaded.config, std::cout);
+  return kFine;
+}
+
+void add_run_options(CLI::App& to, Arguments& arguments) {
+  to.add_option("-c,--config", arguments.config, "configuration file");
+  to.add_flag("--demo", arguments.demo, "a SQLite database and a user demo, whatever is configured");
+  to.add_option("--database", arguments.databases, "NAME=URL: serve this database without a file");
+  to.add_option("--listen", arguments.listeners, "PROTOCOL:ADDRESS instead of the usual one");
+}
+
+}  // namespace
+
+int main_of(int argc, char** argv) {
+  CLI::App app("weir pools database connections: PostgreSQL, and SQLite served as PostgreSQL");
+  app.set_version_flag("--version", "weir " WEIR_VERSION);
+  Arguments arguments;
+  add_run_options(app, arguments);
+  CLI::App* run_command = app.add_subcommand("run", "run in the foreground (the default)");
+  add_run_options(*run_command, arguments);
+  CLI::App* check_command = app.add_subcommand("check", "validate a configuration and say what it amounts to");
+  check_command->add_option("-c,--config", arguments.config, "configuration file");
+  app.require_subcommand(0, 1);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? kFine : kBadCommand;
+  }
+  return *check_command ? check(arguments) : run(arguments);
+}
+
+}  // namespace weir::app
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  return weir::app::main_of(argc, argv);
+}

@@ -1,0 +1,31 @@
+#include "protocols.h"
+
+#include <weir/protocol/postgres.h>
+
+namespace weir::app {
+
+std::vector<std::unique_ptr<protocol::Protocol>> make_protocols(base::InternTable& texts) {
+  std::vector<std::unique_ptr<protocol::Protocol>> out;
+  out.push_back(postgres::make_protocol(texts));
+  return out;
+}
+
+std::vector<config::ProtocolDescriptor> protocol_descriptors() {
+  using Path = config::ProtocolDescriptor::Path;
+  return {
+      {.name = "postgres",
+       .schemes = {"postgres", "postgresql"},
+       .path = Path::Name,
+       .server_port = 5432,
+       .listen_port = 6432,
+       .parameters = {{.name = "sslmode", .values = {"disable"}}},
+       .options = {"user", "password", "settings"}},
+      {.name = "sqlite",
+       .clients = "postgres",
+       .schemes = {"sqlite"},
+       .path = Path::File,
+       .options = {"create", "durability"}},
+  };
+}
+
+}  // namespace weir::app

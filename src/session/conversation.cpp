@@ -1,0 +1,69 @@
+#include "conversation.h"
+
+namespace weir::session {
+
+using protocol::Dialogue;
+using protocol::Step;
+
+Conversation::Conversation(net::Loop& loop, net::Stream& stream, std::unique_ptr<Dialogue> dialogue)
+    : loop_(loop), stream_(stream), dialogue_(std::move(dialogue)), timer_(on_deadline, this) {}
+
+Conversation::~Conversation() {
+  if (done_) stream_.set_reader(nullptr);
+}
+
+void Conversation::begin(base::Duration timeout, Done done) {
+  done_ = std::move(done);
+  stream_.set_reader(this);
+  loop_.timers().set(timer_, loop_.now() + timeout);
+  std::string send;
+  const Dialogue::Result result = dialogue_->start(send);
+  step(result, send);
+}
+
+void Conversation::on_bytes(base::Bytes bytes) {
+  in_.append(bytes);
+  std::string send;
+  const Dialogue::Result result = dialogue_->feed(in_, send);
+  step(result, send);
+}
+
+void Conversation::step(Dialogue::Result result, const std::string& send) {
+  in_.erase(0, result.consumed);
+  if (!send.empty() && outlet_.send(stream_, send) == Sent::Broken)
+    return finish(base::Error{base::ErrorKind::Unreachable, "connection lost"});
+  switch (result.step) {
+    case Step::Wait: return;
+    case Step::Done: return finish(base::ok());
+    case Step::Fail: return finish(dialogue_->error());
+    default:
+      return finish(base::Error{base::ErrorKind::Protocol, "TLS was asked for, which is not there yet"});
+  }
+}
+
+void Conversation::on_end(const base::Error& why) {
+  const Dialogue::Result result = dialogue_->on_end();
+  if (result.step == Step::Done) return finish(base::ok());
+  base::Error error = dialogue_->error();
+  if (!why.text.empty()) error.text = why.text;
+  finish(std::move(error));
+}
+
+void Conversation::on_writable() {
+  if (outlet_.flush(stream_) == Sent::Broken)
+    finish(base::Error{base::ErrorKind::Unreachable, "connection lost"});
+}
+
+void Conversation::on_deadline(void* self, base::Time) {
+  static_cast<Conversation*>(self)->finish(base::Error{base::ErrorKind::Timeout, "no answer in time"});
+}
+
+void Conversation::finish(base::Status result) {
+  timer_.drop();
+  stream_.set_reader(nullptr);
+  const Done done = std::move(done_);
+  done_ = nullptr;
+  done(std::move(result), std::move(in_));
+}
+
+}  // namespace weir::session

@@ -1,0 +1,43 @@
+#include <weir/session/backend.h>
+
+namespace weir::session {
+
+namespace {
+
+struct Words {
+  const char* label;
+  const char* text;
+};
+
+constexpr Words kEnds[] = {
+    {"client_left", "the client said goodbye"},
+    {"client_lost", "the client's connection was lost"},
+    {"login_failed", "login failed"},
+    {"login_timeout", "login took too long"},
+    {"protocol_error", "the client broke the protocol"},
+    {"server_lost", "the server connection was lost"},
+    {"server_protocol", "the server broke the protocol"},
+    {"refused", "refused"},
+    {"acquire_timeout", "no server in time"},
+    {"query_timeout", "query timeout"},
+    {"transaction_timeout", "transaction timeout"},
+    {"idle_in_transaction", "idle in transaction for too long"},
+    {"client_idle", "idle for too long"},
+    {"client_stall", "the client did not read its answer"},
+    {"shutdown", "weir is shutting down"},
+    {"killed", "terminated by an administrator"},
+    {"too_many_clients", "too many clients"},
+};
+static_assert(std::size(kEnds) == static_cast<size_t>(EndReason::kCount));
+
+constexpr const char* kCloses[] = {"lost",        "broken",       "retired",      "abandoned",
+                                   "reset_failed", "check_failed", "client_error", "shutdown"};
+static_assert(std::size(kCloses) == static_cast<size_t>(CloseReason::kCount));
+
+}  // namespace
+
+const char* label(EndReason reason) { return kEnds[static_cast<size_t>(reason)].label; }
+const char* text(EndReason reason) { return kEnds[static_cast<size_t>(reason)].text; }
+const char* label(CloseReason reason) { return kCloses[static_cast<size_t>(reason)]; }
+
+}  // namespace weir::session

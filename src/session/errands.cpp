@@ -1,0 +1,243 @@
+#include "errands.h"
+
+#include <weir/base/log.h>
+
+namespace weir::session {
+
+using base::log;
+using base::LogLevel;
+using protocol::Condition;
+
+namespace {
+
+constexpr Duration kClosingTime = base::kSecond;
+
+}  // namespace
+
+// ---------------------------------------------------------------- Opening
+
+Opening::Opening(Worker& worker, Backend& backend)
+    : worker_(worker),
+      backend_(backend),
+      plan_(backend.plan()),
+      generation_(backend.pool().generation()),
+      timer_(on_deadline, this) {}
+
+void Opening::begin() {
+  worker_.loop().timers().set(timer_, worker_.now() + plan_->connect_timeout);
+  connecting_ = plan_->dialler->dial(worker_.loop(), place_,
+                                     [this](auto result) { on_connected(std::move(result)); });
+}
+
+void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
+  if (!result) return fail(result.error());
+  stream_ = std::move(*result);
+  auto login = backend_.protocol().login(plan_->target);
+  login_ = login.get();
+  conversation_ = std::make_unique<Conversation>(worker_.loop(), *stream_, std::move(login));
+  conversation_->begin(plan_->connect_timeout, [this](base::Status status, std::string rest) {
+    on_login(std::move(status), rest);
+  });
+}
+
+void Opening::on_login(base::Status result, const std::string& rest) {
+  if (!result) return fail(result.error());
+  auto state = login_->take_server();
+  backend_.with_facts([&](protocol::Facts& facts) { facts.learn(*state); });
+  server_ = std::make_unique<PooledServer>(worker_, backend_, std::move(stream_), std::move(state));
+  server_->generation = generation_;
+  server_->place = place_;
+  if (!rest.empty() && !backend_.link().on_idle_server(server_->state(), rest))
+    return fail({base::ErrorKind::Protocol, "the server said more than its login"});
+  if (plan_->connect_query.empty()) return join_pool();
+  auto talk = backend_.protocol().query(plan_->connect_query, server_->state());
+  conversation_ = std::make_unique<Conversation>(worker_.loop(), server_->stream(), std::move(talk));
+  conversation_->begin(plan_->connect_timeout,
+                       [this](base::Status status, const std::string&) { on_query(std::move(status)); });
+}
+
+void Opening::on_query(base::Status result) {
+  if (!result)
+    return fail({base::ErrorKind::Unreachable, "connect_query failed: " + result.error().text});
+  join_pool();
+}
+
+void Opening::join_pool() {
+  worker_.stats(backend_).server_opens.add();
+  server_->use(nullptr);
+  log(LogLevel::Info, "server {} open: {}/{} at {}, pid {}", server_->id, backend_.database(),
+      backend_.user(), plan_->dialler->text(place_), server_->state().remote_id());
+  Backend& backend = backend_;
+  Worker& worker = worker_;
+  auto server = std::move(server_);
+  worker.finished(*this);
+  backend.pool().opened(std::move(server), worker.now(), worker.orders());
+  worker.carry_out(backend);
+}
+
+void Opening::fail(const base::Error& error) {
+  base::Error why = error;
+  worker_.stats(backend_).server_open_failures.add();
+  log(LogLevel::Warn, "server of {}/{} at {} cannot be opened: {}", backend_.database(),
+      backend_.user(), plan_->dialler->text(place_), why.text);
+  Backend& backend = backend_;
+  Worker& worker = worker_;
+  worker.finished(*this);
+  backend.pool().open_failed(why, worker.id(), worker.now(), worker.orders());
+  worker.carry_out(backend);
+}
+
+void Opening::on_deadline(void* self, Time) {
+  static_cast<Opening*>(self)->fail(
+      {base::ErrorKind::Timeout, "no connection within connect_timeout"});
+}
+
+// ---------------------------------------------------------------- Closing
+
+Closing::Closing(Worker& worker, std::unique_ptr<PooledServer> server, bool polite)
+    : worker_(worker), server_(std::move(server)), polite_(polite), timer_(on_deadline, this) {}
+
+void Closing::begin() {
+  server_->stream().set_reader(this);
+  server_->activity = "closing";
+  if (server_->ended) return finish();
+  if (polite_) {
+    server_->outlet.send(server_->stream(), server_->backend().link().goodbye());
+    server_->stream().resume(net::kPausePeerFull);
+    server_->stream().shut_write();
+  }
+  worker_.loop().timers().set(timer_, worker_.now() + kClosingTime);
+}
+
+void Closing::finish() {
+  Backend& backend = server_->backend();
+  Worker& worker = worker_;
+  worker.finished(*this);
+  backend.pool().closed(worker.now(), worker.orders());
+  worker.carry_out(backend);
+}
+
+void Closing::on_deadline(void* self, Time) { static_cast<Closing*>(self)->finish(); }
+
+// ---------------------------------------------------------------- Caretaker
+
+Caretaker::Caretaker(Worker& worker, std::unique_ptr<PooledServer> server, Work work)
+    : worker_(worker), server_(std::move(server)), work_(work), plan_(server_->backend().plan()) {}
+
+Caretaker::~Caretaker() {
+  if (counted_) count_resetting(-1);
+}
+
+void Caretaker::count_resetting(int change) {
+  counted_ = change > 0;
+  worker_.stats(server_->backend()).resetting.add(change);
+}
+
+void Caretaker::begin() {
+  count_resetting(1);
+  server_->client_id = 0;
+  server_->activity = work_.check ? "checking" : "resetting";
+  server_->outlet.flush(server_->stream());
+  server_->stream().resume(net::kPausePeerFull);
+  if (work_.cancel && backend_link().owes(server_->state())) {
+    worker_.start(std::make_unique<Cancelling>(worker_, *server_, [](bool) {}));
+  }
+  recover();
+}
+
+void Caretaker::recover() {
+  if (backend_link().condition(server_->state()) != Condition::Open) return reset();
+  talk(backend_link().recover(server_->state()), &Caretaker::reset, CloseReason::Abandoned);
+}
+
+void Caretaker::reset() {
+  std::string how = plan_->reset;
+  if (work_.reset && how == "auto") how = "always";
+  if (backend_link().condition(server_->state()) == Condition::Clean && !work_.reset && how == "auto")
+    return check();
+  talk(backend_link().reset(server_->state(), how), &Caretaker::check, CloseReason::ResetFailed);
+}
+
+void Caretaker::check() {
+  talk(work_.check ? backend_link().check(server_->state()) : nullptr, &Caretaker::finish,
+       CloseReason::CheckFailed);
+}
+
+void Caretaker::talk(std::unique_ptr<protocol::Dialogue> dialogue, void (Caretaker::*next)(),
+                     CloseReason on_failure) {
+  if (!dialogue) return (this->*next)();
+  conversation_ = std::make_unique<Conversation>(worker_.loop(), server_->stream(), std::move(dialogue));
+  conversation_->begin(plan_->talk_timeout(), [this, next, on_failure](base::Status status,
+                                                                        const std::string& rest) {
+    if (!status || !rest.empty()) {
+      if (!status)
+        log(LogLevel::Warn, "server {} is closed: {}", server_->id, status.error().text);
+      return give_up(on_failure);
+    }
+    (this->*next)();
+  });
+}
+
+void Caretaker::finish() {
+  const Condition condition = backend_link().condition(server_->state());
+  if (condition == Condition::Dirty && plan_->reset != "never") return give_up(CloseReason::ResetFailed);
+  if (condition == Condition::Open || condition == Condition::Broken) return give_up(CloseReason::Broken);
+  count_resetting(-1);
+  Worker& worker = worker_;
+  auto server = std::move(server_);
+  server->use(nullptr);
+  worker.finished(*this);
+  worker.give_back(std::move(server));
+}
+
+void Caretaker::give_up(CloseReason why) {
+  count_resetting(-1);
+  Worker& worker = worker_;
+  auto server = std::move(server_);
+  worker.finished(*this);
+  worker.close(std::move(server), why);
+}
+
+// ---------------------------------------------------------------- Cancelling
+
+Cancelling::Cancelling(Worker& worker, PooledServer& server, Done done)
+    : worker_(worker),
+      backend_(server.backend()),
+      plan_(backend_.plan()),
+      server_id_(server.id),
+      place_(server.place),
+      dialogue_(backend_.link().cancel(server.state())),
+      done_(std::move(done)),
+      timer_(on_deadline, this) {
+  ++server.cancels;
+}
+
+void Cancelling::begin() {
+  if (!dialogue_) return finish(false);
+  worker_.loop().timers().set(timer_, worker_.now() + plan_->talk_timeout());
+  connecting_ = plan_->dialler->dial(worker_.loop(), place_,
+                                     [this](auto result) { on_connected(std::move(result)); });
+}
+
+void Cancelling::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
+  if (!result) return finish(false);
+  stream_ = std::move(*result);
+  conversation_ = std::make_unique<Conversation>(worker_.loop(), *stream_, std::move(dialogue_));
+  conversation_->begin(plan_->talk_timeout(),
+                       [this](base::Status status, const std::string&) { finish(bool(status)); });
+}
+
+void Cancelling::finish(bool sent) {
+  Stats& stats = worker_.stats(backend_);
+  (sent ? stats.cancels_sent : stats.cancels_failed).add();
+  const Done done = std::move(done_);
+  Worker& worker = worker_;
+  const uint64_t server_id = server_id_;
+  worker.finished(*this);
+  done(sent);
+  worker.cancel_over(server_id);
+}
+
+void Cancelling::on_deadline(void* self, Time) { static_cast<Cancelling*>(self)->finish(false); }
+
+}  // namespace weir::session

@@ -1,0 +1,121 @@
+// What a worker does by itself, without a client: opening and closing servers, bringing them back into order,
+// cancelling. Each is owned by its worker until finished(); each has a deadline.
+#pragma once
+
+#include <memory>
+
+#include "conversation.h"
+#include "server.h"
+
+namespace weir::session {
+
+class Errand : public net::Deferred {
+ public:
+  virtual void begin() = 0;
+};
+
+// Connects, logs in, runs connect_query; the server goes to the pool.
+class Opening final : public Errand {
+ public:
+  Opening(Worker& worker, Backend& backend);
+  void begin() override;
+
+ private:
+  void on_connected(base::Result<std::unique_ptr<net::Stream>> result);
+  void on_login(base::Status result, const std::string& rest);
+  void on_query(base::Status result);
+  void join_pool();
+  void fail(const base::Error& error);
+  static void on_deadline(void* self, Time now);
+
+  Worker& worker_;
+  Backend& backend_;
+  std::shared_ptr<const Plan> plan_;
+  uint32_t generation_;
+  int place_ = -1;
+  std::unique_ptr<net::Connecting> connecting_;
+  std::unique_ptr<net::Stream> stream_;
+  protocol::Login* login_ = nullptr;  // owned by conversation_
+  std::unique_ptr<Conversation> conversation_;
+  std::unique_ptr<PooledServer> server_;
+  base::Timer timer_;
+};
+
+// Says goodbye and waits for the server's end, at most a second: until then the slot is taken.
+class Closing final : public Errand, private net::StreamReader {
+ public:
+  Closing(Worker& worker, std::unique_ptr<PooledServer> server, bool polite);
+  void begin() override;
+
+ private:
+  void on_bytes(base::Bytes) override {}
+  void on_end(const base::Error&) override { finish(); }
+  void on_writable() override {}
+  void finish();
+  static void on_deadline(void* self, Time now);
+
+  Worker& worker_;
+  std::unique_ptr<PooledServer> server_;
+  const bool polite_;
+  base::Timer timer_;
+};
+
+// Brings a server that nobody uses back into order: cancel, recover, reset, check; then it goes to its pool.
+//
+//   Cancelling -> Recovering -> Resetting -> Checking -> pool
+//        each may be left out; each failure closes the server
+class Caretaker final : public Errand {
+ public:
+  struct Work {
+    bool cancel = false;    // stop what is running first
+    bool reset = false;     // even if nothing is known to be left behind
+    bool check = false;
+  };
+  Caretaker(Worker& worker, std::unique_ptr<PooledServer> server, Work work);
+  ~Caretaker() override;
+  void begin() override;
+
+ private:
+  void recover();
+  void reset();
+  void check();
+  void talk(std::unique_ptr<protocol::Dialogue> dialogue, void (Caretaker::*next)(), CloseReason on_failure);
+  const protocol::Link& backend_link() const { return server_->backend().link(); }
+  void count_resetting(int change);
+  void finish();
+  void give_up(CloseReason why);
+
+  Worker& worker_;
+  std::unique_ptr<PooledServer> server_;
+  Work work_;
+  std::shared_ptr<const Plan> plan_;
+  std::unique_ptr<Conversation> conversation_;
+  bool counted_ = false;
+};
+
+// Sends a cancel for what a server runs, over a connection of its own. The server goes to nobody until done.
+class Cancelling final : public Errand {
+ public:
+  using Done = std::function<void(bool sent)>;
+  Cancelling(Worker& worker, PooledServer& server, Done done);
+  void begin() override;
+
+ private:
+  void on_connected(base::Result<std::unique_ptr<net::Stream>> result);
+  void finish(bool sent);
+  static void on_deadline(void* self, Time now);
+
+  Worker& worker_;
+  Backend& backend_;
+  std::shared_ptr<const Plan> plan_;
+  uint64_t server_id_;
+  int place_;
+  std::unique_ptr<protocol::Dialogue> dialogue_;
+  Done done_;
+  std::unique_ptr<net::Connecting> connecting_;
+  std::unique_ptr<net::Stream> stream_;
+  std::unique_ptr<Conversation> conversation_;
+  base::Timer timer_;
+};
+
+}  // namespace weir::session

@@ -1,0 +1,152 @@
+// How a session gets a server and gives it back.
+#include <weir/base/log.h>
+
+#include <algorithm>
+
+#include "errands.h"
+#include "session.h"
+
+namespace weir::session {
+
+using base::ErrorKind;
+
+namespace {
+
+// A server that has rested for so long is looked at before it is used: its end may not have been noticed yet.
+constexpr Duration kPeekAfter = 100 * base::kMillisecond;
+
+}  // namespace
+
+// From Idle (a request is parked) or Settling.
+void Session::acquire() {
+  const protocol::ClientState& state = client_ ? *client_ : greeting_->client();
+  wait_since_ = worker_.now();
+  noticed_ = false;
+  ask_pool(state);
+}
+
+void Session::ask_pool(const protocol::ClientState& state) {
+  waiter_.ticket = {worker_.id(), id_, waiter_.ticket.wait + 1};
+  waiter_.variant = state.variant();
+  waiter_.fair_class = std::hash<std::string>{}(user_ + '\0' + application_name_);
+  auto server = backend_->pool().acquire(waiter_, worker_.now(), worker_.orders());
+  if (server) return served(std::unique_ptr<PooledServer>(static_cast<PooledServer*>(server.release())));
+  if (state_ != State::Settling) to(State::Waiting);
+  arm();
+  worker_.carry_out(*backend_);
+}
+
+bool Session::waits_for(const pool::Ticket& ticket) const {
+  return (state_ == State::Waiting || state_ == State::Settling) && !lease_ &&
+         ticket.wait == waiter_.ticket.wait;
+}
+
+void Session::served(std::unique_ptr<PooledServer> server) {
+  if (!server) return ask_pool(client_ ? *client_ : greeting_->client());
+  lease_ = Lease(std::move(server));
+  lease_->client_id = id_;
+  lease_->activity = "active";
+  const Duration rested = worker_.now() - lease_->idle_since;
+  if (lease_->ended || (rested > kPeekAfter && !lease_->stream().is_alive()))
+    return drop_server(CloseReason::Lost);
+  stats().acquire.observe(worker_.now() - wait_since_);
+  hold_began_ = turn_began_ = turn_ended_ = worker_.now();
+  if (plan_->check_after > 0 && rested >= plan_->check_after && lease_->served)
+    return talk(link().check(lease_->state()), &Session::checked);
+  lease_->served = true;
+  attach();
+}
+
+void Session::wait_failed(const base::Error& why) {
+  if (state_ == State::Settling) return refuse(EndReason::Refused, why);
+  answer_error(why);
+}
+
+// The server that was lent is of no use; nothing has been sent to it, so another one will do.
+void Session::drop_server(CloseReason why) {
+  conversation_.reset();
+  auto server = lease_.take();
+  worker_.close(std::move(server), why);
+  if (!greeting_)
+    to(State::Waiting);
+  else
+    to(State::Settling);
+  served(nullptr);
+}
+
+void Session::talk(std::unique_ptr<protocol::Dialogue> dialogue, void (Session::*next)(const base::Status&)) {
+  to(State::Attaching);
+  conversation_ = std::make_unique<Conversation>(worker_.loop(), lease_->stream(), std::move(dialogue));
+  conversation_->begin(plan_->talk_timeout(), [this, next](base::Status status, const std::string& rest) {
+    if (!rest.empty()) status = base::Error{ErrorKind::Protocol, "the server said more than it was asked"};
+    (this->*next)(status);
+  });
+}
+
+void Session::checked(const base::Status& result) {
+  if (!result) return drop_server(CloseReason::CheckFailed);
+  lease_->served = true;
+  attach();
+}
+
+// Puts the client's settings in force; at once when they are.
+void Session::attach() {
+  protocol::ClientState& state = client_ ? *client_ : greeting_->client();
+  auto dialogue = link().attach(state, lease_->state());
+  if (!dialogue) return link_up();
+  attach_began_ = worker_.now();
+  talk(std::move(dialogue), &Session::attached);
+}
+
+void Session::attached(const base::Status& result) {
+  conversation_.reset();
+  if (result) {
+    stats().attach.observe(worker_.now() - attach_began_);
+    return link_up();
+  }
+  if (result.error().kind != ErrorKind::Refused) return drop_server(CloseReason::Lost);
+  // The server refused a setting: it is fine itself, and the client is told in the server's words.
+  const base::Error why = result.error();
+  worker_.release(lease_.take());
+  if (greeting_) return refuse(EndReason::Refused, why);
+  answer_error(why);
+}
+
+void Session::link_up() {
+  if (greeting_) return welcome(&lease_->state());
+  to(State::Linked);
+  lease_->use(this);
+  go_on();
+}
+
+bool Session::hold_is_over() const {
+  return lease_ && plan_->mode != Mode::Session && outlet_.empty() && lease_->outlet.empty() &&
+         lease_->in.empty();
+}
+
+void Session::end_hold() {
+  stats().transaction.observe(worker_.now() - hold_began_);
+  auto server = lease_.take();
+  to(State::Idle);
+  worker_.release(std::move(server));
+}
+
+// weir's own answer to the turn that is parked; the client lives on.
+void Session::answer_error(const base::Error& error) {
+  to(State::Idle);
+  protocol::Sink sink{worker_.to_client(), worker_.to_server()};
+  in_.erase(0, link().answer_error(*client_, error, in_, sink));
+  stats().errors.add();
+  if (send_both()) go_on();
+}
+
+void Session::lost_server(const base::Error& why) {
+  if (state_ != State::Linked) return;
+  lease_->ended = true;
+  if (lease_->said_farewell) return end(EndReason::ServerLost);
+  end(EndReason::ServerLost,
+      {ErrorKind::Unreachable,
+       "server connection lost" + (why.text.empty() ? std::string() : ": " + why.text), "08006"});
+}
+
+}  // namespace weir::session

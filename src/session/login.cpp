@@ -1,0 +1,131 @@
+// How a session begins: greeting, admission, and the facts or the server that settle it.
+#include <weir/base/crypto.h>
+#include <weir/base/log.h>
+
+#include "errands.h"
+#include "session.h"
+
+namespace weir::session {
+
+using base::log;
+using base::LogLevel;
+using protocol::Dialogue;
+using protocol::Step;
+
+void Session::begin() {
+  stream_->set_reader(this);
+  log(LogLevel::Debug, "client {} connected from {}", id_, stream_->peer());
+  arm();
+  std::string send;
+  const Dialogue::Result result = greeting_->start(send);
+  greeting_step(result, send);
+}
+
+void Session::greet() {
+  for (;;) {
+    std::string send;
+    const Dialogue::Result result = greeting_->feed(in_, send);
+    in_.erase(0, result.consumed);
+    greeting_step(result, send);
+    const bool more = result.step == Step::Ask || (result.step == Step::Wait && result.consumed > 0);
+    if (!more || in_.empty() || state_ != State::Greeting || !greeting_) return;
+  }
+}
+
+void Session::greeting_step(Dialogue::Result result, std::string& send) {
+  if (!send.empty() && outlet_.send(*stream_, send) == Sent::Broken) return end(EndReason::ClientLost);
+  switch (result.step) {
+    case Step::Wait: return;
+    case Step::Ask: return ask();
+    case Step::NeedServer: return settle();
+    case Step::Done: return greeting_->cancel() ? pass_cancel() : logged_in();
+    default: break;
+  }
+  log(LogLevel::Info, "client {} from {}: {}", id_, stream_->peer(), greeting_->error().text);
+  if (backend_) worker_.house().login_failed(greeting_->request());
+  end(EndReason::LoginFailed);
+}
+
+void Session::ask() {
+  const protocol::LoginRequest& request = greeting_->request();
+  if (worker_.draining())
+    return refuse(EndReason::Shutdown, {base::ErrorKind::Refused, "weir is shutting down", "57P01"});
+  Admitted admitted = worker_.house().admit(door_, request);
+  on_leave_ = std::move(admitted.on_leave);
+  if (!admitted.refusal.text.empty()) return refuse(EndReason::Refused, admitted.refusal);
+  user_ = request.user;
+  application_name_ = request.application_name;
+  if ((backend_ = admitted.backend)) {
+    plan_ = backend_->plan();
+    stats().clients[static_cast<size_t>(ClientCount::Login)].add(1);
+  }
+  admitted.admission.session_id = id_;
+  admitted.admission.cancel_secret = base::random_u32();
+  std::string send;
+  const Dialogue::Result result = greeting_->admit(admitted.admission, send);
+  greeting_step(result, send);
+}
+
+// Authenticated. Most clients are settled by what is known of the pool; the first one, and one with settings that
+// no client has had before, need a server.
+void Session::settle() {
+  if (!backend_)
+    return refuse(EndReason::LoginFailed, {base::ErrorKind::Refused, "no such database", "3D000"});
+  if (backend_->with_facts([this](protocol::Facts& facts) { return greeting_->settled_by(facts); }))
+    return welcome(nullptr);
+  to(State::Settling);
+  acquire();
+}
+
+void Session::welcome(const protocol::ServerState* attached) {
+  std::string send;
+  const Dialogue::Result result = backend_->with_facts(
+      [&](protocol::Facts& facts) { return greeting_->welcome(facts, attached, send); });
+  greeting_step(result, send);
+}
+
+void Session::logged_in() {
+  client_ = greeting_->take_client();
+  greeting_.reset();
+  stats().client_logins.add();
+  log(LogLevel::Info, "client {} logged in: {} to {}/{} from {}", id_, user_, backend_->database(),
+      backend_->user(), stream_->peer());
+  if (lease_)
+    end_hold();
+  else
+    to(State::Idle);
+  if (state_ == State::Idle) go_on();
+}
+
+void Session::refuse(EndReason reason, const base::Error& why) {
+  std::string send;
+  greeting_->refuse(why, send);
+  outlet_.send(*stream_, send);
+  log(LogLevel::Info, "client {} from {} refused: {}", id_, stream_->peer(), why.text);
+  end(reason);
+}
+
+// This client only brings a cancel. It waits for our close, which therefore comes after the server's.
+void Session::pass_cancel() {
+  const protocol::CancelRequest request = *greeting_->cancel();
+  Worker& worker = worker_;
+  worker.route_cancel(request, [&worker, id = id_] { worker.end_session(id, EndReason::ClientLeft); });
+}
+
+void Session::cancel(const protocol::CancelRequest& request, std::function<void()> done) {
+  if (!client_ || !link().cancel_matches(*client_, request)) return done();
+  if (state_ == State::Waiting) {
+    backend_->pool().withdraw(waiter_);
+    waiter_.ticket.wait++;
+    answer_error({base::ErrorKind::Cancelled, "canceling statement due to user request", "57014"});
+    return done();
+  }
+  if (state_ != State::Linked || !link().owes(lease_->state())) {
+    stats().cancels_ignored.add();  // finished, or weir's own statement runs
+    return done();
+  }
+  worker_.start(std::make_unique<Cancelling>(worker_, *lease_,
+                                             [finish = std::move(done)](bool) { finish(); }));
+}
+
+}  // namespace weir::session

@@ -1,0 +1,403 @@
+#include "session.h"
+
+#include <weir/base/limits.h>
+#include <weir/base/log.h>
+
+#include <algorithm>
+
+#include "errands.h"
+
+namespace weir::session {
+
+using base::Bytes;
+using base::log;
+using base::LogLevel;
+using protocol::Condition;
+using protocol::Next;
+using protocol::Progress;
+using protocol::Sink;
+
+namespace {
+
+size_t counted_as(Session::State state) {
+  switch (state) {
+    case Session::State::Greeting:
+    case Session::State::Settling: return static_cast<size_t>(ClientCount::Login);
+    case Session::State::Waiting: return static_cast<size_t>(ClientCount::Waiting);
+    case Session::State::Attaching:
+    case Session::State::Linked: return static_cast<size_t>(ClientCount::Active);
+    default: return static_cast<size_t>(ClientCount::Idle);
+  }
+}
+
+}  // namespace
+
+Session::Session(Worker& worker, uint64_t id, const Door& door, std::unique_ptr<net::Stream> stream)
+    : worker_(worker),
+      id_(id),
+      door_(door),
+      stream_(std::move(stream)),
+      greeting_(door.protocol->greet(door.login_bytes_max)),
+      timer_(on_timer, this),
+      connected_at_(worker.now()),
+      state_since_(connected_at_) {}
+
+Session::~Session() = default;
+
+void Session::to(State state) {
+  if (backend_ && state != state_) {
+    Stats& counts = stats();
+    counts.clients[counted_as(state_)].add(-1);
+    if (state != State::Ended) counts.clients[counted_as(state)].add(1);
+  }
+  state_ = state;
+  state_since_ = worker_.now();
+  if (state == State::Ended)
+    timer_.drop();
+  else
+    arm();
+}
+
+// ---------------------------------------------------------------- from the client
+
+void Session::on_bytes(Bytes bytes) {
+  if (backend_) stats().client_in.add(static_cast<int64_t>(bytes.size()));
+  switch (state_) {
+    case State::Greeting: in_.append(bytes); return greet();
+    case State::Settling:
+    case State::Waiting:
+    case State::Attaching: return park(bytes);
+    case State::Idle:
+    case State::Linked: return relay_client(bytes);
+    case State::Ended: return;
+  }
+}
+
+void Session::relay_client(Bytes bytes) {
+  if (in_.empty()) {
+    while (judge_client(bytes)) {
+    }
+    return;
+  }
+  in_.append(bytes);
+  if (in_.size() < want_) return;
+  const std::string whole = std::move(in_);
+  in_ = {};
+  Bytes rest = whole;
+  while (judge_client(rest)) {
+  }
+}
+
+bool Session::judge_client(Bytes& bytes) {
+  PooledServer* server = lease_ ? &*lease_ : nullptr;
+  const bool owed = server && link().owes(server->state());
+  Sink sink{worker_.to_client(), worker_.to_server()};
+  const Progress progress =
+      link().on_client(*client_, server ? &server->state() : nullptr, bytes, sink);
+  if (sink.turn_began && !owed) turn_began_ = worker_.now();
+  if (!send_both()) return false;
+  bytes.remove_prefix(progress.consumed);
+  switch (progress.next) {
+    case Next::Flush: return !bytes.empty();
+    case Next::Feed:
+      in_.assign(bytes);
+      want_ = progress.want;
+      if (sink.hold_may_end && hold_is_over()) end_hold();
+      return false;
+    case Next::NeedServer: park(bytes); acquire(); return false;
+    case Next::Reattach: park(bytes); attach(); return false;
+    case Next::Leave: end(EndReason::ClientLeft); return false;
+    case Next::Fail: end(EndReason::ProtocolError, sink.error); return false;
+  }
+  return false;
+}
+
+// A client that asks and waits sends nothing more; only one that goes on sending is paused.
+void Session::park(Bytes bytes) {
+  in_.append(bytes);
+  want_ = 0;
+  if (in_.size() > base::kParkedBytesMax) stream_->pause(net::kPauseParked);
+}
+
+void Session::go_on() {
+  stream_->resume(net::kPauseParked);
+  if (!in_.empty()) relay_client({});
+}
+
+void Session::on_writable() {
+  if (outlet_.flush(*stream_) == Sent::Broken) return end(EndReason::ClientLost);
+  if (!outlet_.empty()) return;
+  stalled_at_ = 0;
+  if (!lease_ || state_ != State::Linked) return;
+  lease_->stream().resume(net::kPausePeerFull);
+  const Condition condition = link().condition(lease_->state());
+  if (condition != Condition::Open && hold_is_over()) end_hold();
+}
+
+void Session::on_end(const base::Error&) {
+  end(EndReason::ClientLost);
+}
+
+// ---------------------------------------------------------------- from the server
+
+void Session::on_server_bytes(Bytes bytes) {
+  if (state_ != State::Linked) return;
+  if (lease_->in.empty()) {
+    while (judge_server(bytes)) {
+    }
+    return;
+  }
+  lease_->in.append(bytes);
+  if (lease_->in.size() < lease_->want) return;
+  const std::string whole = std::move(lease_->in);
+  lease_->in = {};
+  Bytes rest = whole;
+  while (judge_server(rest)) {
+  }
+}
+
+bool Session::judge_server(Bytes& bytes) {
+  Sink sink{worker_.to_client(), worker_.to_server()};
+  const Progress progress = link().on_server(*client_, lease_->state(), bytes, sink);
+  if (sink.retire) lease_->said_farewell = true;
+  if (!send_both()) return false;
+  bytes.remove_prefix(progress.consumed);
+  count(sink);
+  if (progress.next == Next::Flush) return !bytes.empty();
+  if (progress.next == Next::Fail) {
+    const bool refused = sink.error.kind == base::ErrorKind::Refused;
+    end(refused ? EndReason::Refused : EndReason::ServerProtocol, sink.error);
+    return false;
+  }
+  lease_->in.assign(bytes);
+  lease_->want = progress.want;
+  if (sink.hold_may_end && hold_is_over()) end_hold();
+  return false;
+}
+
+void Session::count(const Sink& sink) {
+  if (sink.errors > 0) stats().errors.add(sink.errors);
+  if (sink.queries == 0) return;
+  const Time now = worker_.now();
+  Stats& counts = stats();
+  counts.queries.add(sink.queries);
+  counts.transactions.add(sink.transactions);
+  counts.query.observe(now - turn_began_);
+  if (plan_->slow_query > 0 && now - turn_began_ >= plan_->slow_query) {
+    counts.slow_queries.add();
+    log(LogLevel::Warn, "client {} server {}: slow query, {} ms, {}/{} as {}", id_, lease_->id,
+        (now - turn_began_) / base::kMillisecond, backend_->database(), backend_->user(), user_);
+  }
+  turn_began_ = turn_ended_ = now;
+  turn_cancelled_ = false;
+  if (plan_->timeouts.idle_in_transaction > 0) arm();
+}
+
+void Session::on_server_writable() {
+  if (!lease_ || state_ != State::Linked) return;
+  if (lease_->outlet.flush(lease_->stream()) == Sent::Broken)
+    return lost_server({base::ErrorKind::Unreachable, "connection lost"});
+  if (!lease_->outlet.empty()) return;
+  stream_->resume(net::kPausePeerFull);
+  if (link().condition(lease_->state()) != Condition::Open && hold_is_over()) end_hold();
+}
+
+void Session::on_server_end(const base::Error& why) { lost_server(why); }
+
+// ---------------------------------------------------------------- to both
+
+bool Session::send_both() {
+  base::Gather& for_server = worker_.to_server();
+  base::Gather& for_client = worker_.to_client();
+  if (!for_server.empty()) {
+    stats().server_out.add(static_cast<int64_t>(for_server.size()));
+    const Sent sent = lease_->outlet.send(lease_->stream(), for_server);
+    for_server.clear();
+    if (sent == Sent::Some) stream_->pause(net::kPausePeerFull);
+    if (sent == Sent::Broken) {
+      for_client.clear();
+      lost_server({base::ErrorKind::Unreachable, "connection lost"});
+      return false;
+    }
+  }
+  if (for_client.empty()) return true;
+  stats().client_out.add(static_cast<int64_t>(for_client.size()));
+  const Sent sent = outlet_.send(*stream_, for_client);
+  for_client.clear();
+  if (sent == Sent::Broken) {
+    end(EndReason::ClientLost);
+    return false;
+  }
+  if (sent == Sent::Some) {
+    if (lease_) lease_->stream().pause(net::kPausePeerFull);
+    if (stalled_at_ == 0) stalled_at_ = worker_.now();
+    arm();
+  }
+  return true;
+}
+
+// ---------------------------------------------------------------- time
+
+// The nearest of all deadlines that count in this state.
+Time Session::deadline() const {
+  Time next = base::kNever;
+  const auto at = [&next](Time since, Duration limit) {
+    if (limit > 0) next = std::min(next, since + limit);
+  };
+  if (state_ == State::Greeting) at(connected_at_, door_.login_timeout);
+  if (!plan_) return next;
+  const Timeouts& timeouts = plan_->timeouts;
+  if (stalled_at_ != 0) at(stalled_at_, timeouts.client_stall);
+  switch (state_) {
+    case State::Settling: at(wait_since_, plan_->acquire_timeout); break;
+    case State::Waiting:
+      at(wait_since_, plan_->acquire_timeout);
+      if (!noticed_) at(wait_since_, plan_->queue_notice);
+      break;
+    case State::Idle: at(state_since_, timeouts.client_idle); break;
+    case State::Linked:
+      at(hold_began_, timeouts.transaction);
+      if (!link().owes(lease_->state()))
+        at(turn_ended_, timeouts.idle_in_transaction);
+      else
+        at(turn_began_, timeouts.query + (turn_cancelled_ && timeouts.query ? plan_->talk_timeout() : 0));
+      break;
+    default: break;
+  }
+  return next;
+}
+
+// A timer that is set too early costs nothing: it looks again. So it is moved only when it is too late.
+void Session::arm() {
+  const Time next = deadline();
+  if (next == base::kNever || (timer_.is_set() && timer_.deadline() <= next)) return;
+  worker_.loop().timers().set(timer_, next);
+}
+
+void Session::on_time(Time now) {
+  if (deadline() > now) return arm();
+  if (state_ == State::Greeting) {
+    return refuse(EndReason::LoginTimeout,
+                  {base::ErrorKind::Timeout, "login was not completed in time", "08P01"});
+  }
+  const Duration stall = plan_->timeouts.client_stall;
+  if (stalled_at_ != 0 && stall > 0 && stalled_at_ + stall <= now) return end(EndReason::ClientStall);
+  switch (state_) {
+    case State::Settling:
+    case State::Waiting: return on_wait_time(now);
+    case State::Linked: return on_linked_time(now);
+    case State::Idle:
+      return end(EndReason::ClientIdle, {base::ErrorKind::Timeout,
+                                         "terminating connection due to client_idle timeout", "57P05"});
+    default: return;
+  }
+}
+
+void Session::on_wait_time(Time now) {
+  if (wait_since_ + plan_->acquire_timeout > now || plan_->acquire_timeout == 0) {
+    noticed_ = true;
+    std::string notice;
+    link().say_notice("waiting for a free server connection", notice);
+    outlet_.send(*stream_, notice);
+    return arm();
+  }
+  backend_->pool().withdraw(waiter_);
+  waiter_.ticket.wait++;
+  stats().acquire_timeouts.add();
+  const base::Error error = backend_->pool().wait_error(now - wait_since_);
+  if (state_ == State::Settling) return refuse(EndReason::AcquireTimeout, error);
+  answer_error(error);
+}
+
+void Session::on_linked_time(Time now) {
+  const Timeouts& limits = plan_->timeouts;
+  if (limits.transaction > 0 && hold_began_ + limits.transaction <= now)
+    return end(EndReason::TransactionTimeout,
+               {base::ErrorKind::Timeout, "terminating connection due to transaction timeout", "25P04"});
+  if (!link().owes(lease_->state()))
+    return end(EndReason::IdleInTransaction,
+               {base::ErrorKind::Timeout,
+                "terminating connection due to idle-in-transaction timeout", "25P03"});
+  if (turn_cancelled_)
+    return end(EndReason::QueryTimeout,
+               {base::ErrorKind::Timeout, "terminating connection due to query timeout", "57014"});
+  turn_cancelled_ = true;
+  worker_.start(std::make_unique<Cancelling>(worker_, *lease_, [](bool) {}));
+  arm();
+}
+
+// ---------------------------------------------------------------- the end
+
+bool Session::can_leave() const {
+  return state_ == State::Idle || state_ == State::Greeting || state_ == State::Settling;
+}
+
+void Session::end(EndReason reason, const base::Error& why) {
+  if (state_ == State::Ended) return;
+  if (state_ == State::Waiting || state_ == State::Settling) backend_->pool().withdraw(waiter_);
+  const bool was_greeting = state_ == State::Greeting;
+  base::Error last_words = why;
+  if (last_words.text.empty() && reason == EndReason::Shutdown)
+    last_words = {base::ErrorKind::Refused, "weir is shutting down", "57P01"};
+  if (last_words.text.empty() && reason == EndReason::Killed)
+    last_words = {base::ErrorKind::Refused, "terminated by an administrator", "57P01"};
+  if (!last_words.text.empty() && !greeting_) {
+    std::string send;
+    link().say_fatal(last_words, send);
+    outlet_.send(*stream_, send);
+  } else if (!last_words.text.empty() && backend_) {
+    std::string send;
+    greeting_->refuse(last_words, send);
+    outlet_.send(*stream_, send);
+  }
+  leave_server(reason);
+  if (backend_) stats().ends[static_cast<size_t>(reason)].add();
+  log(was_greeting ? LogLevel::Debug : LogLevel::Info, "client {} left after {} ms: {}{}{}", id_,
+      (worker_.now() - connected_at_) / base::kMillisecond, text(reason), why.text.empty() ? "" : ": ",
+      why.text);
+  to(State::Ended);
+  stream_->set_reader(nullptr);
+  if (on_leave_) on_leave_();
+  worker_.remove(*this);
+}
+
+// The server that the client leaves behind, in whatever state.
+void Session::leave_server(EndReason reason) {
+  conversation_.reset();
+  if (!lease_) return;
+  auto server = lease_.take();
+  server->use(nullptr);
+  if (state_ == State::Attaching || server->ended || !server->in.empty() || !server->outlet.empty() ||
+      reason == EndReason::ServerProtocol)
+    return worker_.close(std::move(server), CloseReason::Abandoned);
+  if (link().condition(server->state()) == Condition::Broken)
+    return worker_.close(std::move(server), CloseReason::ClientError);
+  const Caretaker::Work work{.cancel = reason != EndReason::ClientLeft,
+                             .reset = plan_->mode == Mode::Session};
+  worker_.start(std::make_unique<Caretaker>(worker_, std::move(server), work));
+}
+
+void Session::refresh_plan() {
+  if (backend_) plan_ = backend_->plan();
+  arm();
+}
+
+ClientView Session::view() const {
+  static constexpr const char* kNames[] = {"login", "login", "idle", "waiting", "active", "active", "ended"};
+  ClientView view;
+  view.id = id_;
+  view.user = user_;
+  view.application_name = application_name_;
+  view.peer = stream_->peer();
+  view.state = kNames[static_cast<size_t>(state_)];
+  view.connected_at = connected_at_;
+  if (backend_) {
+    view.database = backend_->database();
+    view.server_user = backend_->user();
+  }
+  if (state_ == State::Waiting || state_ == State::Settling) view.waiting_since = wait_since_;
+  if (lease_) view.server_id = lease_->id;
+  return view;
+}
+
+}  // namespace weir::session

@@ -1,0 +1,126 @@
+// One client from accept to close. Owned by its worker; on that worker's thread only; ends in end().
+//
+//   Greeting -> Settling -> Idle <-> Waiting -> Attaching -> Linked
+//                             ^                                |
+//                             +---------- hold over -----------+
+//   Greeting   a dialogue with the client: who it is, and whether that is true
+//   Settling   logged in; waits for a server that knows the pool's facts or proves the client's settings
+//   Idle       holds no server
+//   Waiting    stands in the pool's queue; its request is parked
+//   Attaching  a talk of weir's own with the server it has got: check, settings
+//   Linked     the relay runs
+//   Ended      being deleted
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "conversation.h"
+#include "server.h"
+
+namespace weir::session {
+
+class Session final : public net::Deferred, private net::StreamReader, private ServerUser {
+ public:
+  enum class State : uint8_t { Greeting, Settling, Idle, Waiting, Attaching, Linked, Ended };
+
+  Session(Worker& worker, uint64_t id, const Door& door, std::unique_ptr<net::Stream> stream);
+  ~Session() override;
+  void begin();
+  uint64_t id() const { return id_; }
+
+  // From the worker.
+  bool waits_for(const pool::Ticket& ticket) const;
+  void served(std::unique_ptr<PooledServer> server);  // null: ask again
+  void wait_failed(const base::Error& why);
+  void cancel(const protocol::CancelRequest& request, std::function<void()> done);
+  bool can_leave() const;
+  void refresh_plan();
+  ClientView view() const;
+
+  // The only end. May be called twice; `why` is told to the client when its text is set.
+  void end(EndReason reason, const base::Error& why = {});
+
+ private:
+  void on_bytes(base::Bytes bytes) override;
+  void on_end(const base::Error& why) override;
+  void on_writable() override;
+  void on_server_bytes(base::Bytes bytes) override;
+  void on_server_end(const base::Error& why) override;
+  void on_server_writable() override;
+
+  // Login (login.cpp).
+  void greet();
+  void greeting_step(protocol::Dialogue::Result result, std::string& send);
+  void ask();
+  void settle();
+  void welcome(const protocol::ServerState* attached);
+  void refuse(EndReason reason, const base::Error& why);
+  void logged_in();
+  void pass_cancel();
+
+  // A server, and back (hold.cpp).
+  void acquire();
+  void ask_pool(const protocol::ClientState& state);
+  void drop_server(CloseReason why);
+  void attach();
+  void talk(std::unique_ptr<protocol::Dialogue> dialogue, void (Session::*next)(const base::Status&));
+  void checked(const base::Status& result);
+  void attached(const base::Status& result);
+  void link_up();
+  void end_hold();
+  void lost_server(const base::Error& why);
+  void answer_error(const base::Error& error);
+
+  // The relay (session.cpp).
+  void relay_client(base::Bytes bytes);
+  bool judge_client(base::Bytes& bytes);  // true: call again with what is left
+  bool judge_server(base::Bytes& bytes);
+  bool send_both();                       // false: this session has ended
+  void count(const protocol::Sink& sink);
+  void park(base::Bytes bytes);
+  void go_on();                           // with what is parked
+  bool hold_is_over() const;
+
+  void to(State state);
+  void arm();
+  Time deadline() const;
+  void on_time(Time now);
+  void on_wait_time(Time now);
+  void on_linked_time(Time now);
+  void leave_server(EndReason reason);
+  static void on_timer(void* self, Time now) { static_cast<Session*>(self)->on_time(now); }
+  const protocol::Link& link() const { return backend_->link(); }
+  Stats& stats() { return worker_.stats(*backend_); }
+
+  Worker& worker_;
+  const uint64_t id_;
+  State state_ = State::Greeting;
+  const Door& door_;
+  std::unique_ptr<net::Stream> stream_;
+  std::unique_ptr<protocol::Greeting> greeting_;  // until logged in
+  std::unique_ptr<protocol::ClientState> client_;
+  Backend* backend_ = nullptr;
+  std::shared_ptr<const Plan> plan_;
+  std::function<void()> on_leave_;
+  Lease lease_;
+  std::unique_ptr<Conversation> conversation_;
+  std::string in_;      // a piece that is not whole yet, or a request that waits
+  size_t want_ = 0;
+  Outlet outlet_;
+  pool::Waiter waiter_;
+  base::Timer timer_;
+  Time connected_at_;
+  Time state_since_;
+  Time wait_since_ = 0;
+  Time attach_began_ = 0;
+  Time hold_began_ = 0;
+  Time turn_began_ = 0;
+  Time turn_ended_ = 0;
+  Time stalled_at_ = 0;  // when the client stopped taking bytes; 0: it takes them
+  bool noticed_ = false; // it has been told that it waits
+  bool turn_cancelled_ = false;  // its turn has been cancelled for taking too long
+  std::string user_, application_name_;
+};
+
+}  // namespace weir::session

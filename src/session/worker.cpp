@@ -1,0 +1,263 @@
+#include <weir/session/worker.h>
+
+#include <weir/base/log.h>
+
+#include "errands.h"
+#include "server.h"
+#include "session.h"
+
+namespace weir::session {
+
+using base::log;
+using base::LogLevel;
+using pool::Order;
+using protocol::Condition;
+
+Worker::Worker(pool::WorkerId id, net::Loop& loop, House& house)
+    : id_(id), loop_(loop), house_(house) {}
+
+Worker::~Worker() = default;
+
+// ---------------------------------------------------------------- sessions
+
+void Worker::greet(const Door& door, std::unique_ptr<net::Stream> stream) {
+  const uint64_t id = next_session_id();
+  auto session = std::make_unique<Session>(*this, id, door, std::move(stream));
+  Session& raw = *session;
+  sessions_.emplace(id, std::move(session));
+  raw.begin();
+}
+
+// A session's id tells its worker, so that a cancel request finds it; clients are told it in 31 bits.
+uint64_t Worker::next_session_id() {
+  uint64_t id;
+  do {
+    session_count_ = session_count_ % (0x7fffffff / house_.workers() - 1) + 1;
+    id = session_count_ * house_.workers() + id_;
+  } while (sessions_.contains(id));
+  return id;
+}
+
+void Worker::remove(Session& session) {
+  const auto found = sessions_.find(session.id());
+  if (found == sessions_.end()) return;
+  left_.add();
+  loop_.delete_later(std::move(found->second));
+  sessions_.erase(found);
+}
+
+void Worker::end_idle_sessions(EndReason why) {
+  std::vector<Session*> idle;
+  for (const auto& [id, session] : sessions_)
+    if (session->can_leave()) idle.push_back(session.get());
+  for (Session* session : idle) session->end(why);
+}
+
+void Worker::end_all_sessions(EndReason why) {
+  while (!sessions_.empty()) sessions_.begin()->second->end(why);
+}
+
+void Worker::end_session(uint64_t id, EndReason why) {
+  const auto found = sessions_.find(id);
+  if (found != sessions_.end()) found->second->end(why);
+}
+
+void Worker::clear() {
+  sessions_.clear();
+  errands_.clear();
+  being_cancelled_.clear();
+  agenda_.clear();
+  orders_.clear();
+}
+
+void Worker::refresh_plans() {
+  for (const auto& [id, session] : sessions_) session->refresh_plan();
+}
+
+std::vector<ClientView> Worker::clients() const {
+  std::vector<ClientView> out;
+  for (const auto& [id, session] : sessions_) out.push_back(session->view());
+  return out;
+}
+
+std::vector<ServerView> Worker::servers() const {
+  std::vector<ServerView> out;
+  for (const auto& [id, server] : servers_) {
+    Backend& backend = server->backend();
+    out.push_back({id, backend.database(), backend.user(), std::string(server->activity),
+                   server->stream().peer(), server->opened_at, server->state().remote_id(),
+                   server->client_id});
+  }
+  return out;
+}
+
+// ---------------------------------------------------------------- orders
+
+// Orders may lead to more orders, for this and for other pools: they are worked off one after the other, never one
+// inside the other.
+void Worker::carry_out(Backend& backend) {
+  for (Order& order : orders_) {
+    if (order.worker == id_)
+      agenda_.emplace_back(&backend, std::move(order));
+    else
+      forward(backend, std::move(order));
+  }
+  orders_.clear();
+  if (working_) return;
+  working_ = true;
+  for (size_t i = 0; i < agenda_.size(); ++i) {
+    auto [which, order] = std::move(agenda_[i]);
+    carry_out_here(*which, std::move(order));
+  }
+  agenda_.clear();
+  working_ = false;
+}
+
+void Worker::forward(Backend& backend, Order order) {
+  Worker& to = house_.worker(order.worker);
+  to.loop().mailbox().post_call([&to, &backend, moved = std::move(order)]() mutable {
+    to.orders_.push_back(std::move(moved));
+    to.carry_out(backend);
+  });
+}
+
+void Worker::carry_out_here(Backend& backend, Order order) {
+  switch (order.kind) {
+    case Order::Kind::Serve: return serve(backend, std::move(order));
+    case Order::Kind::Move: return move(backend, std::move(order));
+    case Order::Kind::Open: return start(std::make_unique<Opening>(*this, backend));
+    case Order::Kind::Check: return check(backend, std::move(order));
+    case Order::Kind::Fail: return fail(std::move(order));
+    case Order::Kind::Close: {
+      std::unique_ptr<PooledServer> server(static_cast<PooledServer*>(order.server.release()));
+      stats(backend).closes[static_cast<size_t>(CloseReason::Retired)].add();
+      return start(std::make_unique<Closing>(*this, std::move(server), true));
+    }
+  }
+}
+
+void Worker::serve(Backend&, Order order) {
+  std::unique_ptr<PooledServer> server(static_cast<PooledServer*>(order.server.release()));
+  if (server && server->worker != id_) server->join(*this);
+  const auto found = sessions_.find(order.ticket.session);
+  if (found == sessions_.end() || !found->second->waits_for(order.ticket)) {
+    if (server) release(std::move(server));
+    return;
+  }
+  found->second->served(std::move(server));
+}
+
+// The server leaves this loop; without it (it broke meanwhile) the other one is told to ask again.
+void Worker::move(Backend& backend, Order order) {
+  auto* server = static_cast<PooledServer*>(order.server.get());
+  if (server->ended) {
+    close(std::unique_ptr<PooledServer>(static_cast<PooledServer*>(order.server.release())),
+          CloseReason::Lost);
+  } else {
+    server->leave();
+  }
+  order.kind = Order::Kind::Serve;
+  order.worker = order.ticket.worker;
+  forward(backend, std::move(order));
+}
+
+void Worker::fail(Order order) {
+  const auto found = sessions_.find(order.ticket.session);
+  if (found != sessions_.end() && found->second->waits_for(order.ticket))
+    found->second->wait_failed(order.error);
+}
+
+void Worker::check(Backend&, Order order) {
+  std::unique_ptr<PooledServer> server(static_cast<PooledServer*>(order.server.release()));
+  start(std::make_unique<Caretaker>(*this, std::move(server), Caretaker::Work{.check = true}));
+}
+
+// ---------------------------------------------------------------- servers
+
+void Worker::give_back(std::unique_ptr<PooledServer> server) {
+  if (server->ended) return close(std::move(server), CloseReason::Lost);
+  server->client_id = 0;
+  server->activity = "idle";
+  server->use(nullptr);
+  if (server->cancels > 0) {
+    server->activity = "being_canceled";
+    const uint64_t id = server->id;
+    being_cancelled_.emplace(id, std::move(server));
+    return;
+  }
+  Backend& backend = server->backend();
+  backend.pool().give_back(std::move(server), now(), orders_);
+  carry_out(backend);
+}
+
+void Worker::release(std::unique_ptr<PooledServer> server) {
+  if (server->ended) return close(std::move(server), CloseReason::Lost);
+  if (!server->in.empty()) return close(std::move(server), CloseReason::Broken);
+  switch (server->backend().link().condition(server->state())) {
+    case Condition::Clean: return give_back(std::move(server));
+    case Condition::Broken: return close(std::move(server), CloseReason::Broken);
+    default: return start(std::make_unique<Caretaker>(*this, std::move(server), Caretaker::Work{}));
+  }
+}
+
+void Worker::close(std::unique_ptr<PooledServer> server, CloseReason why) {
+  Backend& backend = server->backend();
+  server->use(nullptr);
+  stats(backend).closes[static_cast<size_t>(why)].add();
+  log(LogLevel::Info, "server {} closed: {}", server->id, label(why));
+  const bool at_rest = !server->ended && server->outlet.empty() &&
+                       backend.link().condition(server->state()) != Condition::Broken;
+  backend.pool().closing();
+  start(std::make_unique<Closing>(*this, std::move(server), at_rest));
+}
+
+void Worker::broken(PooledServer& server, CloseReason why) {
+  server.ended = true;
+  auto taken = server.backend().pool().take_broken(server);
+  if (!taken) return;  // on its way to a client: that way ends it
+  close(std::unique_ptr<PooledServer>(static_cast<PooledServer*>(taken.release())), why);
+}
+
+void Worker::start(std::unique_ptr<Errand> errand) {
+  Errand& raw = *errand;
+  errands_.emplace(&raw, std::move(errand));
+  raw.begin();
+}
+
+void Worker::finished(Errand& errand) {
+  const auto found = errands_.find(&errand);
+  if (found == errands_.end()) return;
+  loop_.delete_later(std::move(found->second));
+  errands_.erase(found);
+}
+
+// ---------------------------------------------------------------- cancels
+
+void Worker::route_cancel(const protocol::CancelRequest& request, std::function<void()> done) {
+  const auto owner = static_cast<pool::WorkerId>(request.session_id % house_.workers());
+  if (owner == id_) return cancel_here(request, std::move(done));
+  Worker& to = house_.worker(owner);
+  to.loop().mailbox().post_call([&to, this, request, answer = std::move(done)]() mutable {
+    to.cancel_here(request, [this, answer = std::move(answer)]() mutable {
+      loop_.mailbox().post_call(std::move(answer));
+    });
+  });
+}
+
+void Worker::cancel_here(const protocol::CancelRequest& request, std::function<void()> done) {
+  const auto found = sessions_.find(request.session_id);
+  if (found == sessions_.end()) return done();
+  found->second->cancel(request, std::move(done));
+}
+
+void Worker::cancel_over(uint64_t server_id) {
+  const auto found = servers_.find(server_id);
+  if (found == servers_.end() || --found->second->cancels > 0) return;
+  const auto parked = being_cancelled_.find(server_id);
+  if (parked == being_cancelled_.end()) return;
+  auto server = std::move(parked->second);
+  being_cancelled_.erase(parked);
+  release(std::move(server));
+}
+
+}  // namespace weir::session
