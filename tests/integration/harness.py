@@ -10,7 +10,7 @@ from support.gate import Gate
 from support.messages import errors, rows, statuses, tags, types
 from support.pooler import TARGET, merge, start_target
 from support.postgres_server import LOGIN_ROLES, PASSWORD, PostgresServer
-from support.waiting import accepts, eventually, free_port
+from support.waiting import accepts, eventually, free_port, never
 from support.wire import Closed, ServerError, Wire
 
 LONG = os.environ.get("WEIR_TEST_LONG") == "1"

@@ -17,6 +17,15 @@ def eventually(condition, within_s=10, what="the condition"):
         time.sleep(0.01)
 
 
+def never(condition, for_s=0.3, what="the condition"):
+    """Where an absence is the statement under test: it must stay absent for a while."""
+    deadline = time.monotonic() + for_s
+    while time.monotonic() < deadline:
+        found = condition()
+        assert not found, f"{what}: {found!r}"
+        time.sleep(0.01)
+
+
 def accepts(address):
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
