@@ -13,10 +13,8 @@ using base::ErrorKind;
 struct House::Entry {
   std::string name;   // of the database, as clients call it
   std::string login;  // whose pool it is, when the database names no user
-  config::PoolOptions options;
-  config::Timeouts timeouts;
+  uint32_t number = 0;
   std::shared_ptr<session::Dialler> dialler;
-  protocol::LoginTarget target;
   config::Url url;
   std::unique_ptr<session::Backend> backend;
 };
@@ -161,6 +159,7 @@ base::Result<std::unique_ptr<House::Entry>> House::make_entry(const config::Data
   auto entry = std::make_unique<Entry>();
   entry->name = name;
   entry->login = login;
+  entry->number = static_cast<uint32_t>(entries_.size() + 1);
   entry->url = database.url;
   auto engine = engines_(database);
   if (!engine) return engine.error();
@@ -205,7 +204,8 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
   plan->client = {.statement_mode = pool.mode == config::PoolMode::Statement,
                   .transaction_mode = pool.mode != config::PoolMode::Session,
                   .prepared_statements = pool.prepared_statements,
-                  .statement_bytes_max = config_->limits.statement_bytes};
+                  .statement_bytes_max = config_->limits.statement_bytes,
+                  .pool = entry.number};
   plan->dialler = entry.dialler;
   return plan;
 }

@@ -18,6 +18,15 @@ Interned InternTable::intern(std::string_view text) {
   return Interned(node);
 }
 
+Interned InternTable::find(std::string_view text) {
+  Shard& shard = shard_of(text);
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.nodes.find(text);
+  if (found == shard.nodes.end()) return {};
+  found->second->count.fetch_add(1, std::memory_order_relaxed);
+  return Interned(found->second);
+}
+
 size_t InternTable::size() const {
   size_t sum = 0;
   for (const Shard& shard : shards_) {

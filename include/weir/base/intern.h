@@ -53,6 +53,7 @@ class InternTable {
   InternTable(const InternTable&) = delete;
   InternTable& operator=(const InternTable&) = delete;
   Interned intern(std::string_view text);
+  Interned find(std::string_view text);  // null unless somebody holds it
   size_t size() const;
 
  private:

@@ -98,6 +98,7 @@ struct Admission {
     bool transaction_mode = true;     // servers change between turns: names and settings are carried
     int prepared_statements = 200;    // kept per server; 0: names pass through unchanged
     size_t statement_bytes_max = 0;   // of a message that has to be seen whole
+    uint32_t pool = 0;                // names the client's pool: what one of its clients has proved holds for all
   } options;
 };
 

@@ -94,7 +94,7 @@ Progress ClientSide::message(Bytes in, Head head) {
     case 'C': break;
     default: return fail("unknown message type");
   }
-  if (!server_) return {Next::NeedServer, 0, 0};
+  if (!server_) return without_server(in, head);
   if (server_->settings_unknown && server_->ledger.empty() && server_->status != 'E' &&
       !server_->unsynced)
     return {Next::Reattach, 0, 0};
@@ -107,6 +107,33 @@ Progress ClientSide::message(Bytes in, Head head) {
   }
   server_->unsynced = true;
   return dispatch_extended(in, head);
+}
+
+// A client outside a transaction prepares what other clients of its pool have prepared before, or forgets a
+// statement: that needs no server. Should the statement have become invalid since, Bind will say so.
+Progress ClientSide::without_server(Bytes in, Head head) {
+  const Progress ask{Next::NeedServer, 0, 0};
+  if ((head.type != 'P' && head.type != 'C') || !carries_names()) return ask;
+  if (in.size() < head.total) return need(in, head.total, client_.options.statement_bytes_max);
+  const Bytes body = in.substr(kHeadBytes, head.total - kHeadBytes);
+  if (head.type == 'C') {
+    if (body.size() < 3 || body[0] != 'S' || body.find('\0') != body.size() - 1) return ask;
+    if (client_.prepared) client_.prepared->erase(std::string(body.substr(1, body.size() - 2)));
+    sink_.to_client.add_copy(empty_message('3'));
+    return drop(in, head);
+  }
+  const std::string name(body.substr(0, body.find('\0')));
+  if (name.empty() || name.size() + 2 > body.size() || find(name)) return ask;
+  const Interned known = texts_.find(statement_key(client_.options.pool, body.substr(name.size() + 1)));
+  if (!known || (key_traits(known.view()) & kBeginsBlock && client_.options.statement_mode)) return ask;
+  remember(name, known);
+  sink_.to_client.add_copy(empty_message('1'));
+  return drop(in, head);
+}
+
+void ClientSide::remember(const std::string& name, const Interned& statement) {
+  if (!client_.prepared) client_.prepared = std::make_unique<StatementMap>();
+  client_.prepared->emplace(name, statement);
 }
 
 Progress ClientSide::dispatch_extended(Bytes in, Head head) {
@@ -147,16 +174,15 @@ Progress ClientSide::on_parse(Bytes in, Head head) {
   if (name_end == Bytes::npos || body.find('\0', name_end + 1) == Bytes::npos)
     return fail("Parse message is not well formed");
   const Bytes rest = body.substr(name_end + 1);
-  const uint8_t traits = traits_of(rest.substr(0, rest.find('\0')));
-  if ((traits & kBeginsBlock) && client_.options.statement_mode)
+  if (client_.options.statement_mode && (traits_of(rest.substr(0, rest.find('\0'))) & kBeginsBlock))
     return poison(in, head, Entry::Kind::Parse, block_error());
   if (!carries_names()) {
-    server_->bound_traits |= traits;
+    server_->bound_traits |= traits_of(rest.substr(0, rest.find('\0')));
     owe(Entry::Kind::Parse);
     return pass(in, head);
   }
   if (name_end > 0) return on_parse_named(in, head, std::string(body.substr(0, name_end)), rest);
-  client_.unnamed.assign(1, static_cast<char>(traits)).append(rest);
+  client_.unnamed = statement_key(client_.options.pool, rest);
   if (client_.unnamed.capacity() > 64 * 1024) client_.unnamed.shrink_to_fit();
   client_.unnamed_mark = client_.session_id << 32 | ++client_.unnamed_count;
   server_->unnamed_mark = client_.unnamed_mark;
@@ -168,9 +194,8 @@ Progress ClientSide::on_parse_named(Bytes in, Head head, std::string name, Bytes
   if (find(name))
     return poison(in, head, Entry::Kind::Parse,
                   error_message("42P05", "prepared statement \"" + name + "\" already exists"));
-  const Interned statement = texts_.intern(statement_key(rest));
-  if (!client_.prepared) client_.prepared = std::make_unique<StatementMap>();
-  client_.prepared->emplace(name, statement);
+  const Interned statement = texts_.intern(statement_key(client_.options.pool, rest));
+  remember(name, statement);
   Entry entry{.kind = Entry::Kind::Parse, .statement = statement, .name = std::move(name)};
   if (server_->prepared.touch(statement.id())) {
     entry.fate = Entry::Fate::Fake;

@@ -36,6 +36,8 @@ class ClientSide {
   Progress fail(const char* text);
   Progress pass(Bytes in, Head head);               // forward; the body streams
   Progress drop(Bytes in, Head head);
+  Progress without_server(Bytes in, Head head);
+  void remember(const std::string& name, const Interned& statement);
   Progress dispatch_extended(Bytes in, Head head);
   Progress on_query(Bytes in, Head head);
   Progress on_parse(Bytes in, Head head);

@@ -158,8 +158,9 @@ std::string deallocated_name(std::string_view sql) {
   return name;
 }
 
-std::string statement_key(std::string_view text_and_types) {
+std::string statement_key(uint32_t pool, std::string_view text_and_types) {
   std::string key(1, '\0');
+  base::append_be32(key, pool);
   key.append(text_and_types);
   key[0] = static_cast<char>(traits_of(text_and_types.substr(0, text_and_types.find('\0'))));
   return key;

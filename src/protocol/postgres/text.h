@@ -30,11 +30,12 @@ std::string deallocated_name(std::string_view sql);
 // Could the first word matter? A quick look that spares most texts everything else.
 bool may_have_traits(std::string_view sql_prefix);
 
-// A statement as clients share it: its traits, then text NUL parameter types exactly as in Parse. Equal keys are
-// one prepared statement on a server.
-std::string statement_key(std::string_view text_and_types);
+// A statement as the clients of a pool share it. Equal keys are one prepared statement on a server.
+//
+//   traits (1 byte) | pool (4 bytes) | text NUL parameter types, exactly as in Parse
+std::string statement_key(uint32_t pool, std::string_view text_and_types);
 inline uint8_t key_traits(std::string_view key) { return static_cast<uint8_t>(key[0]); }
-inline std::string_view key_body(std::string_view key) { return key.substr(1); }
+inline std::string_view key_body(std::string_view key) { return key.substr(5); }
 
 // The name under which servers know a statement.
 std::string server_name(uint64_t statement_id);
