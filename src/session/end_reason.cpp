@@ -34,10 +34,26 @@ constexpr const char* kCloses[] = {"lost",        "broken",       "retired",    
                                    "reset_failed", "check_failed", "client_error", "shutdown"};
 static_assert(std::size(kCloses) == static_cast<size_t>(CloseReason::kCount));
 
+constexpr const char* kClients[] = {"login", "idle", "waiting", "active"};
+static_assert(std::size(kClients) == static_cast<size_t>(ClientCount::kCount));
+
+constexpr const char* kLogins[] = {"ok", "failed", "refused", "timeout", "left"};
+static_assert(std::size(kLogins) == static_cast<size_t>(LoginResult::kCount));
+
+constexpr const char* kOpens[] = {"ok", "refused", "timeout", "failed"};
+static_assert(std::size(kOpens) == static_cast<size_t>(OpenResult::kCount));
+
+constexpr const char* kCancels[] = {"sent", "withdrawn", "ignored", "unknown", "failed"};
+static_assert(std::size(kCancels) == static_cast<size_t>(CancelResult::kCount));
+
 }  // namespace
 
 const char* label(EndReason reason) { return kEnds[static_cast<size_t>(reason)].label; }
 const char* text(EndReason reason) { return kEnds[static_cast<size_t>(reason)].text; }
 const char* label(CloseReason reason) { return kCloses[static_cast<size_t>(reason)]; }
+const char* label(ClientCount state) { return kClients[static_cast<size_t>(state)]; }
+const char* label(LoginResult result) { return kLogins[static_cast<size_t>(result)]; }
+const char* label(OpenResult result) { return kOpens[static_cast<size_t>(result)]; }
+const char* label(CancelResult result) { return kCancels[static_cast<size_t>(result)]; }
 
 }  // namespace weir::session

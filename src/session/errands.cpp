@@ -12,6 +12,14 @@ namespace {
 
 constexpr Duration kClosingTime = base::kSecond;
 
+OpenResult open_result(const base::Error& error) {
+  switch (error.kind) {
+    case base::ErrorKind::Refused: return OpenResult::Refused;
+    case base::ErrorKind::Timeout: return OpenResult::Timeout;
+    default: return OpenResult::Failed;
+  }
+}
+
 }  // namespace
 
 // ---------------------------------------------------------------- Opening
@@ -63,7 +71,7 @@ void Opening::on_query(base::Status result) {
 }
 
 void Opening::join_pool() {
-  worker_.stats(backend_).server_opens.add();
+  worker_.stats(backend_).opens[OpenResult::Ok].add();
   server_->use(nullptr);
   log(LogLevel::Info, "server {} open: {}/{} at {}, pid {}", server_->id, backend_.database(),
       backend_.user(), plan_->dialler->text(place_), server_->state().remote_id());
@@ -77,7 +85,7 @@ void Opening::join_pool() {
 
 void Opening::fail(const base::Error& error) {
   base::Error why = error;
-  worker_.stats(backend_).server_open_failures.add();
+  worker_.stats(backend_).opens[open_result(why)].add();
   log(LogLevel::Warn, "server of {}/{} at {} cannot be opened: {}", backend_.database(),
       backend_.user(), plan_->dialler->text(place_), why.text);
   Backend& backend = backend_;
@@ -125,16 +133,17 @@ Caretaker::Caretaker(Worker& worker, std::unique_ptr<PooledServer> server, Work 
     : worker_(worker), server_(std::move(server)), work_(work), plan_(server_->backend().plan()) {}
 
 Caretaker::~Caretaker() {
-  if (counted_) count_resetting(-1);
+  if (counted_) count(-1);
 }
 
-void Caretaker::count_resetting(int change) {
+void Caretaker::count(int change) {
   counted_ = change > 0;
-  worker_.stats(server_->backend()).resetting.add(change);
+  Stats& stats = worker_.stats(server_->backend());
+  (work_.check ? stats.checking : stats.resetting).add(change);
 }
 
 void Caretaker::begin() {
-  count_resetting(1);
+  count(1);
   server_->client_id = 0;
   server_->activity = work_.check ? "checking" : "resetting";
   server_->outlet.flush(server_->stream());
@@ -182,7 +191,7 @@ void Caretaker::finish() {
   const Condition condition = backend_link().condition(server_->state());
   if (condition == Condition::Dirty && plan_->reset != "never") return give_up(CloseReason::ResetFailed);
   if (condition == Condition::Open || condition == Condition::Broken) return give_up(CloseReason::Broken);
-  count_resetting(-1);
+  count(-1);
   Worker& worker = worker_;
   auto server = std::move(server_);
   server->use(nullptr);
@@ -191,7 +200,7 @@ void Caretaker::finish() {
 }
 
 void Caretaker::give_up(CloseReason why) {
-  count_resetting(-1);
+  count(-1);
   Worker& worker = worker_;
   auto server = std::move(server_);
   worker.finished(*this);
@@ -228,8 +237,7 @@ void Cancelling::on_connected(base::Result<std::unique_ptr<net::Stream>> result)
 }
 
 void Cancelling::finish(bool sent) {
-  Stats& stats = worker_.stats(backend_);
-  (sent ? stats.cancels_sent : stats.cancels_failed).add();
+  worker_.stats(backend_).cancels[sent ? CancelResult::Sent : CancelResult::Failed].add();
   const Done done = std::move(done_);
   Worker& worker = worker_;
   const uint64_t server_id = server_id_;

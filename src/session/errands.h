@@ -81,7 +81,7 @@ class Caretaker final : public Errand {
   void check();
   void talk(std::unique_ptr<protocol::Dialogue> dialogue, void (Caretaker::*next)(), CloseReason on_failure);
   const protocol::Link& backend_link() const { return server_->backend().link(); }
-  void count_resetting(int change);
+  void count(int change);
   void finish();
   void give_up(CloseReason why);
 

@@ -125,7 +125,7 @@ bool Session::hold_is_over() const {
 }
 
 void Session::end_hold() {
-  stats().transaction.observe(worker_.now() - hold_began_);
+  if (state_ == State::Linked) stats().transaction.observe(worker_.now() - hold_began_);
   auto server = lease_.take();
   to(State::Idle);
   worker_.release(std::move(server));
@@ -136,7 +136,7 @@ void Session::answer_error(const base::Error& error) {
   to(State::Idle);
   protocol::Sink sink{worker_.to_client(), worker_.to_server()};
   in_.erase(0, link().answer_error(*client_, error, in_, sink));
-  stats().errors.add();
+  stats().own_errors.add();
   if (send_both()) go_on();
 }
 

@@ -12,8 +12,25 @@ using base::LogLevel;
 using protocol::Dialogue;
 using protocol::Step;
 
+namespace {
+
+LoginResult login_result(EndReason reason) {
+  switch (reason) {
+    case EndReason::LoginFailed:
+    case EndReason::ProtocolError: return LoginResult::Failed;
+    case EndReason::LoginTimeout:
+    case EndReason::AcquireTimeout: return LoginResult::Timeout;
+    case EndReason::ClientLeft:
+    case EndReason::ClientLost: return LoginResult::Left;
+    default: return LoginResult::Refused;
+  }
+}
+
+}  // namespace
+
 void Session::begin() {
   stream_->set_reader(this);
+  stats().clients[ClientCount::Login].add(1);
   log(LogLevel::Debug, "client {} connected from {}", id_, stream_->peer());
   arm();
   std::string send;
@@ -55,10 +72,10 @@ void Session::ask() {
   if (!admitted.refusal.text.empty()) return refuse(EndReason::Refused, admitted.refusal);
   user_ = request.user;
   application_name_ = request.application_name;
-  if ((backend_ = admitted.backend)) {
-    plan_ = backend_->plan();
-    stats().clients[static_cast<size_t>(ClientCount::Login)].add(1);
-  }
+  stats().clients[ClientCount::Login].add(-1);
+  backend_ = admitted.backend;
+  stats().clients[ClientCount::Login].add(1);
+  if (backend_) plan_ = backend_->plan();
   admitted.admission.session_id = id_;
   admitted.admission.cancel_secret = base::random_u32();
   std::string send;
@@ -87,7 +104,7 @@ void Session::welcome(const protocol::ServerState* attached) {
 void Session::logged_in() {
   client_ = greeting_->take_client();
   greeting_.reset();
-  stats().client_logins.add();
+  stats().logins[LoginResult::Ok].add();
   log(LogLevel::Info, "client {} logged in: {} to {}/{} from {}", id_, user_, backend_->database(),
       backend_->user(), stream_->peer());
   if (lease_)
@@ -105,6 +122,15 @@ void Session::refuse(EndReason reason, const base::Error& why) {
   end(reason);
 }
 
+// Who leaves before the login is through has made no error: it may look whether somebody listens, or ask its user
+// for a password.
+void Session::count_end(EndReason reason) {
+  if (greeting_ && greeting_->cancel()) return;  // it has only brought a cancel
+  const bool left = reason == EndReason::ClientLeft || reason == EndReason::ClientLost;
+  if (client_ || !left) stats().ends[reason].add();
+  if (!client_) stats().logins[login_result(reason)].add();
+}
+
 // This client only brings a cancel. It waits for our close, which therefore comes after the server's.
 void Session::pass_cancel() {
   const protocol::CancelRequest request = *greeting_->cancel();
@@ -113,15 +139,19 @@ void Session::pass_cancel() {
 }
 
 void Session::cancel(const protocol::CancelRequest& request, std::function<void()> done) {
-  if (!client_ || !link().cancel_matches(*client_, request)) return done();
+  if (!client_ || !link().cancel_matches(*client_, request)) {
+    worker_.strangers().cancels[CancelResult::Unknown].add();
+    return done();
+  }
   if (state_ == State::Waiting) {
+    stats().cancels[CancelResult::Withdrawn].add();
     backend_->pool().withdraw(waiter_);
     waiter_.ticket.wait++;
     answer_error({base::ErrorKind::Cancelled, "canceling statement due to user request", "57014"});
     return done();
   }
   if (state_ != State::Linked || !link().owes(lease_->state())) {
-    stats().cancels_ignored.add();  // finished, or weir's own statement runs
+    stats().cancels[CancelResult::Ignored].add();  // finished, or weir's own statement runs
     return done();
   }
   worker_.start(std::make_unique<Cancelling>(worker_, *lease_,

@@ -19,14 +19,14 @@ using protocol::Sink;
 
 namespace {
 
-size_t counted_as(Session::State state) {
+ClientCount counted_as(Session::State state) {
   switch (state) {
     case Session::State::Greeting:
-    case Session::State::Settling: return static_cast<size_t>(ClientCount::Login);
-    case Session::State::Waiting: return static_cast<size_t>(ClientCount::Waiting);
+    case Session::State::Settling: return ClientCount::Login;
+    case Session::State::Waiting: return ClientCount::Waiting;
     case Session::State::Attaching:
-    case Session::State::Linked: return static_cast<size_t>(ClientCount::Active);
-    default: return static_cast<size_t>(ClientCount::Idle);
+    case Session::State::Linked: return ClientCount::Active;
+    default: return ClientCount::Idle;
   }
 }
 
@@ -45,7 +45,7 @@ Session::Session(Worker& worker, uint64_t id, const Door& door, std::unique_ptr<
 Session::~Session() = default;
 
 void Session::to(State state) {
-  if (backend_ && state != state_) {
+  if (state != state_) {
     Stats& counts = stats();
     counts.clients[counted_as(state_)].add(-1);
     if (state != State::Ended) counts.clients[counted_as(state)].add(1);
@@ -176,7 +176,7 @@ bool Session::judge_server(Bytes& bytes) {
 }
 
 void Session::count(const Sink& sink) {
-  if (sink.errors > 0) stats().errors.add(sink.errors);
+  if (sink.errors > 0) stats().server_errors.add(sink.errors);
   if (sink.queries == 0) return;
   const Time now = worker_.now();
   Stats& counts = stats();
@@ -351,7 +351,7 @@ void Session::end(EndReason reason, const base::Error& why) {
     outlet_.send(*stream_, send);
   }
   leave_server(reason);
-  if (backend_) stats().ends[static_cast<size_t>(reason)].add();
+  count_end(reason);
   log(was_greeting ? LogLevel::Debug : LogLevel::Info, "client {} left after {} ms: {}{}{}", id_,
       (worker_.now() - connected_at_) / base::kMillisecond, text(reason), why.text.empty() ? "" : ": ",
       why.text);

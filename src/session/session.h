@@ -57,6 +57,7 @@ class Session final : public net::Deferred, private net::StreamReader, private S
   void welcome(const protocol::ServerState* attached);
   void refuse(EndReason reason, const base::Error& why);
   void logged_in();
+  void count_end(EndReason reason);
   void pass_cancel();
 
   // A server, and back (hold.cpp).
@@ -91,7 +92,7 @@ class Session final : public net::Deferred, private net::StreamReader, private S
   void leave_server(EndReason reason);
   static void on_timer(void* self, Time now) { static_cast<Session*>(self)->on_time(now); }
   const protocol::Link& link() const { return backend_->link(); }
-  Stats& stats() { return worker_.stats(*backend_); }
+  Stats& stats() { return backend_ ? worker_.stats(*backend_) : worker_.strangers(); }
 
   Worker& worker_;
   const uint64_t id_;

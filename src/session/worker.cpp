@@ -130,7 +130,7 @@ void Worker::carry_out_here(Backend& backend, Order order) {
     case Order::Kind::Fail: return fail(std::move(order));
     case Order::Kind::Close: {
       std::unique_ptr<PooledServer> server(static_cast<PooledServer*>(order.server.release()));
-      stats(backend).closes[static_cast<size_t>(CloseReason::Retired)].add();
+      stats(backend).closes[CloseReason::Retired].add();
       return start(std::make_unique<Closing>(*this, std::move(server), true));
     }
   }
@@ -203,7 +203,7 @@ void Worker::release(std::unique_ptr<PooledServer> server) {
 void Worker::close(std::unique_ptr<PooledServer> server, CloseReason why) {
   Backend& backend = server->backend();
   server->use(nullptr);
-  stats(backend).closes[static_cast<size_t>(why)].add();
+  stats(backend).closes[why].add();
   log(LogLevel::Info, "server {} closed: {}", server->id, label(why));
   const bool at_rest = !server->ended && server->outlet.empty() &&
                        backend.link().condition(server->state()) != Condition::Broken;
@@ -246,7 +246,10 @@ void Worker::route_cancel(const protocol::CancelRequest& request, std::function<
 
 void Worker::cancel_here(const protocol::CancelRequest& request, std::function<void()> done) {
   const auto found = sessions_.find(request.session_id);
-  if (found == sessions_.end()) return done();
+  if (found == sessions_.end()) {
+    strangers_.cancels[CancelResult::Unknown].add();
+    return done();
+  }
   found->second->cancel(request, std::move(done));
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include <weir/base/time.h>
@@ -19,6 +20,18 @@ class Counter {
 
  private:
   std::atomic<int64_t> value_{0};
+};
+
+// A counter for each enumerator of an enum that ends in kCount.
+template <class E>
+class Tally {
+ public:
+  static constexpr size_t kSize = static_cast<size_t>(E::kCount);
+  Counter& operator[](E which) { return counters_[static_cast<size_t>(which)]; }
+  const Counter& operator[](E which) const { return counters_[static_cast<size_t>(which)]; }
+
+ private:
+  std::array<Counter, kSize> counters_;
 };
 
 // Buckets by powers of two of a microsecond: the first up to 16 µs, the last above 67 s.

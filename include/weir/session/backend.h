@@ -53,6 +53,7 @@ struct Plan {
 };
 
 enum class ClientCount : uint8_t { Login, Idle, Waiting, Active, kCount };
+const char* label(ClientCount state);
 
 // Why a session ended, a server was closed. One text and one label each (end_reason.cpp).
 enum class EndReason : uint8_t {
@@ -68,16 +69,26 @@ enum class CloseReason : uint8_t {
 };
 const char* label(CloseReason reason);
 
+// What became of a client's login, of the opening of a server, of a cancel.
+enum class LoginResult : uint8_t { Ok, Failed, Refused, Timeout, Left, kCount };
+const char* label(LoginResult result);
+enum class OpenResult : uint8_t { Ok, Refused, Timeout, Failed, kCount };
+const char* label(OpenResult result);
+enum class CancelResult : uint8_t { Sent, Withdrawn, Ignored, Unknown, Failed, kCount };
+const char* label(CancelResult result);
+
 // Of one backend on one worker. Only that worker writes.
 struct alignas(64) Stats {
-  base::Counter clients[static_cast<size_t>(ClientCount::kCount)];
+  base::Tally<ClientCount> clients;
   base::Counter resetting, checking;
-  base::Counter queries, transactions, slow_queries, errors, acquire_timeouts;
-  base::Counter cancels_sent, cancels_ignored, cancels_failed;
+  base::Counter queries, transactions, slow_queries, acquire_timeouts;
+  base::Counter server_errors, own_errors;  // answers that were errors: a server's, weir's in its stead
   base::Counter client_in, client_out, server_in, server_out;
-  base::Counter client_logins, server_opens, server_open_failures;
-  base::Counter ends[static_cast<size_t>(EndReason::kCount)];
-  base::Counter closes[static_cast<size_t>(CloseReason::kCount)];
+  base::Tally<CancelResult> cancels;
+  base::Tally<LoginResult> logins;
+  base::Tally<OpenResult> opens;
+  base::Tally<EndReason> ends;
+  base::Tally<CloseReason> closes;
   base::Histogram acquire, attach, query, transaction;
 };
 

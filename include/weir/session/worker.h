@@ -88,6 +88,8 @@ class Worker {
   void cancel_over(uint64_t server_id);
   uint64_t next_server_id() { return ++server_count_ * house_.workers() + id_; }
   Stats& stats(Backend& backend) { return backend.stats(id_); }
+  Stats& strangers() { return strangers_; }  // clients whose backend is not known yet, or never will be
+  const Stats& strangers() const { return strangers_; }
 
   // ---- for app
   void end_idle_sessions(EndReason why);    // drain: those that hold no server
@@ -117,6 +119,7 @@ class Worker {
 
   uint64_t session_count_ = 0;  // ever
   base::Counter left_;
+  Stats strangers_;
   uint64_t server_count_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::unordered_map<uint64_t, PooledServer*> servers_;  // all that are on this loop
