@@ -24,6 +24,7 @@ struct Arguments {
   bool demo = false;
   std::vector<std::string> databases;
   std::vector<std::string> listeners;
+  std::string http;
 };
 
 std::string data_directory() {
@@ -41,7 +42,28 @@ std::string config_file(const Arguments& arguments) {
   return {};
 }
 
-config::Loaded load(const Arguments& arguments) {
+// --listen and --http win over what a file or the demo says.
+config::Loaded with_options(config::Loaded loaded, const Arguments& arguments) {
+  const auto complain = [&](const char* option, const base::Error& error) {
+    loaded.problems.push_back({.file = option, .key = {}, .expected = error.text, .source = {}});
+  };
+  std::vector<config::Listener> listeners;
+  for (const std::string& text : arguments.listeners) {
+    if (auto listener = config::parse_listener(text, surroundings()))
+      listeners.push_back(std::move(*listener));
+    else
+      complain("--listen", listener.error());
+  }
+  if (!listeners.empty()) loaded.config.listeners = std::move(listeners);
+  if (arguments.http.empty()) return loaded;
+  if (auto address = config::parse_address(arguments.http))
+    loaded.config.http.address = std::move(*address);
+  else
+    complain("--http", address.error());
+  return loaded;
+}
+
+config::Loaded load_source(const Arguments& arguments) {
   config::Pieces pieces{.databases = config::database_pieces(environ), .listeners = {}};
   for (const std::string& text : arguments.databases) pieces.databases.push_back({"--database", text});
   for (const std::string& text : arguments.listeners) pieces.listeners.push_back({"--listen", text});
@@ -51,6 +73,11 @@ config::Loaded load(const Arguments& arguments) {
     return config::load(file, surroundings());
   if (!pieces.databases.empty()) return config::from_pieces(pieces, surroundings());
   return config::demo(data_directory() + "/demo.db", surroundings());
+}
+
+config::Loaded load(const Arguments& arguments) {
+  config::Loaded loaded = load_source(arguments);
+  return loaded ? with_options(std::move(loaded), arguments) : loaded;
 }
 
 int run(const Arguments& arguments) {
@@ -101,6 +128,7 @@ void add_run_options(CLI::App& to, Arguments& arguments) {
   to.add_flag("--demo", arguments.demo, "a SQLite database and a user demo, whatever is configured");
   to.add_option("--database", arguments.databases, "NAME=URL: serve this database without a file");
   to.add_option("--listen", arguments.listeners, "PROTOCOL:ADDRESS instead of the usual one");
+  to.add_option("--http", arguments.http, "ADDRESS of the page and the metrics");
 }
 
 }  // namespace
