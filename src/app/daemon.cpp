@@ -59,6 +59,7 @@ Daemon::Daemon(config::Config config, Source source)
 }
 
 Daemon::~Daemon() {
+  page_.reset();  // its threads read what goes below
   ticker_.drop();
   signals_.clear();
   entrances_.clear();
@@ -68,6 +69,7 @@ Daemon::~Daemon() {
 }
 
 base::Status Daemon::start() {
+  if (auto opened = open_page(); !opened) return opened;
   if (auto opened = house_->open_fixed(); !opened) return opened;
   const auto config = house_->config();
   for (const config::Listener& listener : config->listeners)
@@ -86,6 +88,25 @@ void Daemon::run() {
   seats_[0]->loop->run();
   for (auto& seat : seats_)
     if (seat->thread.joinable()) seat->thread.join();
+}
+
+// ---------------------------------------------------------------- the page
+
+base::Status Daemon::open_page() {
+  Metrics::Sources sources{[this] { return house_->backends(); }, {}, reloads_};
+  for (const auto& seat : seats_) sources.strangers.push_back(&std::as_const(*seat->worker).strangers());
+  metrics_ = std::make_unique<Metrics>(std::move(sources));
+  page_ = std::make_unique<Page>(*metrics_, [this] { return not_ready(); });
+  const auto& address = house_->config()->http.address;
+  return address ? page_->open(*address) : base::ok();
+}
+
+std::string Daemon::not_ready() const {
+  switch (state_.load()) {
+    case State::Starting: return "starting";
+    case State::Running: return {};
+    default: return "draining";
+  }
 }
 
 // ---------------------------------------------------------------- clients
@@ -147,6 +168,7 @@ void Daemon::tick() {
   net::Loop& loop = *seats_[0]->loop;
   house_->tick(*seats_[0]->worker);
   if (state_ == State::Draining) {
+    close_listeners();
     on_all([](session::Worker& worker) { worker.end_idle_sessions(session::EndReason::Shutdown); });
     if (is_empty() || loop.now() >= drain_ends_) stop();
   }
@@ -184,6 +206,8 @@ void Daemon::reload() {
   auto loaded = source_();
   if (!loaded) {
     log(LogLevel::Error, "reload: the configuration stays as it was\n{}", loaded.error().text);
+    reloads_.failed.add();
+    reloads_.last_good = false;
     return;
   }
   for (const config::Difference& difference : config::differences(*house_->config(), *loaded))
@@ -196,25 +220,31 @@ void Daemon::reload() {
     log(LogLevel::Error, "reload: {}", opened.error().text);
   house_->reload(config, *seats_[0]->worker);
   on_all([](session::Worker& worker) { worker.refresh_plans(); });
+  reloads_.good.add();
+  reloads_.last_good = true;
   log(LogLevel::Info, "reload: done");
 }
 
+// /readyz says at once that weir takes no more clients; the listeners close at the next tick.
 void Daemon::drain() {
   const base::Duration timeout = house_->config()->shutdown_timeout;
   log(LogLevel::Info, "draining: {} s at most", timeout / base::kSecond);
   state_ = State::Draining;
-  entrances_.clear();
-  drain_ends_ = seats_[0]->loop->now() + timeout;
-  on_all([](session::Worker& worker) {
-    worker.set_draining();
-    worker.end_idle_sessions(session::EndReason::Shutdown);
-  });
+  net::Loop& loop = *seats_[0]->loop;
+  drain_ends_ = loop.now() + timeout;
+  loop.timers().set(ticker_, loop.now() + kTick);
+}
+
+// The doors stay: sessions that are just logging in, on any worker, still look at theirs.
+void Daemon::close_listeners() {
+  for (const auto& entrance : entrances_) entrance->socket.reset();
+  on_all([](session::Worker& worker) { worker.set_draining(); });
 }
 
 void Daemon::stop() {
   if (state_ == State::Stopping) return;
   state_ = State::Stopping;
-  entrances_.clear();
+  close_listeners();
   for (const auto& seat : seats_) {
     session::Worker& worker = *seat->worker;
     worker.loop().mailbox().post_call([&worker] {

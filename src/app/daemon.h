@@ -15,6 +15,8 @@
 #include <weir/session/worker.h>
 
 #include "house.h"
+#include "metrics.h"
+#include "page.h"
 
 namespace weir::app {
 
@@ -36,12 +38,15 @@ class Daemon {
  private:
   struct Seat;  // a worker with its loop and thread
   struct Entrance;  // a listener with its door
+  base::Status open_page();
+  std::string not_ready() const;  // any thread
   base::Status open_listener(const config::Listener& listener);
   void accept(const session::Door& door, net::Accepted accepted);
   void watch_signals();
   void tick();
   void reload();
   void drain();
+  void close_listeners();
   void stop();
   void on_all(const std::function<void(session::Worker&)>& act);
   void pause(bool paused);
@@ -58,6 +63,9 @@ class Daemon {
   base::Timer ticker_;
   std::atomic<State> state_{State::Starting};
   base::Time drain_ends_ = 0;
+  Reloads reloads_;
+  std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<Page> page_;
 };
 
 }  // namespace weir::app
