@@ -78,6 +78,7 @@ void Opening::join_pool() {
   Backend& backend = backend_;
   Worker& worker = worker_;
   auto server = std::move(server_);
+  stop();
   worker.finished(*this);
   backend.pool().opened(std::move(server), worker.now(), worker.orders());
   worker.carry_out(backend);
@@ -90,9 +91,16 @@ void Opening::fail(const base::Error& error) {
       backend_.user(), plan_->dialler->text(place_), why.text);
   Backend& backend = backend_;
   Worker& worker = worker_;
+  stop();
   worker.finished(*this);
   backend.pool().open_failed(why, worker.id(), worker.now(), worker.orders());
   worker.carry_out(backend);
+}
+
+// An errand that is over lives until the callback returns: the other of its two deadlines may be due in it.
+void Opening::stop() {
+  timer_.drop();
+  conversation_.reset();
 }
 
 void Opening::on_deadline(void* self, Time) {
@@ -241,6 +249,8 @@ void Cancelling::finish(bool sent) {
   const Done done = std::move(done_);
   Worker& worker = worker_;
   const uint64_t server_id = server_id_;
+  timer_.drop();
+  conversation_.reset();
   worker.finished(*this);
   done(sent);
   worker.cancel_over(server_id);

@@ -25,6 +25,7 @@ class Opening final : public Errand {
   void on_login(base::Status result, const std::string& rest);
   void on_query(base::Status result);
   void join_pool();
+  void stop();
   void fail(const base::Error& error);
   static void on_deadline(void* self, Time now);
 

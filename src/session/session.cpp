@@ -91,10 +91,11 @@ void Session::relay_client(Bytes bytes) {
 bool Session::judge_client(Bytes& bytes) {
   PooledServer* server = lease_ ? &*lease_ : nullptr;
   const bool owed = server && link().owes(server->state());
+  const bool in_block = server && link().condition(server->state()) == Condition::Open;
   Sink sink{worker_.to_client(), worker_.to_server()};
   const Progress progress =
       link().on_client(*client_, server ? &server->state() : nullptr, bytes, sink);
-  if (sink.turn_began && !owed) turn_began_ = worker_.now();
+  if (sink.turn_began && !owed) begin_turn(in_block);
   if (!send_both()) return false;
   bytes.remove_prefix(progress.consumed);
   switch (progress.next) {
@@ -110,6 +111,12 @@ bool Session::judge_client(Bytes& bytes) {
     case Next::Fail: end(EndReason::ProtocolError, sink.error); return false;
   }
   return false;
+}
+
+void Session::begin_turn(bool in_block) {
+  turn_began_ = worker_.now();
+  if (plan_->mode == Mode::Session && !in_block) hold_began_ = turn_began_;  // here a hold is no transaction
+  if (plan_->timeouts.query > 0 || plan_->timeouts.transaction > 0) arm();
 }
 
 // A client that asks and waits sends nothing more; only one that goes on sending is paused.
@@ -190,7 +197,7 @@ void Session::count(const Sink& sink) {
   }
   turn_began_ = turn_ended_ = now;
   turn_cancelled_ = false;
-  if (plan_->timeouts.idle_in_transaction > 0) arm();
+  if (plan_->timeouts.idle_in_transaction > 0 || plan_->mode == Mode::Session) arm();
 }
 
 void Session::on_server_writable() {
@@ -256,16 +263,21 @@ Time Session::deadline() const {
       break;
     case State::Idle: at(state_since_, timeouts.client_idle); break;
     case State::Linked:
-      at(hold_began_, timeouts.transaction);
-      if (!link().owes(lease_->state()))
-        at(turn_ended_, timeouts.idle_in_transaction);
-      else
+      if (is_in_block()) at(hold_began_, timeouts.transaction);
+      if (link().owes(lease_->state()))
         at(turn_began_, timeouts.query + (turn_cancelled_ && timeouts.query ? plan_->talk_timeout() : 0));
+      else if (is_in_block())
+        at(turn_ended_, timeouts.idle_in_transaction);
+      else if (plan_->mode == Mode::Session)
+        at(turn_ended_, timeouts.client_idle);
       break;
     default: break;
   }
   return next;
 }
+
+// In a transaction, or in a turn that may become one.
+bool Session::is_in_block() const { return link().condition(lease_->state()) == Condition::Open; }
 
 // A timer that is set too early costs nothing: it looks again. So it is moved only when it is too late.
 void Session::arm() {
@@ -286,11 +298,14 @@ void Session::on_time(Time now) {
     case State::Settling:
     case State::Waiting: return on_wait_time(now);
     case State::Linked: return on_linked_time(now);
-    case State::Idle:
-      return end(EndReason::ClientIdle, {base::ErrorKind::Timeout,
-                                         "terminating connection due to client_idle timeout", "57P05"});
+    case State::Idle: return end_idle();
     default: return;
   }
+}
+
+void Session::end_idle() {
+  end(EndReason::ClientIdle,
+      {base::ErrorKind::Timeout, "terminating connection due to client_idle timeout", "57P05"});
 }
 
 void Session::on_wait_time(Time now) {
@@ -311,6 +326,7 @@ void Session::on_wait_time(Time now) {
 
 void Session::on_linked_time(Time now) {
   const Timeouts& limits = plan_->timeouts;
+  if (!is_in_block()) return end_idle();
   if (limits.transaction > 0 && hold_began_ + limits.transaction <= now)
     return end(EndReason::TransactionTimeout,
                {base::ErrorKind::Timeout, "terminating connection due to transaction timeout", "25P04"});

@@ -78,6 +78,7 @@ class Session final : public net::Deferred, private net::StreamReader, private S
   bool judge_client(base::Bytes& bytes);  // true: call again with what is left
   bool judge_server(base::Bytes& bytes);
   bool send_both();                       // false: this session has ended
+  void begin_turn(bool in_block);
   void count(const protocol::Sink& sink);
   void park(base::Bytes bytes);
   void go_on();                           // with what is parked
@@ -89,6 +90,8 @@ class Session final : public net::Deferred, private net::StreamReader, private S
   void on_time(Time now);
   void on_wait_time(Time now);
   void on_linked_time(Time now);
+  void end_idle();
+  bool is_in_block() const;
   void leave_server(EndReason reason);
   static void on_timer(void* self, Time now) { static_cast<Session*>(self)->on_time(now); }
   const protocol::Link& link() const { return backend_->link(); }
