@@ -77,7 +77,8 @@ Progress ClientSide::judge(Bytes in) {
 }
 
 Progress ClientSide::message(Bytes in, Head head) {
-  if (client_.skip_to_sync && head.type != 'S' && head.type != 'X') return drop(in, head);
+  const bool skipping = client_.skip_to_sync || (server_ && server_->skipping);
+  if (skipping && head.type != 'S' && head.type != 'X') return drop(in, head);
   switch (head.type) {
     case 'X': return {Next::Leave, in.size(), 0};
     case 'S': return on_sync(in, head);
@@ -102,6 +103,7 @@ Progress ClientSide::message(Bytes in, Head head) {
   sink_.turn_began = true;
   if (head.type == 'Q') return on_query(in, head);
   if (head.type == 'F') {
+    server_->unsynced = false;
     owe(Entry::Kind::Call);
     return pass(in, head);
   }
@@ -162,6 +164,7 @@ Progress ClientSide::on_query(Bytes in, Head head) {
   }
   client_.unnamed.clear();  // "Extended Query", 55.2.3: a simple Query destroys the unnamed statement
   client_.unnamed_mark = server_->unnamed_mark = 0;
+  server_->unsynced = false;  // it ends with ReadyForQuery, whatever came before
   owe(Entry::Kind::Query);
   server_->ledger.back().traits = traits;
   return pass(in, head);
@@ -304,7 +307,7 @@ Progress ClientSide::on_sync(Bytes in, Head head) {
     ++server_->syncs_ignored;  // "COPY Operations", 55.2.6
   } else {
     owe(Entry::Kind::Sync);
-    server_->unsynced = false;
+    server_->unsynced = server_->skipping = false;
   }
   return pass(in, head);
 }

@@ -193,6 +193,7 @@ void ServerSide::cut_to_sync() {
     undo(server_.ledger.front());
     server_.ledger.pop();
   }
+  if (server_.ledger.empty()) server_.unsynced = server_.skipping = true;
 }
 
 // What was noted when the message was sent did not come about.
@@ -232,7 +233,7 @@ bool ServerSide::on_ready(Bytes in, Head head) {
   if (server_.ledger.empty()) {
     if (server_.syncs_ignored == 0) return false;
     server_.retire = true;  // one of them counted after all; which one nobody can tell
-    server_.unsynced = false;
+    server_.unsynced = server_.skipping = false;
   } else {
     if (in_extended()) return false;
     server_.ledger.pop();

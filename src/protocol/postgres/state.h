@@ -129,6 +129,7 @@ struct ServerState final : protocol::ServerState {
   bool body_dropped = false;
   bool client_body_open = false;// a client's message to this server is half forwarded
   bool unsynced = false;        // extended messages were sent behind the last Sync
+  bool skipping = false;        // and one of them failed: the server ignores all up to the Sync to come
   uint32_t syncs_ignored = 0;   // Syncs that came in COPY mode: the server answers them only if it had left it
   bool rows_seen = false;       // a row or its description was sent since the last CommandComplete
   uint8_t bound_traits = 0;     // of the statements that were bound in this turn

@@ -120,11 +120,13 @@ class RecoverTalk final : public Dialogue {
     }
     if (server_.unsynced) {
       // A Sync alone would commit what the client never finished: let the server fail first.
-      send += poison_message();
-      server_.ledger.push({.kind = Entry::Kind::Bind, .fate = Entry::Fate::Poison});
+      if (!server_.skipping) {
+        send += poison_message();
+        server_.ledger.push({.kind = Entry::Kind::Bind, .fate = Entry::Fate::Poison});
+      }
       append_sync(send);
       server_.ledger.push({.kind = Entry::Kind::Sync});
-      server_.unsynced = false;
+      server_.unsynced = server_.skipping = false;
     }
     return next(0, send);
   }

@@ -126,5 +126,27 @@ TEST(LinkTurns, AServersLastWordRetiresIt) {
   EXPECT_EQ(talk->link().condition(*talk->held()), Condition::Broken);
 }
 
+// The messages behind the error come after weir has seen the error: the server skips them all the same.
+TEST(LinkTurns, WhatComesBehindAnErrorIsSkipped) {
+  play({{"c: P[|a] B[|] E[]", "s: P[|a] B[|] E[]"},
+        {"s: 1 E[22012]", "c: 1 E[22012]"},
+        {"c: P[s1|b] B[|s1] D[P] E[] C[Ss1] Q[x] F d[x] H", ""},
+        {"c: P[|c]", ""},
+        {"c: S Q[d]", "s: S Q[d]"},
+        {"s: Z[I] C[INSERT 0 1] Z[I]", "c: Z[I] C[INSERT 0 1] Z[I]; end"},
+        {"c: P[s1|b] S", "s: P[@1|b] S"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"}});
+}
+
+// A simple query ends an extended turn as a Sync does.
+TEST(LinkTurns, AQueryBehindExtendedMessages) {
+  play({{"c: P[|a] B[|] E[] Q[b]", "s: P[|a] B[|] E[] Q[b]"},
+        {"s: 1 2 C[INSERT 0 1] C[INSERT 0 1] Z[I]", "c: 1 2 C[INSERT 0 1] C[INSERT 0 1] Z[I]; end"}});
+  play({{"c: P[|a] B[|] E[] Q[b]", "s: P[|a] B[|] E[] Q[b]"},
+        {"s: 1 E[22012]", "c: 1 E[22012]"},
+        {"c: S", "s: S"},
+        {"s: Z[I]", "c: Z[I]; end"}});
+}
+
 }  // namespace
 }  // namespace weir::postgres
