@@ -5,6 +5,8 @@
 #include <weir/base/log.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <ctime>
 #include <thread>
 
@@ -48,9 +50,30 @@ void send(mg_connection* connection, const Page::Reply& reply, bool with_body) {
 
 struct Page::Server {
   const Page& page;
+  std::string host;  // to reach it
   std::thread::id opener = std::this_thread::get_id();
   std::string first_message = {};  // to the opener: tells why civetweb did not start
   std::unique_ptr<CivetServer> http = {};
+
+  // civetweb looks only every two seconds whether it shall stop, or when somebody connects.
+  void stop() {
+    std::atomic<bool> stopped{false};
+    std::thread caller([&, port = port()] {
+      while (!stopped) {
+        char error[64];
+        if (mg_connection* call = mg_connect_client(host.c_str(), port, 0, error, sizeof error))
+          mg_close_connection(call);
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
+    });
+    http->close();
+    stopped = true;
+    caller.join();
+  }
+  int port() const {
+    const auto ports = http->getListeningPorts();
+    return ports.empty() ? 0 : ports[0];
+  }
 
   static Server& of(const mg_connection* connection) {
     const auto* http = static_cast<CivetServer*>(mg_get_user_data(mg_get_context(connection)));
@@ -75,11 +98,13 @@ struct Page::Server {
 Page::Page(const Metrics& metrics, std::function<std::string()> not_ready)
     : metrics_(metrics), not_ready_(std::move(not_ready)) {}
 
-Page::~Page() = default;
+Page::~Page() {
+  if (server_) server_->stop();
+}
 
 base::Status Page::open(const config::Address& address) {
-  auto server = std::unique_ptr<Server>(new Server{*this});
   const bool everywhere = address.host.empty() || address.host == "*";
+  auto server = std::unique_ptr<Server>(new Server{*this, everywhere ? "127.0.0.1" : address.host});
   const std::string port = std::to_string(address.port);
   CivetCallbacks callbacks;
   callbacks.log_message = Server::on_message;
@@ -90,20 +115,18 @@ base::Status Page::open(const config::Address& address) {
                                  "num_threads", kThreads, "request_timeout_ms", kRequestTimeout},
         &callbacks, server.get());
   } catch (const CivetException& failed) {
-    const std::string& why = server->first_message;
-    return base::Error{base::ErrorKind::System, "http.address: cannot serve the page on " + address.text() +
-                                                    ": " + (why.empty() ? failed.what() : why)};
+    std::string why = server->first_message.empty() ? failed.what() : server->first_message;
+    if (why.find("invalid port spec") != std::string::npos)
+      why = "it takes an IPv4 address of this machine, or a name that stands for one";
+    return base::Error{base::ErrorKind::System,
+                       "http.address: cannot serve the page on " + address.text() + ": " + why};
   }
   server_ = std::move(server);
   log(LogLevel::Info, "page and metrics on http://{}/", address.text());
   return base::ok();
 }
 
-int Page::port() const {
-  if (!server_) return 0;
-  const auto ports = server_->http->getListeningPorts();
-  return ports.empty() ? 0 : ports[0];
-}
+int Page::port() const { return server_ ? server_->port() : 0; }
 
 Page::Reply Page::answer(std::string_view method, std::string_view path) const {
   const bool known = path == "/" || path == "/metrics" || path == "/healthz" || path == "/readyz";

@@ -42,7 +42,7 @@ th, td { padding:.55rem .8rem; text-align:right; white-space:nowrap; }
 th { color:var(--soft); font-size:.8rem; font-weight:500; }
 th:first-child, td:first-child { text-align:left; }
 tr + tr td, thead + tbody td { border-top:1px solid var(--line); }
-td small { color:var(--soft); }
+td small { color:var(--soft); font-weight:400; }
 .bar { display:inline-block; width:4.5rem; height:.5rem; margin-right:.6rem; border-radius:.25rem;
   background:var(--line); overflow:hidden; }
 .bar i { display:block; height:100%; background:var(--water); }
