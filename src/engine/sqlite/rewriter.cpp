@@ -4,9 +4,15 @@
 
 namespace weir::engine::sqlite {
 
-using pgserver::is_symbol;
-using pgserver::is_word;
 namespace oid = pgserver::oid;
+
+namespace {
+
+constexpr size_t kDepthMax = 400;   // of parentheses
+constexpr size_t kCastsMax = 1000;  // in one statement
+constexpr size_t kOffsetsMax = 100;
+
+}  // namespace
 
 Rewriter::Rewriter(Compiled& compiled, TokenRange range)
     : out_(compiled), lexed_(compiled.lexed), first_(range.first), last_(range.last) {
@@ -23,6 +29,7 @@ Rewriter::Rewriter(Compiled& compiled, TokenRange range)
     }
     depth_[i - first_] = open.size();
     if (symbol_is(i, "(")) open.push_back(i);
+    if (open.size() == kDepthMax) refuse("54001", "statement is nested too deeply", i);
   }
 }
 
@@ -49,7 +56,12 @@ std::string Rewriter::joined(size_t from, size_t to) const {
     if (text.empty() && part.before.empty() && part.behind.empty()) continue;
     if (!sql.empty()) sql.push_back(' ');
     sql += part.before;
-    sql += text;
+    // An unquoted name means its lower case (PostgreSQL's manual, 4.1.1).
+    if (!part.text && lexed_.tokens[i].kind == TokenKind::Word) {
+      sql += pgserver::lower_case(text);
+    } else {
+      sql += text;
+    }
     sql += part.behind;
   }
   return sql;
@@ -246,7 +258,7 @@ void Rewriter::cast(size_t i) {
                   i + 1);
   drop(i, type->end);
   casts_.emplace_back(type->end - 1, start);
-  if (casts_.size() > 1000) refuse("54001", "statement is too complex", i);
+  if (casts_.size() > kCastsMax) refuse("54001", "statement is too complex", i);
 }
 
 void Rewriter::cast_call(size_t i) {
@@ -317,6 +329,7 @@ void Rewriter::limit(size_t i) {
     if (!is(k + 1, "only")) return refuse_near(k + 1);
     return drop(k, k + 2);
   }
+  if (++offsets_ > kOffsetsMax) return refuse("54001", "statement is too complex", i);
   bool limited = false;
   for (size_t k = i; k-- > first_;) {
     if (depth(k) < depth(i)) break;

@@ -34,10 +34,14 @@ class Rewriter {
   void create_table(size_t i);
   void table_element(size_t from, size_t to);
   void column_definition(size_t from, size_t to);
-  void column_type(size_t name, const TypeName& type, size_t from, size_t to);
+  size_t column_type(size_t from, size_t to);
+  void column_default(size_t from, size_t to);
+  std::vector<TokenRange> elements(size_t from, size_t to) const;
   void create_index(size_t i);
   void drop_objects(size_t i);
   void alter_table(size_t i);
+  void add_constraint(const std::string& table, size_t i);
+  void finish(std::string tag);
   void truncate(size_t i);
 
   // rewrite_copy.cpp
@@ -83,8 +87,10 @@ class Rewriter {
   size_t first_;
   size_t last_;
   std::vector<Part> parts_;
+  std::vector<std::string> key_columns_;  // of a table's PRIMARY KEY (…)
   std::vector<size_t> match_;   // of ( and ), as token indexes; npos: none
   std::vector<size_t> depth_;   // parentheses around the token
+  size_t offsets_ = 0;
   std::vector<std::pair<size_t, size_t>> casts_;  // last token of a cast's type -> first token of the cast
 };
 
