@@ -44,7 +44,9 @@ class Families {
     metric.gauge.value = metric.counter.value = value;
   }
   void add(const Sample& sample, double value) { add(names(sample), value); }
-  void add(const Sample& sample, Label more, double value) { add(names(sample, std::move(more)), value); }
+  void add(const Sample& sample, Label more, double value) {
+    add(names(sample, std::move(more)), value);
+  }
   void add_one(MetricType type, std::pair<const char*, const char*> name_and_help, double value) {
     begin(type, name_and_help.first, name_and_help.second).add(Labels{}, value);
   }
@@ -100,11 +102,14 @@ void add_servers(Families& out, const Samples& samples) {
   }
 }
 
-double utilization(const pool::Snapshot& pool) { return pool.size > 0 ? 1.0 * pool.busy / pool.size : 0; }
+double utilization(const pool::Snapshot& pool) {
+  return pool.size > 0 ? 1.0 * pool.busy / pool.size : 0;
+}
 
 double longest_wait(const pool::Snapshot& pool) {
   if (pool.oldest_wait_since == base::kNever) return 0;
-  return static_cast<double>(std::max<base::Duration>(0, base::steady_now() - pool.oldest_wait_since)) *
+  return static_cast<double>(
+             std::max<base::Duration>(0, base::steady_now() - pool.oldest_wait_since)) *
          kMicrosecond;
 }
 
@@ -117,10 +122,12 @@ struct PoolGauge {
 constexpr PoolGauge kPoolGauges[] = {
     {"weir_pool_size", "Server connections that the pool may hold, without overflow",
      [](const pool::Snapshot& pool) -> double { return pool.size; }},
-    {"weir_pool_utilization", "Share of the pool's size that is in use; above 1 with overflow", utilization},
+    {"weir_pool_utilization", "Share of the pool's size that is in use; above 1 with overflow",
+     utilization},
     {"weir_pool_waiting", "Clients that wait for a server",
      [](const pool::Snapshot& pool) -> double { return pool.waiting; }},
-    {"weir_pool_wait_seconds_max", "How long the client has waited that waits longest now", longest_wait},
+    {"weir_pool_wait_seconds_max", "How long the client has waited that waits longest now",
+     longest_wait},
 };
 
 void add_pools(Families& out, const Samples& samples) {
@@ -179,8 +186,10 @@ struct Count {
 constexpr Count kCounts[] = {
     {"weir_queries_total", "Requests that servers have answered", &Stats::queries},
     {"weir_transactions_total", "Transactions that have ended", &Stats::transactions},
-    {"weir_slow_queries_total", "Requests that took log.slow_query or longer", &Stats::slow_queries},
-    {"weir_acquire_timeouts_total", "Clients that waited for a server in vain", &Stats::acquire_timeouts},
+    {"weir_slow_queries_total", "Requests that took log.slow_query or longer",
+     &Stats::slow_queries},
+    {"weir_acquire_timeouts_total", "Clients that waited for a server in vain",
+     &Stats::acquire_timeouts},
 };
 
 void add_counts(Families& out, const Samples& samples) {
@@ -188,7 +197,8 @@ void add_counts(Families& out, const Samples& samples) {
     out.begin(MetricType::Counter, count.name, count.help);
     for (const Sample& sample : samples)
       if (sample.pool)
-        out.add(sample, static_cast<double>(sample.sum([&](const Stats& s) -> auto& { return s.*count.counter; })));
+        out.add(sample, static_cast<double>(
+                            sample.sum([&](const Stats& s) -> auto& { return s.*count.counter; })));
   }
 }
 
@@ -205,7 +215,8 @@ template <class E>
 void add_tally(Families& out, const Sample& sample, const Split<E>& split) {
   for (size_t i = 0; i < base::Tally<E>::kSize; ++i) {
     const auto each = static_cast<E>(i);
-    const int64_t value = sample.sum([&](const Stats& s) -> auto& { return (s.*split.tally)[each]; });
+    const int64_t value =
+        sample.sum([&](const Stats& s) -> auto& { return (s.*split.tally)[each]; });
     out.add(sample, {split.label, label(each)}, static_cast<double>(value));
   }
 }
@@ -224,24 +235,31 @@ void add_errors(Families& out, const Samples& samples) {
       out.add(sample, {"kind", kind}, static_cast<double>(sample.sum(pick)));
     };
     if (sample.pool) {
-      add("query", [](const Stats& s) -> auto& { return s.server_errors; });
-      add("no_server", [](const Stats& s) -> auto& { return s.own_errors; });
+      add(
+          "query", [](const Stats& s) -> auto& { return s.server_errors; });
+      add(
+          "no_server", [](const Stats& s) -> auto& { return s.own_errors; });
     }
     for (size_t i = 0; i < base::Tally<EndReason>::kSize; ++i) {
       const auto reason = static_cast<EndReason>(i);
       if (reason != EndReason::ClientLeft)
-        add(label(reason), [reason](const Stats& s) -> auto& { return s.ends[reason]; });
+        add(
+            label(reason), [reason](const Stats& s) -> auto& { return s.ends[reason]; });
     }
   }
 }
 
 void add_bytes(Families& out, const Samples& samples) {
-  out.begin(MetricType::Counter, "weir_bytes_total", "Bytes received from (in) and sent to (out) each side");
+  out.begin(MetricType::Counter, "weir_bytes_total",
+            "Bytes received from (in) and sent to (out) each side");
   for (const Sample& sample : samples) {
     if (!sample.pool) continue;
     const auto add = [&](const char* side, const char* direction, Counter Stats::*counter) {
       const int64_t value = sample.sum([&](const Stats& s) -> auto& { return s.*counter; });
-      out.add({{"database", sample.database}, {"user", sample.user}, {"side", side}, {"direction", direction}},
+      out.add({{"database", sample.database},
+               {"user", sample.user},
+               {"side", side},
+               {"direction", direction}},
               static_cast<double>(value));
     };
     add("client", "in", &Stats::client_in);
@@ -254,16 +272,20 @@ void add_bytes(Families& out, const Samples& samples) {
 void add_results(Families& out, const Samples& samples) {
   add_errors(out, samples);
   add_split<CancelResult>(
-      out, samples, {"weir_cancels_total", "Cancels, by what became of them", "result", &Stats::cancels});
+      out, samples,
+      {"weir_cancels_total", "Cancels, by what became of them", "result", &Stats::cancels});
   add_bytes(out, samples);
   add_split<LoginResult>(
       out, samples, {"weir_client_logins_total", "Logins of clients", "result", &Stats::logins});
-  const Samples pools(samples.begin(), std::find_if(samples.begin(), samples.end(),
-                                                    [](const Sample& sample) { return !sample.pool; }));
+  const Samples pools(samples.begin(),
+                      std::find_if(samples.begin(), samples.end(),
+                                   [](const Sample& sample) { return !sample.pool; }));
   add_split<OpenResult>(
-      out, pools, {"weir_server_opens_total", "Attempts to open a server connection", "result", &Stats::opens});
+      out, pools,
+      {"weir_server_opens_total", "Attempts to open a server connection", "result", &Stats::opens});
   add_split<CloseReason>(
-      out, pools, {"weir_server_closes_total", "Server connections closed", "reason", &Stats::closes});
+      out, pools,
+      {"weir_server_closes_total", "Server connections closed", "reason", &Stats::closes});
 }
 
 // ---------------------------------------------------------------- weir itself
@@ -272,9 +294,10 @@ void add_weir(Families& out, const Reloads& reloads) {
   out.begin(MetricType::Counter, "weir_config_reloads_total", "Reloads of the configuration");
   out.add(Labels{{"result", "ok"}}, static_cast<double>(reloads.good.value()));
   out.add(Labels{{"result", "failed"}}, static_cast<double>(reloads.failed.value()));
-  out.add_one(MetricType::Gauge,
-              {"weir_config_last_reload_success", "1 when the last reload worked, or there was none"},
-              reloads.last_good ? 1 : 0);
+  out.add_one(
+      MetricType::Gauge,
+      {"weir_config_last_reload_success", "1 when the last reload worked, or there was none"},
+      reloads.last_good ? 1 : 0);
   out.begin(MetricType::Gauge, "weir_build_info", "Always 1; the version is a label");
   out.add(Labels{{"version", WEIR_VERSION}}, 1);
 }
@@ -283,12 +306,16 @@ void add_process(Families& out) {
   const ProcessFigures process = process_figures();
   out.add_one(MetricType::Counter, {"process_cpu_seconds_total", "CPU time, user and system"},
               process.cpu_seconds);
-  out.add_one(MetricType::Gauge, {"process_resident_memory_bytes", "Memory in use"}, process.resident_bytes);
-  out.add_one(MetricType::Gauge, {"process_virtual_memory_bytes", "Address space"}, process.virtual_bytes);
-  out.add_one(MetricType::Gauge, {"process_open_fds", "Open files and sockets"}, process.open_files);
+  out.add_one(MetricType::Gauge, {"process_resident_memory_bytes", "Memory in use"},
+              process.resident_bytes);
+  out.add_one(MetricType::Gauge, {"process_virtual_memory_bytes", "Address space"},
+              process.virtual_bytes);
+  out.add_one(MetricType::Gauge, {"process_open_fds", "Open files and sockets"},
+              process.open_files);
   out.add_one(MetricType::Gauge, {"process_max_fds", "Limit of open files and sockets"},
               process.open_files_max);
-  out.add_one(MetricType::Gauge, {"process_start_time_seconds", "When the process started, since 1970"},
+  out.add_one(MetricType::Gauge,
+              {"process_start_time_seconds", "When the process started, since 1970"},
               process.started_at);
   out.add_one(MetricType::Gauge, {"process_threads", "Threads"}, process.threads);
 }
@@ -297,14 +324,16 @@ void add_process(Families& out) {
 
 // ---------------------------------------------------------------- Sample
 
-// A client that goes from one state to another while it is counted may be missed or seen twice, never more.
+// A client that goes from one state to another while it is counted may be missed or seen twice,
+// never more.
 int64_t Sample::clients(ClientCount state) const {
   return std::max<int64_t>(0, sum([state](const Stats& s) -> auto& { return s.clients[state]; }));
 }
 
 int64_t Sample::all_clients() const {
   int64_t total = 0;
-  for (size_t i = 0; i < base::Tally<ClientCount>::kSize; ++i) total += clients(static_cast<ClientCount>(i));
+  for (size_t i = 0; i < base::Tally<ClientCount>::kSize; ++i)
+    total += clients(static_cast<ClientCount>(i));
   return total;
 }
 

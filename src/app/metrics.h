@@ -1,5 +1,6 @@
-// The metrics of weir: what each worker has counted, summed up when somebody asks. docs/metrics.md describes them.
-// Owned by the daemon, outlives the page. Any thread; reads atomics, and each pool under its mutex.
+// The metrics of weir: what each worker has counted, summed up when somebody asks. docs/metrics.md
+// describes them. Owned by the daemon, outlives the page. Any thread; reads atomics, and each pool
+// under its mutex.
 #pragma once
 
 #include <prometheus/collectable.h>

@@ -21,7 +21,8 @@ namespace {
 
 constexpr const char* kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 constexpr const char* kHtmlType = "text/html; charset=utf-8";
-constexpr const char* kThreads = "4";          // a peer that sends nothing occupies one until the time is up
+constexpr const char* kThreads =
+    "4";  // a peer that sends nothing occupies one until the time is up
 constexpr const char* kRequestTimeout = "5000";  // ms
 
 const char* reason_phrase(int status) {
@@ -89,7 +90,8 @@ struct Page::Server {
   static int on_request(mg_connection* connection) {
     const mg_request_info* request = mg_get_request_info(connection);
     const std::string_view method = request->request_method;
-    const Reply reply = of(connection).page.answer(method, request->local_uri ? request->local_uri : "");
+    const Reply reply =
+        of(connection).page.answer(method, request->local_uri ? request->local_uri : "");
     send(connection, reply, method != "HEAD");
     return reply.status;
   }
@@ -133,7 +135,8 @@ Page::Reply Page::answer(std::string_view method, std::string_view path) const {
   if (!known) return {.status = 404, .body = "not here: try / or /metrics, /healthz, /readyz\n"};
   if (method != "GET" && method != "HEAD") return {.status = 405, .body = "GET or HEAD only\n"};
   if (path == "/metrics")
-    return {.type = kMetricsType, .body = prometheus::TextSerializer().Serialize(metrics_.Collect())};
+    return {.type = kMetricsType,
+            .body = prometheus::TextSerializer().Serialize(metrics_.Collect())};
   if (path == "/healthz") return {.body = "alive\n"};
   if (path == "/") return {.type = kHtmlType, .body = overview()};
   const std::string why = not_ready(metrics_.samples());

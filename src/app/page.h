@@ -1,5 +1,6 @@
-// The HTTP side: /metrics, /healthz, /readyz, and a page for people. Owned by the daemon, on threads of its own, which
-// only read; ends with its destructor, which waits for requests under way.
+// The HTTP side: /metrics, /healthz, /readyz, and a page for people. Owned by the daemon, on
+// threads of its own, which only read; ends with its destructor, which waits for requests under
+// way.
 #pragma once
 
 #include <functional>

@@ -85,7 +85,8 @@ std::string tile(const std::string& value, std::string_view name) {
 }
 
 std::string cell(std::string_view label, const std::string& value, bool warn = false) {
-  return fmt::format("<td data-label=\"{}\"{}>{}</td>", label, warn ? " class=\"warn\"" : "", value);
+  return fmt::format("<td data-label=\"{}\"{}>{}</td>", label, warn ? " class=\"warn\"" : "",
+                     value);
 }
 
 int64_t queries(const Sample& sample) {
@@ -93,9 +94,12 @@ int64_t queries(const Sample& sample) {
 }
 
 std::string waiting_text(const pool::Snapshot& pool) {
-  if (pool.waiting == 0 || pool.oldest_wait_since == base::kNever) return std::to_string(pool.waiting);
-  const base::Duration longest = std::max<base::Duration>(0, base::steady_now() - pool.oldest_wait_since);
-  return fmt::format("{} <small>up to {:.1f} s</small>", pool.waiting, static_cast<double>(longest) / base::kSecond);
+  if (pool.waiting == 0 || pool.oldest_wait_since == base::kNever)
+    return std::to_string(pool.waiting);
+  const base::Duration longest =
+      std::max<base::Duration>(0, base::steady_now() - pool.oldest_wait_since);
+  return fmt::format("{} <small>up to {:.1f} s</small>", pool.waiting,
+                     static_cast<double>(longest) / base::kSecond);
 }
 
 std::string pool_row(const Sample& sample) {
@@ -103,7 +107,8 @@ std::string pool_row(const Sample& sample) {
   const int share = pool.size > 0 ? std::clamp(100 * pool.busy / pool.size, 0, 100) : 0;
   std::string row = fmt::format("<tr><td>{} <small>{}{}</small></td>", escape_html(sample.database),
                                 escape_html(sample.user), pool.paused ? ", paused" : "");
-  row += cell("size", fmt::format("<span class=\"bar\"><i style=\"width:{}%\"></i></span>{}", share, pool.size));
+  row += cell("size", fmt::format("<span class=\"bar\"><i style=\"width:{}%\"></i></span>{}", share,
+                                  pool.size));
   row += cell("active", std::to_string(pool.busy));
   row += cell("idle", std::to_string(pool.idle));
   row += cell("opening", std::to_string(pool.opening));
@@ -117,9 +122,12 @@ std::string pools_table(const std::vector<Sample>& samples) {
   std::string rows;
   for (const Sample& sample : samples)
     if (sample.pool) rows += pool_row(sample);
-  if (rows.empty()) return "<p class=\"none\">No pool yet: the first client of a database makes one.</p>\n";
-  return "<table><thead><tr><th>database <small>user</small></th><th>in use of size</th><th>active</th>"
-         "<th>idle</th><th>opening</th><th>waiting</th><th>clients</th><th>queries</th></tr></thead>\n<tbody>" +
+  if (rows.empty())
+    return "<p class=\"none\">No pool yet: the first client of a database makes one.</p>\n";
+  return "<table><thead><tr><th>database <small>user</small></th><th>in use of "
+         "size</th><th>active</th>"
+         "<th>idle</th><th>opening</th><th>waiting</th><th>clients</th><th>queries</th></tr></"
+         "thead>\n<tbody>" +
          rows + "</tbody></table>\n";
 }
 
@@ -132,8 +140,9 @@ std::string tiles(const Overview& overview) {
     answered += queries(sample);
     if (sample.pool) open += sample.pool->busy + sample.pool->idle;
   }
-  return "<div class=\"tiles\">" + tile(number_text(clients), "clients") + tile(number_text(waiting), "waiting") +
-         tile(number_text(open), "server connections") + tile(number_text(answered), "queries") +
+  return "<div class=\"tiles\">" + tile(number_text(clients), "clients") +
+         tile(number_text(waiting), "waiting") + tile(number_text(open), "server connections") +
+         tile(number_text(answered), "queries") +
          tile(duration_text(overview.uptime_seconds), "up") +
          tile(fmt::format("{:.1f} MB", overview.resident_bytes / 1e6), "memory") + "</div>\n";
 }
@@ -158,12 +167,15 @@ std::string escape_html(std::string_view text) {
 std::string page_html(const Overview& overview) {
   const std::string state = overview.state.empty() ? "ready" : escape_html(overview.state);
   std::string out = kHead;
-  out += fmt::format("<header><h1>weir</h1><small>{}</small><span class=\"state{}\">{}</span></header>\n", WEIR_VERSION,
-                     overview.state.empty() ? "" : " warn", state);
+  out += fmt::format(
+      "<header><h1>weir</h1><small>{}</small><span class=\"state{}\">{}</span></header>\n",
+      WEIR_VERSION, overview.state.empty() ? "" : " warn", state);
   out += tiles(overview);
   out += "<div class=\"pools\">" + pools_table(overview.samples) + "</div>\n";
-  out += "<footer><a href=\"/metrics\">metrics</a><a href=\"/readyz\">readyz</a><a href=\"/healthz\">healthz</a>"
-         "refreshes every 5 s</footer>\n</body></html>\n";
+  out +=
+      "<footer><a href=\"/metrics\">metrics</a><a href=\"/readyz\">readyz</a><a "
+      "href=\"/healthz\">healthz</a>"
+      "refreshes every 5 s</footer>\n</body></html>\n";
   return out;
 }
 

@@ -12,7 +12,8 @@ namespace weir::app {
 
 namespace {
 
-// proc(5), /proc/pid/stat: fields are numbered from 1; the second, the command, may hold spaces and parentheses.
+// proc(5), /proc/pid/stat: fields are numbered from 1; the second, the command, may hold spaces and
+// parentheses.
 void read_stat(ProcessFigures& out, double& started_ticks) {
   std::ifstream in("/proc/self/stat");
   std::string line;
@@ -61,7 +62,8 @@ ProcessFigures process_figures() {
   out.started_at = boot_time() + started_ticks;
   out.open_files = count_files();
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) out.open_files_max = static_cast<double>(limit.rlim_cur);
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+    out.open_files_max = static_cast<double>(limit.rlim_cur);
   return out;
 }
 

@@ -20,7 +20,8 @@ class AppFixture : public testing::Test {
  protected:
   session::Backend& add_backend(const std::string& database) {
     auto backend = std::make_unique<session::Backend>(database, "alice", *protocols_.at(0), 2);
-    backend->set_pool(std::make_unique<pool::Pool>(pool::Options{.size = 4}, std::vector<pool::Budget*>{}, 2, 1));
+    backend->set_pool(
+        std::make_unique<pool::Pool>(pool::Options{.size = 4}, std::vector<pool::Budget*>{}, 2, 1));
     return *backends_.emplace_back(std::move(backend));
   }
   std::vector<session::Backend*> pointers() const {

@@ -105,7 +105,8 @@ std::map<std::string, Shape> scraped(const std::vector<MetricFamily>& families) 
   return out;
 }
 
-const prometheus::ClientMetric& find(const std::vector<MetricFamily>& families, const std::string& name,
+const prometheus::ClientMetric& find(const std::vector<MetricFamily>& families,
+                                     const std::string& name,
                                      const std::map<std::string, std::string>& labels) {
   for (const MetricFamily& family : families) {
     if (family.name != name) continue;
@@ -130,7 +131,8 @@ TEST_F(MetricsTest, AreThoseOfTheDocumentation) {
     ASSERT_TRUE(have.contains(name)) << name << " is documented only";
     EXPECT_EQ(have.at(name), shape) << name;
   }
-  for (const auto& [name, shape] : have) EXPECT_TRUE(expected.contains(name)) << name << " is not documented";
+  for (const auto& [name, shape] : have)
+    EXPECT_TRUE(expected.contains(name)) << name << " is not documented";
 }
 
 TEST_F(MetricsTest, SumTheWorkers) {
@@ -142,9 +144,12 @@ TEST_F(MetricsTest, SumTheWorkers) {
   strangers_[0].ends[EndReason::LoginFailed].add(7);
   const auto families = metrics_.Collect();
   const auto app = [](std::string label, std::string value) {
-    return std::map<std::string, std::string>{{"database", "app"}, {"user", "alice"}, {label, value}};
+    return std::map<std::string, std::string>{
+        {"database", "app"}, {"user", "alice"}, {label, value}};
   };
-  EXPECT_EQ(find(families, "weir_queries_total", {{"database", "app"}, {"user", "alice"}}).counter.value, 7);
+  EXPECT_EQ(
+      find(families, "weir_queries_total", {{"database", "app"}, {"user", "alice"}}).counter.value,
+      7);
   EXPECT_EQ(find(families, "weir_clients", app("state", "idle")).gauge.value, 5);
   EXPECT_EQ(find(families, "weir_server_opens_total", app("result", "refused")).counter.value, 2);
   EXPECT_EQ(find(families, "weir_clients", {{"state", "login"}}).gauge.value, 6);
@@ -152,7 +157,8 @@ TEST_F(MetricsTest, SumTheWorkers) {
 }
 
 TEST_F(MetricsTest, HistogramsAreCumulative) {
-  for (const base::Duration took : {1, 16, 17, 1000, 1000000, 60000000, 70000000}) app_.stats(0).query.observe(took);
+  for (const base::Duration took : {1, 16, 17, 1000, 1000000, 60000000, 70000000})
+    app_.stats(0).query.observe(took);
   app_.stats(1).query.observe(30);
   const auto families = metrics_.Collect();
   const auto& histogram =
@@ -171,7 +177,8 @@ TEST_F(MetricsTest, HistogramsAreCumulative) {
   EXPECT_EQ(histogram.sample_count, 8u);
   EXPECT_NEAR(histogram.sample_sum, 131.001064, 1e-9);
   const std::string text = prometheus::TextSerializer().Serialize(families);
-  EXPECT_NE(text.find("weir_query_seconds_bucket{database=\"app\",user=\"alice\",le=\"+Inf\"} 8\n"), text.npos);
+  EXPECT_NE(text.find("weir_query_seconds_bucket{database=\"app\",user=\"alice\",le=\"+Inf\"} 8\n"),
+            text.npos);
 }
 
 std::map<std::string, double> counters(const std::vector<MetricFamily>& families) {
@@ -181,7 +188,8 @@ std::map<std::string, double> counters(const std::vector<MetricFamily>& families
       std::string key = family.name;
       for (const auto& label : metric.label) key += " " + label.name + "=" + label.value;
       if (family.type == MetricType::Counter) out[key] = metric.counter.value;
-      if (family.type == MetricType::Histogram) out[key] = static_cast<double>(metric.histogram.sample_count);
+      if (family.type == MetricType::Histogram)
+        out[key] = static_cast<double>(metric.histogram.sample_count);
     }
   }
   return out;

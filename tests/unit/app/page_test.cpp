@@ -8,7 +8,9 @@ namespace {
 
 class PageTest : public AppFixture {
  protected:
-  int status(const char* path, const char* method = "GET") { return page_.answer(method, path).status; }
+  int status(const char* path, const char* method = "GET") {
+    return page_.answer(method, path).status;
+  }
 
   std::string why_;
   Page page_{metrics_, [this] { return why_; }};
@@ -20,7 +22,8 @@ TEST_F(PageTest, AnswersItsPathsOnly) {
     EXPECT_EQ(status(path, "HEAD"), 200) << path;
     EXPECT_EQ(status(path, "POST"), 405) << path;
   }
-  for (const char* path : {"", "/metrics/", "/x", "//", "/../metrics"}) EXPECT_EQ(status(path), 404) << path;
+  for (const char* path : {"", "/metrics/", "/x", "//", "/../metrics"})
+    EXPECT_EQ(status(path), 404) << path;
   EXPECT_STREQ(page_.answer("GET", "/metrics").type, "text/plain; version=0.0.4; charset=utf-8");
 }
 
