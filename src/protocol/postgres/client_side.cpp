@@ -96,8 +96,8 @@ Progress ClientSide::message(Bytes in, Head head) {
     default: return fail("unknown message type");
   }
   if (!server_) return without_server(in, head);
-  if (server_->settings_unknown && server_->ledger.empty() && server_->status != 'E' &&
-      !server_->unsynced)
+  const bool differs = server_->settings_unknown || !(client_.wanted == server_->in_force);
+  if (differs && server_->ledger.empty() && server_->status != 'E' && !server_->unsynced)
     return {Next::Reattach, 0, 0};
   if (server_->ledger.size() >= base::kLedgerEntriesMax) return fail("too many requests in flight");
   sink_.turn_began = true;
@@ -151,6 +151,7 @@ Progress ClientSide::dispatch_extended(Bytes in, Head head) {
 Progress ClientSide::on_query(Bytes in, Head head) {
   const size_t here = std::min(in.size(), head.total);
   uint8_t traits = 0;
+  std::string resets;
   if (may_have_traits(in.substr(kHeadBytes, here - kHeadBytes))) {
     const size_t wanted = std::min(head.total, size_t{16 * 1024});
     if (here < wanted) return need(in, wanted, wanted);
@@ -160,6 +161,7 @@ Progress ClientSide::on_query(Bytes in, Head head) {
       if ((traits & kBeginsBlock) && client_.options.statement_mode) return refuse_block(in, head);
       if ((traits & kDeallocates) && carries_names()) return deallocate(in, head, sql);
       traits = traits_on(*server_, traits, sql);
+      if (traits & kResets) resets = reset_name(sql);
     }
   }
   client_.unnamed.clear();  // "Extended Query", 55.2.3: a simple Query destroys the unnamed statement
@@ -167,6 +169,7 @@ Progress ClientSide::on_query(Bytes in, Head head) {
   server_->unsynced = false;  // it ends with ReadyForQuery, whatever came before
   owe(Entry::Kind::Query);
   server_->ledger.back().traits = traits;
+  server_->ledger.back().name = std::move(resets);
   return pass(in, head);
 }
 
@@ -315,7 +318,10 @@ Progress ClientSide::on_sync(Bytes in, Head head) {
 // Outside COPY mode a server ignores these, so those of a client whose COPY has failed may go either way.
 Progress ClientSide::on_copy(Bytes in, Head head) {
   if (!server_ || (server_->copy != Copy::In && server_->ledger.empty())) return drop(in, head);
-  if (head.type != 'd' && server_->copy == Copy::In) server_->copy = Copy::None;
+  if (head.type != 'd') {
+    if (server_->copy != Copy::In) server_->ledger.back().copy_ended = true;
+    server_->copy = Copy::None;
+  }
   return pass(in, head);
 }
 
@@ -360,8 +366,12 @@ Progress ClientSide::poison(Bytes in, Head head, Entry::Kind kind, std::string e
 void ClientSide::owe(Entry::Kind kind) { server_->ledger.push({.kind = kind}); }
 
 void ClientSide::note_bound(std::string_view key) {
+  const uint8_t traits = key_traits(key);
   const Bytes body = key_body(key);
-  server_->bound_traits |= traits_on(*server_, key_traits(key), body.substr(0, body.find('\0')));
+  const std::string_view sql = body.substr(0, body.find('\0'));
+  server_->bound_traits |= traits_on(*server_, traits, sql);
+  if (traits & kResets)
+    server_->bound_reset = server_->bound_reset.empty() ? reset_name(sql) : "*";
 }
 
 void ClientSide::send_parse(Bytes name, Bytes body) {

@@ -88,9 +88,12 @@ class ServerSide {
   bool on_ready(Bytes in, Head head);
   void on_status(Bytes in, Head head);
   void on_complete(Bytes tag);
+  void on_set();
+  void on_reset(const std::string& name);
+  void tell_restored(const std::string& name);
+  std::string reset_now() const;
   void on_deallocate(Bytes tag);
   void forget_all();
-  void note_setting(const std::string& name, const std::string& value);
   void cut_to_sync();
   void undo(Entry& entry);
   void on_copy_in();

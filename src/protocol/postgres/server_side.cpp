@@ -17,7 +17,7 @@ bool leaves_nothing(Bytes tag) {
   static constexpr std::string_view kHarmless[] = {
       "INSERT",  "UPDATE",   "DELETE",       "MERGE",    "FETCH",   "MOVE",     "COPY",
       "BEGIN",   "COMMIT",   "ROLLBACK",     "SAVEPOINT", "RELEASE", "START TRANSACTION",
-      "SHOW",    "EXPLAIN",  "VACUUM",       "ANALYZE",  "REINDEX", "CLUSTER",  "TRUNCATE",
+      "SHOW",    "VACUUM",       "ANALYZE",  "REINDEX", "CLUSTER",  "TRUNCATE",
       "NOTIFY",  "UNLISTEN", "CLOSE CURSOR", "LOCK TABLE", "SET CONSTRAINTS",   "CHECKPOINT",
       "ALTER",   "DROP",     "GRANT",        "REVOKE",   "COMMENT", "REFRESH",  "DISCARD PLANS"};
   return std::any_of(std::begin(kHarmless), std::end(kHarmless),
@@ -218,15 +218,21 @@ void ServerSide::undo(Entry& entry) {
   }
 }
 
-// Syncs that were sent right behind the Execute of a COPY are ignored by the server ("COPY Operations", 55.2.6).
+// Syncs that were sent between the Execute of a COPY and the end of its data are ignored by the server ("COPY
+// Operations", 55.2.6). A client that does not wait may have sent that end already.
 void ServerSide::on_copy_in() {
   server_.copy = Copy::In;
-  if (server_.ledger.empty() || server_.ledger.front().kind != Entry::Kind::Execute) return;
-  while (server_.ledger.size() > 1 && server_.ledger.at(1).kind == Entry::Kind::Sync) {
-    server_.ledger.erase(1);
-    ++server_.syncs_ignored;
-    server_.unsynced = true;
+  if (server_.ledger.empty()) return;
+  bool ended = server_.ledger.front().copy_ended;
+  if (server_.ledger.front().kind == Entry::Kind::Execute) {
+    while (!ended && server_.ledger.size() > 1 && server_.ledger.at(1).kind == Entry::Kind::Sync) {
+      ended = server_.ledger.at(1).copy_ended;
+      server_.ledger.erase(1);
+      ++server_.syncs_ignored;
+      server_.unsynced = server_.ledger.size() == 1;
+    }
   }
+  if (ended) server_.copy = Copy::None;
 }
 
 bool ServerSide::on_ready(Bytes in, Head head) {
@@ -243,8 +249,12 @@ bool ServerSide::on_ready(Bytes in, Head head) {
   server_.copy = Copy::None;
   server_.rows_seen = server_.reset_seen = false;
   if (server_.ledger.empty()) {
-    server_.bound_traits = 0;
     server_.syncs_ignored = 0;
+    // A portal of this transaction may still be run.
+    if (server_.status == 'I') {
+      server_.bound_traits = 0;
+      server_.bound_reset.clear();
+    }
   }
   ++sink_.queries;
   if (server_.status == 'I') ++sink_.transactions;
@@ -272,21 +282,68 @@ void ServerSide::on_complete(Bytes tag) {
   }
   if (leaves_nothing(tag)) return;
   if (tag == "SET") {
-    const uint8_t traits = current_traits();
-    if (!(traits & kSetLeavesNothing) || (traits & kSetSession)) server_.dirty = true;
+    on_set();
   } else if (tag == "RESET") {
-    server_.reset_seen = server_.settings_unknown = true;
+    on_reset(reset_now());
     server_.dirty = true;
   } else if (tag == "DISCARD ALL") {
     forget_all();
+    on_reset("all");
     server_.dirty = false;
-    server_.reset_seen = server_.settings_unknown = true;
   } else if (tag == "DEALLOCATE ALL") {
     forget_all();
   } else if (tag == "DEALLOCATE") {
     on_deallocate(tag);
   } else {
     server_.dirty = true;
+  }
+}
+
+void ServerSide::on_set() {
+  const uint8_t traits = current_traits();
+  if (!(traits & kSetLeavesNothing) || (traits & kSetSession)) server_.dirty = true;
+  if (traits & kResets) on_reset(reset_now());
+}
+
+std::string ServerSide::reset_now() const {
+  const Entry& entry = server_.ledger.front();
+  const std::string& name = entry.kind == Entry::Kind::Query ? entry.name : server_.bound_reset;
+  return name == "*" ? std::string() : name;
+}
+
+// RESET goes back to weir's own login, but the client means the settings that it has logged in with: before its
+// next request attach() makes in_force what is wanted. An empty name: more than one, nobody knows which.
+void ServerSide::on_reset(const std::string& name) {
+  server_.reset_seen = true;
+  const SettingMap startup = settings_of(client_.startup);
+  tell_restored(name);
+  if (name == "all") {
+    client_.wanted = client_.startup;
+    server_.in_force = {};
+  } else if (name.empty()) {  // of those that are reported on_status() will hear
+    for (const auto& [own, value] : startup)
+      if (!server_.reported_setting(own))
+        server_.in_force = with_setting(texts_, server_.in_force, own, nullptr);
+  } else {
+    const auto own = startup.find(name);
+    server_.in_force = with_setting(texts_, server_.in_force, name, nullptr);
+    client_.wanted = with_setting(texts_, client_.wanted, name,
+                                  own == startup.end() ? nullptr : &own->second);
+  }
+}
+
+// The server reports nothing when the value was that of weir's login already.
+void ServerSide::tell_restored(const std::string& name) {
+  const SettingMap startup = settings_of(client_.startup);
+  for (const auto& [spelled, value] : server_.reported) {
+    const std::string lower = lower_case(spelled);
+    const auto own = startup.find(lower);
+    if ((name != lower && name != "all") || own == startup.end() || own->second == value) continue;
+    const auto base = server_.base.find(spelled);
+    if (base == server_.base.end() || base->second != value) continue;
+    std::string status;
+    append_parameter_status(status, spelled, own->second);
+    sink_.to_client.add_copy(status);
   }
 }
 
@@ -322,19 +379,18 @@ void ServerSide::on_status(Bytes in, Head head) {
   const bool is_base = first != server_.base.end() && first->second == value;
   const SettingMap startup = settings_of(client_.startup);
   const auto own = startup.find(lower);
-  if (server_.reset_seen && is_base && own != startup.end()) {
-    // RESET goes back to weir's own login; attach() will bring back what the client logged in with, which is what
-    // it goes on believing.
-    client_.wanted = with_setting(texts_, client_.wanted, lower, own->second);
+  if (server_.reset_seen && is_base && own != startup.end()) {  // on_reset()
+    client_.wanted = with_setting(texts_, client_.wanted, lower, &own->second);
+    server_.in_force = with_setting(texts_, server_.in_force, lower, nullptr);
+    std::string status;
+    append_parameter_status(status, name, own->second);
+    sink_.to_client.add_copy(status);
     return drop(in, head.total);
   }
-  SettingMap wanted = settings_of(client_.wanted);
-  if (is_base && own == startup.end())
-    wanted.erase(lower);
-  else
-    wanted.insert_or_assign(lower, value);
-  client_.wanted = intern_settings(texts_, wanted);
-  server_.in_force = client_.wanted;
+  // Each by itself: the client may be gone, and the server's other settings stay in force.
+  const std::string* now = is_base && own == startup.end() ? nullptr : &value;
+  client_.wanted = with_setting(texts_, client_.wanted, lower, now);
+  server_.in_force = with_setting(texts_, server_.in_force, lower, now);
   forward(in, head.total);
 }
 

@@ -34,9 +34,12 @@ SettingMap settings_of(const Interned& set) {
 }
 
 Interned with_setting(InternTable& texts, const Interned& set, std::string_view name,
-                      std::string_view value) {
+                      const std::string* value) {
   SettingMap map = settings_of(set);
-  map.insert_or_assign(std::string(name), std::string(value));
+  if (value)
+    map.insert_or_assign(std::string(name), *value);
+  else if (const auto found = map.find(name); found != map.end())
+    map.erase(found);
   return intern_settings(texts, map);
 }
 

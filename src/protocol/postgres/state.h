@@ -24,7 +24,9 @@ using base::InternTable;
 // therefore one node.
 Interned intern_settings(InternTable& texts, const SettingMap& map);
 SettingMap settings_of(const Interned& set);
-Interned with_setting(InternTable& texts, const Interned& set, std::string_view name, std::string_view value);
+// The set with this setting, or without it when there is no value.
+Interned with_setting(InternTable& texts, const Interned& set, std::string_view name,
+                      const std::string* value);
 
 // ParameterStatus names that a client cannot set, so that they are never carried.
 bool is_carried(std::string_view name);
@@ -55,9 +57,10 @@ struct Entry {
   enum class Fate : uint8_t { Forward, Swallow, Fake, Poison };
   Kind kind = Kind::Query;
   Fate fate = Fate::Forward;
+  bool copy_ended = false;      // CopyDone or CopyFail was sent behind it, before the server asked for data
   uint8_t traits = 0;           // of the text of a Query, or of what an Execute may run (text.h)
   Interned statement = {};      // Parse, Close: what the maps must be told if it fails
-  std::string name = {};        // Parse, Close: the client's name of it
+  std::string name = {};        // Parse, Close: the client's name of it; Query: the setting that it resets
   std::string fake = {};
 };
 
@@ -117,7 +120,7 @@ struct ServerState final : protocol::ServerState {
   SettingMap reported;          // ParameterStatus as it stands, names as the server spells them
   SettingMap base;              // ParameterStatus at login: what RESET goes back to
   Interned in_force;            // the carried settings that weir or the client has made valid here
-  bool settings_unknown = false;// RESET or DISCARD ALL ran: attach() starts from RESET ALL
+  bool settings_unknown = false;// attach() starts from RESET ALL
   Ledger ledger;
   char status = 'I';            // of the last ReadyForQuery: I, T, E
   Copy copy = Copy::None;
@@ -133,6 +136,7 @@ struct ServerState final : protocol::ServerState {
   uint32_t syncs_ignored = 0;   // Syncs that came in COPY mode: the server answers them only if it had left it
   bool rows_seen = false;       // a row or its description was sent since the last CommandComplete
   uint8_t bound_traits = 0;     // of the statements that were bound in this turn
+  std::string bound_reset;      // the setting that one of them resets; "*": more than one
   bool reset_seen = false;      // this turn ran RESET or DISCARD ALL
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "wire.h"
+
 namespace weir::postgres {
 
 namespace {
@@ -19,7 +21,7 @@ void skip_space(std::string_view& sql) {
     if (std::isspace(static_cast<unsigned char>(sql[0])) != 0) {
       sql.remove_prefix(1);
     } else if (sql.starts_with("--")) {
-      sql.remove_prefix(std::min(sql.find('\n'), sql.size()));
+      sql.remove_prefix(std::min(sql.find_first_of("\r\n"), sql.size()));
     } else if (sql.starts_with("/*")) {
       int depth = 0;
       do {
@@ -63,13 +65,15 @@ std::string take_word(std::string_view& sql) {
   return word;
 }
 
-// A text with a semicolon anywhere but at its end may hold several statements.
+bool is_end(std::string_view rest) {
+  return rest.find_first_not_of(" \t\r\n\f;") == std::string_view::npos;
+}
+
+// A text with a semicolon anywhere but at its end may hold several statements. What looks like a comment behind
+// it may not be one: the semicolon may stand in a literal.
 bool is_single(std::string_view sql) {
   const size_t semicolon = sql.find(';');
-  if (semicolon == std::string_view::npos) return true;
-  std::string_view rest = sql.substr(semicolon + 1);
-  skip_space(rest);
-  return rest.empty();
+  return semicolon == std::string_view::npos || is_end(sql.substr(semicolon));
 }
 
 bool starts_with_word(std::string_view sql, std::string_view word) {
@@ -94,6 +98,8 @@ bool may_create(std::string_view sql) {
 
 uint8_t traits_of_set(std::string_view rest) {
   const std::string word = take_word(rest);
+  skip_space(rest);
+  if (rest.starts_with('.')) return kSetSession;  // a setting of that name
   if (word == "local" || word == "transaction" || word == "constraints") return kSetLeavesNothing;
   return kSetSession;
 }
@@ -107,6 +113,9 @@ bool may_have_traits(std::string_view sql) {
     case 's': return sql.size() < 3 || lower(sql[2]) == 't' || lower(sql[2]) == 'a';  // set, start
     case 'b': return true;                                                           // begin
     case 'd': return sql.size() < 3 || lower(sql[2]) == 'a';                         // deallocate
+    case 'r': return sql.size() < 3 || lower(sql[2]) == 's';                         // reset
+    case '-':
+    case '/': return sql.size() < 2;  // half of what begins a comment
     default: return false;
   }
 }
@@ -119,14 +128,16 @@ uint8_t traits_of(std::string_view sql) {
   const std::string word = take_word(rest);
   if (word == "begin") return traits | kBeginsBlock;
   if (word == "start") return traits | kBeginsBlock;
-  if (!is_single(sql)) return traits;
+  if (word == "reset" || (word == "set" && !reset_name(sql).empty())) traits |= kResets;
+  if (!is_single(sql)) return word == "set" ? traits | kSetSession : traits;
   if (word == "set") return traits | traits_of_set(rest);
   if (word == "deallocate" && deallocated_name(sql) != "all") return traits | kDeallocates;
   return traits;
 }
 
 uint8_t traits_on(const ServerState& server, uint8_t traits, std::string_view sql) {
-  if (!(traits & kSetSession) || !server.reported_setting(setting_name(sql))) return traits;
+  if (!(traits & kSetSession) || !is_single(sql) || !server.reported_setting(setting_name(sql)))
+    return traits;
   return static_cast<uint8_t>((traits & ~kSetSession) | kSetLeavesNothing);
 }
 
@@ -137,12 +148,29 @@ std::string setting_name(std::string_view sql) {
     name = take_word(sql);
     if (name == "characteristics" || name == "authorization") return {};
   }
-  if (name == "names") return "client_encoding";
-  if (name == "time") return take_word(sql) == "zone" ? "timezone" : std::string{};
   skip_space(sql);
   if (sql.starts_with('.')) return {};
+  if (name == "names") return "client_encoding";
+  if (name == "time") return take_word(sql) == "zone" ? "timezone" : std::string{};
   std::transform(name.begin(), name.end(), name.begin(), lower);
   return name;
+}
+
+std::string reset_name(std::string_view sql) {
+  std::string_view rest = sql;
+  if (take_word(rest) == "reset") {
+    std::string name = lower_case(take_word(rest));
+    if (name == "time" && take_word(rest) == "zone") name = "timezone";
+    return is_end(rest) ? name : std::string{};
+  }
+  std::string name = setting_name(sql);
+  if (take_word(rest) == "session") take_word(rest);
+  skip_space(rest);
+  if (rest.starts_with('='))
+    rest.remove_prefix(1);
+  else if (take_word(rest) == "zone")
+    name = "timezone";
+  return take_word(rest) == "default" && is_end(rest) ? name : std::string{};
 }
 
 std::string deallocated_name(std::string_view sql) {

@@ -53,7 +53,7 @@ void raw_bytes(std::string& out, const std::string& hex) {
 std::string bracket(char type, const std::string& text) { return std::string(1, type) + "[" + text + "]"; }
 
 std::string shorten(Bytes text) {
-  if (text.size() > 200) return "#" + std::to_string(text.size());
+  if (text.size() > 400) return "#" + std::to_string(text.size());
   return std::string(text);
 }
 
