@@ -124,6 +124,12 @@ bool Session::hold_is_over() const {
          lease_->in.empty();
 }
 
+// At rest outside a transaction; half a piece or an open turn is neither.
+bool Session::server_rests() const {
+  const protocol::Condition condition = link().condition(lease_->state());
+  return condition == protocol::Condition::Clean || condition == protocol::Condition::Dirty;
+}
+
 void Session::end_hold() {
   if (state_ == State::Linked) stats().transaction.observe(worker_.now() - hold_began_);
   auto server = lease_.take();

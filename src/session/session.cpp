@@ -137,8 +137,7 @@ void Session::on_writable() {
   stalled_at_ = 0;
   if (!lease_ || state_ != State::Linked) return;
   lease_->stream().resume(net::kPausePeerFull);
-  const Condition condition = link().condition(lease_->state());
-  if (condition != Condition::Open && hold_is_over()) end_hold();
+  if (server_rests() && hold_is_over()) end_hold();
 }
 
 void Session::on_end(const base::Error&) {
@@ -206,7 +205,7 @@ void Session::on_server_writable() {
     return lost_server({base::ErrorKind::Unreachable, "connection lost"});
   if (!lease_->outlet.empty()) return;
   stream_->resume(net::kPausePeerFull);
-  if (link().condition(lease_->state()) != Condition::Open && hold_is_over()) end_hold();
+  if (server_rests() && hold_is_over()) end_hold();
 }
 
 void Session::on_server_end(const base::Error& why) { lost_server(why); }
@@ -316,10 +315,10 @@ void Session::on_wait_time(Time now) {
     outlet_.send(*stream_, notice);
     return arm();
   }
+  const base::Error error = backend_->pool().wait_error(now - wait_since_);
   backend_->pool().withdraw(waiter_);
   waiter_.ticket.wait++;
   stats().acquire_timeouts.add();
-  const base::Error error = backend_->pool().wait_error(now - wait_since_);
   if (state_ == State::Settling) return refuse(EndReason::AcquireTimeout, error);
   answer_error(error);
 }

@@ -83,6 +83,7 @@ class Session final : public net::Deferred, private net::StreamReader, private S
   void park(base::Bytes bytes);
   void go_on();                           // with what is parked
   bool hold_is_over() const;
+  bool server_rests() const;
 
   void to(State state);
   void arm();
