@@ -228,6 +228,27 @@ def test_failed_parse_is_forgotten(start_pool, size):
 
 
 @behaviour(25)
+def test_same_wrong_text_fails_again(start_pool):
+    pool = start_pool(size=1)
+    for client in (pool.client(), pool.client()):
+        for name in ("s", "s", "other", ""):
+            client.send(pg.close_statement(name), pg.parse("select missing from numbers", name),
+                        pg.sync())
+            found = client.until_ready()
+            assert types(found) == "3EZ", found
+            assert_unknown(client, name)
+
+
+@behaviour(21)
+@pytest.mark.xfail(reason="a pooler answers before the server has read the text", strict=False)
+def test_wrong_text_is_told_before_the_name_in_use(start_pool):
+    client = start_pool(size=1).client()
+    prepare(client, "s", "select 1")
+    client.send(pg.parse("selct", "s"), pg.sync())
+    assert errors(client.until_ready()) == ["42601"]
+
+
+@behaviour(25)
 def test_parse_skipped_behind_an_error_is_forgotten(start_pool):
     client = start_pool(size=1).client()
     client.send(pg.parse("select 'kept'", "kept"), pg.batch(FAILS),

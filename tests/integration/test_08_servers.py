@@ -78,6 +78,7 @@ def test_real_server_that_was_terminated_while_idle(start_pool, postgres):
     client = pool.client()
     for n in range(20):
         postgres.terminate_backends()
+        eventually(lambda: postgres.backend_count() == 0)
         assert client.value(f"select {n}") == str(n)
 
 

@@ -117,8 +117,8 @@ class Generator:
     def named(self):
         name = self.random.choice(["s1", "s2", "s3", "a longer name"])
         way = self.random.randrange(6)
-        if way <= 1:
-            data = pg.parse(self.single(), name)
+        if way <= 1:  # of a right text: which error comes first for a wrong one is left open
+            data = pg.parse(f"select {self.number()}", name)
         elif way == 2:
             data = pg.close_statement(name) + pg.parse(self.single(), name)
         elif way == 3:
