@@ -156,6 +156,7 @@ enum class Next : uint8_t {
   Feed,        // call again when `want` bytes are there (at least one more than now)
   Flush,       // call again with the rest once the sink has been sent
   NeedServer,  // call again with the rest once a server is held
+  NeedLane,    // call again with the rest and a lane's state: it may be mixed with other clients' requests
   Reattach,    // run attach() on the held server, then call again with the rest
   Leave,       // the client said goodbye
   Fail,        // error says why: the pair is closed
@@ -171,13 +172,22 @@ struct Progress {
 struct Sink {
   base::Gather& to_client;
   base::Gather& to_server;
+  uint64_t owner = 0;         // on a lane: whom the answers are for
   Error error = {};
+  uint32_t turns = 0;         // on a lane: requests that went to the server
   uint32_t queries = 0;       // turns that ended
   uint32_t transactions = 0;  // ended
   uint32_t errors = 0;        // error answers that went to the client
   bool hold_may_end = false;  // the server owes nothing and is outside a transaction
   bool turn_began = false;    // bytes of a new request went to the server
   bool retire = false;        // close this server at the end of the hold
+};
+
+// A run of a lane's answers that goes to one client.
+struct Share {
+  uint64_t owner = 0;
+  Bytes bytes;
+  uint32_t turns = 0;  // that end with these bytes
 };
 
 // How a server stands when a hold ends without its client's consent, or is to be lent.
@@ -194,6 +204,9 @@ class Link {
 
   virtual Progress on_client(ClientState& client, ServerState* server, Bytes in, Sink& sink) const = 0;
   virtual Progress on_server(ClientState& client, ServerState& server, Bytes in, Sink& sink) const = 0;
+
+  // A lane's server sent bytes: says whose they are. `shares` is cleared by the caller. Next: Feed or Fail.
+  virtual Progress on_lane(ServerState&, Bytes, std::vector<Share>&) const { return {Next::Fail, 0, 0}; }
 
   // A server that nobody holds sent bytes. False: it must not be used again.
   virtual bool on_idle_server(ServerState& server, Bytes in) const = 0;
