@@ -214,7 +214,9 @@ void ServerSide::undo(Entry& entry) {
       client_.prepared->erase(found);
   } else if (entry.kind == Entry::Kind::Close && entry.statement) {
     if (entry.fate == Entry::Fate::Swallow) server_.prepared.add(entry.statement);
-    if (!entry.name.empty()) client_.prepared->emplace(entry.name, entry.statement);
+    if (entry.name.empty()) return;
+    if (!client_.prepared) client_.prepared = std::make_unique<StatementMap>();
+    client_.prepared->emplace(entry.name, entry.statement);
   }
 }
 
@@ -225,12 +227,13 @@ void ServerSide::on_copy_in() {
   if (server_.ledger.empty()) return;
   bool ended = server_.ledger.front().copy_ended;
   if (server_.ledger.front().kind == Entry::Kind::Execute) {
-    while (!ended && server_.ledger.size() > 1 && server_.ledger.at(1).kind == Entry::Kind::Sync) {
-      ended = server_.ledger.at(1).copy_ended;
-      server_.ledger.erase(1);
-      ++server_.syncs_ignored;
-      server_.unsynced = server_.ledger.size() == 1;
-    }
+    size_t count = 0;
+    while (!ended && count + 1 < server_.ledger.size() &&
+           server_.ledger.at(count + 1).kind == Entry::Kind::Sync)
+      ended = server_.ledger.at(++count).copy_ended;
+    server_.ledger.erase(1, count);
+    server_.syncs_ignored += static_cast<uint32_t>(count);
+    if (count > 0) server_.unsynced = server_.ledger.size() == 1;
   }
   if (ended) server_.copy = Copy::None;
 }

@@ -85,7 +85,10 @@ class Ledger {
       head_ = 0;
     }
   }
-  void erase(size_t i) { entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(head_ + i)); }
+  void erase(size_t i, size_t count) {
+    const auto first = entries_.begin() + static_cast<std::ptrdiff_t>(head_ + i);
+    entries_.erase(first, first + static_cast<std::ptrdiff_t>(count));
+  }
 
  private:
   std::vector<Entry> entries_;  // keeps its room: no allocation once it has grown

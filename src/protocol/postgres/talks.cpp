@@ -114,20 +114,7 @@ class RecoverTalk final : public Dialogue {
   RecoverTalk(InternTable& texts, ServerState& server) : texts_(texts), server_(server) {}
 
   Result start(std::string& send) override {
-    if (server_.copy == Copy::In) {
-      MessageBuilder(send, 'f').text("the client is gone");
-      server_.copy = Copy::None;
-    }
-    if (server_.unsynced) {
-      // A Sync alone would commit what the client never finished: let the server fail first.
-      if (!server_.skipping) {
-        send += poison_message();
-        server_.ledger.push({.kind = Entry::Kind::Bind, .fate = Entry::Fate::Poison});
-      }
-      append_sync(send);
-      server_.ledger.push({.kind = Entry::Kind::Sync});
-      server_.unsynced = server_.skipping = false;
-    }
+    close(send);
     return next(0, send);
   }
 
@@ -137,11 +124,30 @@ class RecoverTalk final : public Dialogue {
     to_client_.clear();
     to_server_.clear();
     if (progress.next == Next::Fail) return fail(sink.error, progress.consumed);
+    if (server_.copy == Copy::In) close(send);
     if (!server_.ledger.empty() || server_.body_left > 0) return {Step::Wait, progress.consumed};
     return next(progress.consumed, send);
   }
 
  private:
+  // Ends what waits for the client to go on.
+  void close(std::string& send) {
+    const bool copies = server_.copy == Copy::In;
+    if (copies) {
+      MessageBuilder(send, 'f').text("the client is gone");
+      server_.copy = Copy::None;
+    }
+    if (!server_.unsynced) return;
+    // A Sync alone would commit what the client never finished: let the server fail first.
+    if (!copies && !server_.skipping) {
+      send += poison_message();
+      server_.ledger.push({.kind = Entry::Kind::Bind, .fate = Entry::Fate::Poison});
+    }
+    append_sync(send);
+    server_.ledger.push({.kind = Entry::Kind::Sync});
+    server_.unsynced = server_.skipping = false;
+  }
+
   Result next(size_t used, std::string& send) {
     if (!server_.ledger.empty()) return {Step::Wait, used};
     if (server_.status == 'I') {
