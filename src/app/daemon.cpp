@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "notify.h"
 #include "protocols.h"
 
 namespace weir::app {
@@ -81,6 +82,7 @@ base::Status Daemon::start() {
   }
   seats_[0]->loop->timers().set(ticker_, seats_[0]->loop->now() + kTick);
   state_ = State::Running;
+  notify("READY=1\nSTATUS=running");
   return base::ok();
 }
 
@@ -186,7 +188,12 @@ void Daemon::watch_signals() {
   const auto on = [&](int number, std::function<void()> call) {
     signals_.push_back(net::watch_signal(loop, number, std::move(call)));
   };
-  on(SIGHUP, [this] { reload(); });
+  on(SIGHUP, [this] {
+    notify(reloading());
+    reload();
+    notify(reloads_.last_good ? "READY=1\nSTATUS=running"
+                              : "READY=1\nSTATUS=running; the last reload failed, see the log");
+  });
   on(SIGTERM, [this] { state_ == State::Draining ? stop() : drain(); });
   on(SIGINT, [this] { stop(); });
   on(SIGQUIT, [this] { stop(); });
@@ -230,6 +237,7 @@ void Daemon::drain() {
   const base::Duration timeout = house_->config()->shutdown_timeout;
   log(LogLevel::Info, "draining: {} s at most", timeout / base::kSecond);
   state_ = State::Draining;
+  notify("STOPPING=1\nSTATUS=draining");
   net::Loop& loop = *seats_[0]->loop;
   drain_ends_ = loop.now() + timeout;
   loop.timers().set(ticker_, loop.now() + kTick);
@@ -244,6 +252,7 @@ void Daemon::close_listeners() {
 void Daemon::stop() {
   if (state_ == State::Stopping) return;
   state_ = State::Stopping;
+  notify("STOPPING=1\nSTATUS=stopping");
   close_listeners();
   for (const auto& seat : seats_) {
     session::Worker& worker = *seat->worker;
