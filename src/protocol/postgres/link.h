@@ -23,6 +23,10 @@ bool read_head(Bytes in, Head& head);
 // A Bind that every server refuses, as weir names no statement like this.
 std::string poison_message();
 
+std::string error_message(std::string sqlstate, std::string text);
+std::string block_error();                // of statement mode
+std::string empty_message(char type);
+
 // Judges a client's bytes. One object per call.
 class ClientSide {
  public:

@@ -1,0 +1,233 @@
+// The client's half of prepared statements: its names, the servers' names, and what has to be prepared first.
+#include <algorithm>
+
+#include "link.h"
+#include "text.h"
+#include "wire.h"
+
+namespace weir::postgres {
+
+namespace {
+
+constexpr size_t kNameBytesMax = 64 * 1024;
+
+std::string no_statement_error(std::string_view name) {
+  if (name.empty()) return error_message("26000", "unnamed prepared statement does not exist");
+  return error_message("26000", "prepared statement \"" + std::string(name) + "\" does not exist");
+}
+
+// Describe or Close of a statement by its name on the server.
+std::string statement_message(char type, const std::string& name) {
+  std::string out;
+  MessageBuilder(out, type).int8('S').text(name);
+  return out;
+}
+
+}  // namespace
+
+Progress ClientSide::dispatch_extended(Bytes in, Head head) {
+  switch (head.type) {
+    case 'P': return on_parse(in, head);
+    case 'B': return on_bind(in, head);
+    case 'E': owe(Entry::Kind::Execute); return pass(in, head);
+    default: return on_describe_or_close(in, head);
+  }
+}
+
+Progress ClientSide::on_parse(Bytes in, Head head) {
+  if (in.size() < head.total) return need(in, head.total, client_.options.statement_bytes_max);
+  const Bytes body = in.substr(kHeadBytes, head.total - kHeadBytes);
+  const size_t name_end = body.find('\0');
+  if (name_end == Bytes::npos || body.find('\0', name_end + 1) == Bytes::npos)
+    return fail("Parse message is not well formed");
+  const Bytes rest = body.substr(name_end + 1);
+  if (client_.options.statement_mode && (traits_of(rest.substr(0, rest.find('\0'))) & kBeginsBlock))
+    return poison(in, head, Entry::Kind::Parse, block_error());
+  if (!carries_names()) {
+    server_->bound_traits |= traits_of(rest.substr(0, rest.find('\0')));
+    owe(Entry::Kind::Parse);
+    return pass(in, head);
+  }
+  if (name_end > 0) return on_parse_named(in, head, std::string(body.substr(0, name_end)), rest);
+  client_.unnamed = statement_key(client_.options.pool, rest);
+  if (client_.unnamed.capacity() > 64 * 1024) client_.unnamed.shrink_to_fit();
+  client_.unnamed_mark = client_.session_id << 32 | ++client_.unnamed_count;
+  server_->unnamed_mark = client_.unnamed_mark;
+  owe(Entry::Kind::Parse);
+  return pass(in, head);
+}
+
+Progress ClientSide::on_parse_named(Bytes in, Head head, std::string name, Bytes rest) {
+  if (find(name))
+    return poison(in, head, Entry::Kind::Parse,
+                  error_message("42P05", "prepared statement \"" + name + "\" already exists"));
+  const Interned statement = texts_.intern(statement_key(client_.options.pool, rest));
+  remember(name, statement);
+  Entry entry{.kind = Entry::Kind::Parse, .statement = statement, .name = std::move(name)};
+  if (server_->prepared.touch(statement.id())) {
+    entry.fate = Entry::Fate::Fake;
+    entry.fake = empty_message('1');
+    server_->ledger.push(std::move(entry));
+    emit_fakes(*server_, sink_);
+    return drop(in, head);
+  }
+  make_room(1);
+  server_->prepared.add(statement);
+  send_parse(server_name(statement.id()), rest);
+  server_->ledger.push(std::move(entry));
+  return done(head.total);
+}
+
+// Bind: only as much is looked at as the two names take; the parameters stream.
+Progress ClientSide::on_bind(Bytes in, Head head) {
+  const Bytes here = in.substr(0, std::min(in.size(), head.total));
+  const size_t portal_end = here.find('\0', kHeadBytes);
+  const size_t name_end = portal_end == Bytes::npos ? portal_end : here.find('\0', portal_end + 1);
+  if (name_end == Bytes::npos) {
+    if (here.size() == head.total) return fail("Bind message is not well formed");
+    return need(in, std::min(head.total, std::max<size_t>(here.size() * 2, 64)), kNameBytesMax);
+  }
+  const Bytes name = here.substr(portal_end + 1, name_end - portal_end - 1);
+  if (!carries_names()) {
+    owe(Entry::Kind::Bind);
+    return pass(in, head);
+  }
+  if (name.empty()) {
+    if (!ensure_unnamed())
+      return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
+    note_bound(client_.unnamed);
+    owe(Entry::Kind::Bind);
+    return pass(in, head);
+  }
+  const Interned* statement = find(name);
+  if (!statement) return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
+  ensure_prepared(*statement);
+  note_bound(statement->view());
+  owe(Entry::Kind::Bind);
+  const std::string known = server_name(statement->id());
+  std::string front("B");
+  base::append_be32(front, static_cast<uint32_t>(head.total - 1 - name.size() + known.size()));
+  sink_.to_server.add_copy(front);
+  sink_.to_server.add(here.substr(kHeadBytes, portal_end + 1 - kHeadBytes));
+  sink_.to_server.add_copy(known);
+  sink_.to_server.add(here.substr(name_end));
+  client_.body_left = head.total - here.size();
+  client_.body_dropped = false;
+  server_->client_body_open = client_.body_left > 0;
+  return done(here.size());
+}
+
+Progress ClientSide::on_describe_or_close(Bytes in, Head head) {
+  if (in.size() < head.total) return need(in, head.total, kNameBytesMax);
+  const Bytes body = in.substr(kHeadBytes, head.total - kHeadBytes);
+  if (body.size() < 2 || body.find('\0') != body.size() - 1)
+    return fail("Describe or Close message is not well formed");
+  const bool describes = head.type == 'D';
+  const std::string name(body.substr(1, body.size() - 2));
+  if (body[0] != 'S' || !carries_names()) {
+    owe(describes ? Entry::Kind::Describe : Entry::Kind::Close);
+    return pass(in, head);
+  }
+  if (!describes) return on_close(in, head, name);
+  if (name.empty()) {
+    if (!ensure_unnamed()) return poison(in, head, Entry::Kind::Describe, no_statement_error(name));
+    owe(Entry::Kind::Describe);
+    return pass(in, head);
+  }
+  const Interned* statement = find(name);
+  if (!statement) return poison(in, head, Entry::Kind::Describe, no_statement_error(name));
+  ensure_prepared(*statement);
+  owe(Entry::Kind::Describe);
+  sink_.to_server.add_copy(statement_message('D', server_name(statement->id())));
+  return done(head.total);
+}
+
+// A client's statement is only forgotten: the server keeps it for the next client with the same text.
+Progress ClientSide::on_close(Bytes in, Head head, std::string name) {
+  Entry entry{.kind = Entry::Kind::Close, .fate = Entry::Fate::Fake, .fake = empty_message('3')};
+  if (name.empty()) {
+    client_.unnamed.clear();
+    client_.unnamed_mark = 0;
+  } else if (const Interned* statement = find(name)) {
+    entry.statement = *statement;
+    client_.prepared->erase(name);
+    entry.name = std::move(name);
+  }
+  server_->ledger.push(std::move(entry));
+  emit_fakes(*server_, sink_);
+  return drop(in, head);
+}
+
+// Instead of the client's message one that the server refuses, so that the server goes into the same error
+// state as the client believes it in; the error that comes back is replaced by ours.
+Progress ClientSide::poison(Bytes in, Head head, Entry::Kind kind, std::string error) {
+  if (kind == Entry::Kind::Parse && server_->status == 'E')
+    error = error_message("25P02", "current transaction is aborted, commands ignored until end of "
+                                   "transaction block");
+  server_->ledger.push({.kind = kind, .fate = Entry::Fate::Poison, .fake = std::move(error)});
+  sink_.to_server.add_copy(poison_message());
+  return drop(in, head);
+}
+
+void ClientSide::note_bound(std::string_view key) {
+  const uint8_t traits = key_traits(key);
+  const Bytes body = key_body(key);
+  const std::string_view sql = body.substr(0, body.find('\0'));
+  server_->bound_traits |= traits_on(*server_, traits, sql);
+  if (traits & kResets)
+    server_->bound_reset = server_->bound_reset.empty() ? reset_name(sql) : "*";
+}
+
+void ClientSide::send_parse(Bytes name, Bytes body) {
+  std::string front("P");
+  base::append_be32(front, static_cast<uint32_t>(4 + name.size() + 1 + body.size()));
+  front.append(name).push_back('\0');
+  sink_.to_server.add_copy(front);
+  sink_.to_server.add(body);
+}
+
+// Closes the statements that were used longest ago, so that `count` more fit.
+void ClientSide::make_room(size_t count) {
+  const auto limit = static_cast<size_t>(std::max(client_.options.prepared_statements, 1));
+  while (server_->prepared.size() + count > limit && server_->prepared.size() > 0) {
+    const Interned oldest = server_->prepared.oldest();
+    sink_.to_server.add_copy(statement_message('C', server_name(oldest.id())));
+    server_->ledger.push(
+        {.kind = Entry::Kind::Close, .fate = Entry::Fate::Swallow, .statement = oldest});
+    server_->prepared.remove(oldest.id());
+  }
+}
+
+void ClientSide::ensure_prepared(const Interned& statement) {
+  if (server_->prepared.touch(statement.id())) return;
+  make_room(1);
+  server_->prepared.add(statement);
+  send_parse(server_name(statement.id()), key_body(statement.view()));
+  server_->ledger.push(
+      {.kind = Entry::Kind::Parse, .fate = Entry::Fate::Swallow, .statement = statement});
+  flush_ = true;
+}
+
+// False: the client has no unnamed statement.
+bool ClientSide::ensure_unnamed() {
+  if (client_.unnamed_mark == 0) return false;
+  if (server_->unnamed_mark == client_.unnamed_mark) return true;
+  server_->unnamed_mark = client_.unnamed_mark;
+  send_parse("", key_body(client_.unnamed));
+  server_->ledger.push({.kind = Entry::Kind::Parse, .fate = Entry::Fate::Swallow});
+  flush_ = true;
+  return true;
+}
+
+const Interned* ClientSide::find(std::string_view name) const {
+  if (!client_.prepared) return nullptr;
+  const auto found = client_.prepared->find(std::string(name));
+  return found == client_.prepared->end() ? nullptr : &found->second;
+}
+
+void ClientSide::remember(const std::string& name, const Interned& statement) {
+  if (!client_.prepared) client_.prepared = std::make_unique<StatementMap>();
+  client_.prepared->emplace(name, statement);
+}
+
+}  // namespace weir::postgres
