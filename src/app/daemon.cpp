@@ -46,10 +46,7 @@ Daemon::Daemon(config::Config config, Source source)
   const uint32_t workers = worker_count(config);
   house_ = std::make_unique<House>(
       std::make_shared<const config::Config>(std::move(config)), protocols_,
-      [](const config::Database&) -> base::Result<std::shared_ptr<session::Dialler>> {
-        return std::shared_ptr<session::Dialler>();
-      },
-      workers);
+      [this](const config::Database& database) { return engines_.dialler_for(database); }, workers);
   for (uint32_t id = 0; id < workers; ++id) {
     auto seat = std::make_unique<Seat>();
     seat->loop = net::make_loop();
@@ -122,6 +119,7 @@ base::Status Daemon::open_listener(const config::Listener& listener) {
                     .login_timeout = config->defaults.timeouts.client_login,
                     .login_bytes_max = config->limits.login_bytes,
                     .socket = socket_options(config->tcp)};
+  if (listener.auth.method) entrance->door.method = method_of(*listener.auth.method);
   const session::Door& door = entrance->door;
   char mode[8];
   std::snprintf(mode, sizeof mode, "%04o", listener.mode);

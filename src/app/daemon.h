@@ -14,6 +14,7 @@
 #include <weir/config/config.h>
 #include <weir/session/worker.h>
 
+#include "engines.h"
 #include "house.h"
 #include "metrics.h"
 #include "page.h"
@@ -56,8 +57,9 @@ class Daemon {
   Source source_;
   base::InternTable texts_;
   std::vector<std::unique_ptr<protocol::Protocol>> protocols_;
-  std::unique_ptr<House> house_;
   std::vector<std::unique_ptr<Seat>> seats_;
+  Engines engines_;
+  std::unique_ptr<House> house_;
   std::vector<std::unique_ptr<Entrance>> entrances_;
   std::vector<std::unique_ptr<net::SignalWatch>> signals_;
   base::Timer ticker_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <weir/config/config.h>
+#include <weir/pgserver/engine.h>
 #include <weir/session/backend.h>
 
 namespace weir::app {
@@ -21,6 +22,18 @@ class NetworkDialler final : public session::Dialler {
   std::vector<net::Endpoint> endpoints_;
   net::SocketOptions options_;
   std::atomic<unsigned> next_{0};
+};
+
+// A pipe to an engine, on the loop of whoever dials.
+class EngineDialler final : public session::Dialler {
+ public:
+  EngineDialler(engine::Engine& engine, std::string name) : engine_(engine), name_(std::move(name)) {}
+  std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place, net::ConnectCallback done) override;
+  std::string text(int) const override { return name_; }
+
+ private:
+  engine::Engine& engine_;
+  std::string name_;
 };
 
 net::SocketOptions socket_options(const config::Tcp& tcp);

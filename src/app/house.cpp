@@ -21,15 +21,6 @@ struct House::Entry {
 
 namespace {
 
-protocol::AuthMethod method_of(config::AuthMethod method) {
-  switch (method) {
-    case config::AuthMethod::Trust: return protocol::AuthMethod::Trust;
-    case config::AuthMethod::Plain: return protocol::AuthMethod::Plain;
-    case config::AuthMethod::Md5: return protocol::AuthMethod::Md5;
-    default: return protocol::AuthMethod::ScramSha256;
-  }
-}
-
 pool::Options pool_options(const config::PoolOptions& from, bool movable) {
   return {.size = from.size,
           .min = from.min,
@@ -50,6 +41,15 @@ bool same_target(const protocol::LoginTarget& a, const protocol::LoginTarget& b)
 }
 
 }  // namespace
+
+protocol::AuthMethod method_of(config::AuthMethod method) {
+  switch (method) {
+    case config::AuthMethod::Trust: return protocol::AuthMethod::Trust;
+    case config::AuthMethod::Plain: return protocol::AuthMethod::Plain;
+    case config::AuthMethod::Md5: return protocol::AuthMethod::Md5;
+    default: return protocol::AuthMethod::ScramSha256;
+  }
+}
 
 House::House(std::shared_ptr<const config::Config> config,
              const std::vector<std::unique_ptr<protocol::Protocol>>& protocols, EngineDiallers engines,
@@ -88,9 +88,9 @@ session::Admitted House::admit(const session::Door& door, const protocol::LoginR
   const std::string& name = door.database.empty() ? request.database : door.database;
   const config::Database* database = config_->database(name);
   const config::User* user = config_->user(request.user);
-  out.admission.method = method_of(config_->auth.method);
+  out.admission.method = door.method.value_or(method_of(config_->auth.method));
   out.admission.scram_iterations = config_->auth.scram_iterations;
-  const bool trusts = config_->auth.method == config::AuthMethod::Trust;
+  const bool trusts = out.admission.method == protocol::AuthMethod::Trust;
   out.admission.mock = !trusts && (!user || user->password.empty());
   if (user) out.admission.secret = user->password.reveal();
   std::vector<pool::Budget*> taken;
@@ -207,6 +207,7 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
                   .statement_bytes_max = config_->limits.statement_bytes,
                   .pool = entry.number};
   plan->dialler = entry.dialler;
+  plan->lanes = static_cast<uint32_t>(database.lanes);
   return plan;
 }
 

@@ -18,6 +18,8 @@
 
 namespace weir::app {
 
+protocol::AuthMethod method_of(config::AuthMethod method);
+
 // Makes diallers for databases whose servers live inside weir; null for others. Kept by name over reloads.
 using EngineDiallers =
     std::function<base::Result<std::shared_ptr<session::Dialler>>(const config::Database& database)>;

@@ -108,6 +108,8 @@ constexpr Option<Listener> kListener[] = {
     {"group", field<Text, &Listener::group>, "", "group of a unix socket; absent = weir's"},
     {"database", field<SomeText, &Listener::database>, "",
      "the database of all its clients; absent = the client names one"},
+    {"auth.method", field<OneOf<kMethods>, &Listener::auth, &Listener::Auth::method>, "",
+     "how its clients log in; absent = auth.method of all"},
 };
 
 constexpr Option<User> kUser[] = {

@@ -477,6 +477,11 @@ Snapshot Pool::snapshot() const {
   return out;
 }
 
+bool Pool::has_waiters() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_ > 0;
+}
+
 uint32_t Pool::generation() const {
   const std::lock_guard lock(mutex_);
   return generation_;

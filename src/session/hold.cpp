@@ -10,13 +10,6 @@ namespace weir::session {
 
 using base::ErrorKind;
 
-namespace {
-
-// A server that has rested for so long is looked at before it is used: its end may not have been noticed yet.
-constexpr Duration kPeekAfter = 100 * base::kMillisecond;
-
-}  // namespace
-
 // From Idle (a request is parked) or Settling.
 void Session::acquire() {
   const protocol::ClientState& state = client_ ? *client_ : greeting_->client();
@@ -47,8 +40,7 @@ void Session::served(std::unique_ptr<PooledServer> server) {
   lease_->client_id = id_;
   lease_->activity = "active";
   const Duration rested = worker_.now() - lease_->idle_since;
-  if (lease_->ended || (rested > kPeekAfter && !lease_->stream().is_alive()))
-    return drop_server(CloseReason::Lost);
+  if (lease_->ended || !lease_->is_alive(worker_.now())) return drop_server(CloseReason::Lost);
   stats().acquire.observe(worker_.now() - wait_since_);
   hold_began_ = turn_began_ = turn_ended_ = worker_.now();
   if (plan_->check_after > 0 && rested >= plan_->check_after && lease_->served)

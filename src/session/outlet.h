@@ -17,6 +17,7 @@ class Outlet {
   Sent send(net::Stream& stream, base::Bytes bytes);
   Sent flush(net::Stream& stream);  // on_writable
   bool empty() const { return rest_.empty(); }
+  size_t size() const { return rest_.size(); }
 
  private:
   Sent keep(net::Stream& stream, std::span<const iovec> pieces, size_t taken);

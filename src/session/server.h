@@ -35,6 +35,8 @@ class PooledServer final : public pool::Server, public net::Deferred, private ne
   protocol::ServerState& state() { return *state_; }
 
   void use(ServerUser* user);  // null: nobody
+  // After some rest it is looked at before it is used: its end may not have been noticed yet.
+  bool is_alive(Time now) { return now - idle_since <= kPeekAfter || stream_->is_alive(); }
   // Leaves its worker's loop, and joins another's, on the respective threads.
   void leave();
   void join(Worker& worker);
@@ -51,6 +53,7 @@ class PooledServer final : public pool::Server, public net::Deferred, private ne
   std::string_view activity = "idle";  // for people
 
  private:
+  static constexpr Duration kPeekAfter = 100 * base::kMillisecond;
   void on_bytes(base::Bytes bytes) override;
   void on_end(const base::Error& why) override;
   void on_writable() override;

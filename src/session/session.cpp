@@ -23,8 +23,10 @@ ClientCount counted_as(Session::State state) {
   switch (state) {
     case Session::State::Greeting:
     case Session::State::Settling: return ClientCount::Login;
+    case Session::State::Queued:
     case Session::State::Waiting: return ClientCount::Waiting;
     case Session::State::Attaching:
+    case Session::State::Sharing:
     case Session::State::Linked: return ClientCount::Active;
     default: return ClientCount::Idle;
   }
@@ -66,8 +68,10 @@ void Session::on_bytes(Bytes bytes) {
     case State::Greeting: in_.append(bytes); return greet();
     case State::Settling:
     case State::Waiting:
+    case State::Queued:
     case State::Attaching: return park(bytes);
     case State::Idle:
+    case State::Sharing:
     case State::Linked: return relay_client(bytes);
     case State::Ended: return;
   }
@@ -89,13 +93,14 @@ void Session::relay_client(Bytes bytes) {
 }
 
 bool Session::judge_client(Bytes& bytes) {
-  PooledServer* server = lease_ ? &*lease_ : nullptr;
-  const bool owed = server && link().owes(server->state());
-  const bool in_block = server && link().condition(server->state()) == Condition::Open;
+  protocol::ServerState* server = server_state();
+  const bool owed = server && link().owes(*server);
+  const bool in_block = server && link().condition(*server) == Condition::Open;
   Sink sink{worker_.to_client(), worker_.to_server()};
-  const Progress progress =
-      link().on_client(*client_, server ? &server->state() : nullptr, bytes, sink);
+  if (server && !lease_) sink.owner = id_;
+  const Progress progress = link().on_client(*client_, server, bytes, sink);
   if (sink.turn_began && !owed) begin_turn(in_block);
+  if (sink.turns > 0) note_lane_turns(sink.turns);
   if (!send_both()) return false;
   bytes.remove_prefix(progress.consumed);
   switch (progress.next) {
@@ -105,7 +110,11 @@ bool Session::judge_client(Bytes& bytes) {
       want_ = progress.want;
       if (sink.hold_may_end && hold_is_over()) end_hold();
       return false;
-    case Next::NeedServer: park(bytes); acquire(); return false;
+    case Next::NeedServer:
+      park(bytes);
+      if (lane_turns_ == 0) acquire();  // else when the last answer from the lane is there
+      return false;
+    case Next::NeedLane: park(bytes); want_lane(); return false;
     case Next::Reattach: park(bytes); attach(); return false;
     case Next::Leave: end(EndReason::ClientLeft); return false;
     case Next::Fail: end(EndReason::ProtocolError, sink.error); return false;
@@ -217,7 +226,9 @@ bool Session::send_both() {
   base::Gather& for_client = worker_.to_client();
   if (!for_server.empty()) {
     stats().server_out.add(static_cast<int64_t>(for_server.size()));
-    const Sent sent = lease_->outlet.send(lease_->stream(), for_server);
+    const Sent sent = lease_                            ? lease_->outlet.send(lease_->stream(), for_server)
+                      : lane_->send(for_server, id_) ? Sent::All
+                                                     : Sent::Some;
     for_server.clear();
     if (sent == Sent::Some) stream_->pause(net::kPausePeerFull);
     if (sent == Sent::Broken) {
@@ -256,6 +267,7 @@ Time Session::deadline() const {
   if (stalled_at_ != 0) at(stalled_at_, timeouts.client_stall);
   switch (state_) {
     case State::Settling: at(wait_since_, plan_->acquire_timeout); break;
+    case State::Queued:
     case State::Waiting:
       at(wait_since_, plan_->acquire_timeout);
       if (!noticed_) at(wait_since_, plan_->queue_notice);
@@ -295,6 +307,7 @@ void Session::on_time(Time now) {
   if (stalled_at_ != 0 && stall > 0 && stalled_at_ + stall <= now) return end(EndReason::ClientStall);
   switch (state_) {
     case State::Settling:
+    case State::Queued:
     case State::Waiting: return on_wait_time(now);
     case State::Linked: return on_linked_time(now);
     case State::Idle: return end_idle();
@@ -316,7 +329,10 @@ void Session::on_wait_time(Time now) {
     return arm();
   }
   const base::Error error = backend_->pool().wait_error(now - wait_since_);
-  backend_->pool().withdraw(waiter_);
+  if (state_ == State::Queued)
+    lane_->forget(id_);
+  else
+    backend_->pool().withdraw(waiter_);
   waiter_.ticket.wait++;
   stats().acquire_timeouts.add();
   if (state_ == State::Settling) return refuse(EndReason::AcquireTimeout, error);
@@ -350,6 +366,7 @@ bool Session::can_leave() const {
 void Session::end(EndReason reason, const base::Error& why) {
   if (state_ == State::Ended) return;
   if (state_ == State::Waiting || state_ == State::Settling) backend_->pool().withdraw(waiter_);
+  if (lane_) lane_->forget(id_);
   const bool was_greeting = state_ == State::Greeting;
   base::Error last_words = why;
   if (last_words.text.empty() && reason == EndReason::Shutdown)
@@ -398,7 +415,8 @@ void Session::refresh_plan() {
 }
 
 ClientView Session::view() const {
-  static constexpr const char* kNames[] = {"login", "login", "idle", "waiting", "active", "active", "ended"};
+  static constexpr const char* kNames[] = {"login",  "login",   "idle",   "waiting", "active",
+                                           "active", "waiting", "active", "ended"};
   ClientView view;
   view.id = id_;
   view.user = user_;
@@ -410,7 +428,8 @@ ClientView Session::view() const {
     view.database = backend_->database();
     view.server_user = backend_->user();
   }
-  if (state_ == State::Waiting || state_ == State::Settling) view.waiting_since = wait_since_;
+  if (state_ == State::Waiting || state_ == State::Queued || state_ == State::Settling)
+    view.waiting_since = wait_since_;
   if (lease_) view.server_id = lease_->id;
   return view;
 }

@@ -9,6 +9,8 @@
 //   Waiting    stands in the pool's queue; its request is parked
 //   Attaching  a talk of weir's own with the server it has got: check, settings
 //   Linked     the relay runs
+//   Queued     waits for a lane to open; its request is parked       (Idle -> Queued -> Idle)
+//   Sharing    answers are due on a lane                             (Idle -> Sharing -> Idle)
 //   Ended      being deleted
 #pragma once
 
@@ -16,13 +18,19 @@
 #include <string>
 
 #include "conversation.h"
+#include "lane.h"
 #include "server.h"
 
 namespace weir::session {
 
-class Session final : public net::Deferred, private net::StreamReader, private ServerUser {
+class Session final : public net::Deferred,
+                      public Holder,
+                      private net::StreamReader,
+                      private ServerUser {
  public:
-  enum class State : uint8_t { Greeting, Settling, Idle, Waiting, Attaching, Linked, Ended };
+  enum class State : uint8_t {
+    Greeting, Settling, Idle, Waiting, Attaching, Linked, Queued, Sharing, Ended,
+  };
 
   Session(Worker& worker, uint64_t id, const Door& door, std::unique_ptr<net::Stream> stream);
   ~Session() override;
@@ -30,13 +38,20 @@ class Session final : public net::Deferred, private net::StreamReader, private S
   uint64_t id() const { return id_; }
 
   // From the worker.
-  bool waits_for(const pool::Ticket& ticket) const;
-  void served(std::unique_ptr<PooledServer> server);  // null: ask again
-  void wait_failed(const base::Error& why);
+  bool waits_for(const pool::Ticket& ticket) const override;
+  void served(std::unique_ptr<PooledServer> server) override;
+  void wait_failed(const base::Error& why) override;
   void cancel(const protocol::CancelRequest& request, std::function<void()> done);
   bool can_leave() const;
   void refresh_plan();
   ClientView view() const;
+
+  // From its lane (sharing.cpp).
+  void lane_opened();
+  void lane_drained();
+  void lane_lost(const base::Error& why);
+  void on_lane_bytes(base::Bytes bytes, uint32_t turns);
+  bool is_owed_by(const Lane& lane) const { return lane_ == &lane && lane_turns_ > 0; }
 
   // The only end. May be called twice; `why` is told to the client when its text is set.
   void end(EndReason reason, const base::Error& why = {});
@@ -72,6 +87,10 @@ class Session final : public net::Deferred, private net::StreamReader, private S
   void end_hold();
   void lost_server(const base::Error& why);
   void answer_error(const base::Error& error);
+
+  void want_lane();
+  void note_lane_turns(uint32_t turns);
+  protocol::ServerState* server_state();
 
   // The relay (session.cpp).
   void relay_client(base::Bytes bytes);
@@ -109,6 +128,8 @@ class Session final : public net::Deferred, private net::StreamReader, private S
   std::shared_ptr<const Plan> plan_;
   std::function<void()> on_leave_;
   Lease lease_;
+  Lane* lane_ = nullptr;     // the worker's; chosen when it is first needed
+  uint32_t lane_turns_ = 0;  // whose answers are due on it
   std::unique_ptr<Conversation> conversation_;
   std::string in_;      // a piece that is not whole yet, or a request that waits
   size_t want_ = 0;

@@ -34,7 +34,7 @@ uint64_t Worker::next_session_id() {
   do {
     session_count_ = session_count_ % (0x7fffffff / house_.workers() - 1) + 1;
     id = session_count_ * house_.workers() + id_;
-  } while (sessions_.contains(id));
+  } while (holder(id));
   return id;
 }
 
@@ -64,6 +64,7 @@ void Worker::end_session(uint64_t id, EndReason why) {
 
 void Worker::clear() {
   sessions_.clear();
+  lanes_.clear();
   errands_.clear();
   being_cancelled_.clear();
   agenda_.clear();
@@ -139,12 +140,34 @@ void Worker::carry_out_here(Backend& backend, Order order) {
 void Worker::serve(Backend&, Order order) {
   std::unique_ptr<PooledServer> server(static_cast<PooledServer*>(order.server.release()));
   if (server && server->worker != id_) server->join(*this);
-  const auto found = sessions_.find(order.ticket.session);
-  if (found == sessions_.end() || !found->second->waits_for(order.ticket)) {
-    if (server) release(std::move(server));
-    return;
-  }
-  found->second->served(std::move(server));
+  Holder* waiting = holder(order.ticket.session);
+  if (waiting && waiting->waits_for(order.ticket)) return waiting->served(std::move(server));
+  if (server) release(std::move(server));
+}
+
+Holder* Worker::holder(uint64_t id) const {
+  if (Session* found = session(id)) return found;
+  for (const auto& [key, lane] : lanes_)
+    if (lane->id() == id) return lane.get();
+  return nullptr;
+}
+
+Session* Worker::session(uint64_t id) const {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+Lane& Worker::lane(Backend& backend, uint64_t number) {
+  auto& lane = lanes_[{&backend, number}];
+  if (!lane) lane = std::make_unique<Lane>(*this, backend, next_session_id());
+  return *lane;
+}
+
+std::vector<Session*> Worker::sessions_owed_by(const Lane& lane) const {
+  std::vector<Session*> out;
+  for (const auto& [id, session] : sessions_)
+    if (session->is_owed_by(lane)) out.push_back(session.get());
+  return out;
 }
 
 // The server leaves this loop; without it (it broke meanwhile) the other one is told to ask again.
@@ -162,9 +185,8 @@ void Worker::move(Backend& backend, Order order) {
 }
 
 void Worker::fail(Order order) {
-  const auto found = sessions_.find(order.ticket.session);
-  if (found != sessions_.end() && found->second->waits_for(order.ticket))
-    found->second->wait_failed(order.error);
+  Holder* waiting = holder(order.ticket.session);
+  if (waiting && waiting->waits_for(order.ticket)) waiting->wait_failed(order.error);
 }
 
 void Worker::check(Backend&, Order order) {

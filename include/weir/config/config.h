@@ -139,6 +139,10 @@ struct Listener {
   unsigned mode = 0777;  // of a unix socket
   std::string group;     // of a unix socket; "" = weir's own
   std::string database;  // "" = the client says; filled in when it cannot and there is only one
+  struct Auth {
+    std::optional<AuthMethod> method;  // absent: that of Config::auth
+    friend bool operator==(const Auth&, const Auth&) = default;
+  } auth;
   friend bool operator==(const Listener&, const Listener&) = default;
 };
 

@@ -154,6 +154,7 @@ class Pool {
   // What a client is told that has waited in vain: what is missing, and why.
   Error wait_error(Duration waited) const;
   Snapshot snapshot() const;
+  bool has_waiters() const;
   uint32_t generation() const;
   bool movable() const { return options_.movable; }  // never changes
 

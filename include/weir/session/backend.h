@@ -46,6 +46,7 @@ struct Plan {
   Duration queue_notice = 5 * base::kSecond;
   Duration slow_query = 0;
   Timeouts timeouts;
+  uint32_t lanes = 1;  // on each worker, for protocols that have them
   Duration talk_timeout() const { return timeouts.cancel > 0 ? timeouts.cancel : 10 * base::kSecond; }
   protocol::LoginTarget target;
   protocol::Admission::ClientOptions client;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -15,12 +16,15 @@ namespace weir::session {
 class Session;
 class PooledServer;
 class Errand;
+class Holder;
+class Lane;
 class Worker;
 
 // A client of this listener; what app decides about it by name.
 struct Door {
   const protocol::Protocol* protocol = nullptr;
   std::string database;        // of the listener; empty: the client says
+  std::optional<protocol::AuthMethod> method;  // of the listener; else what is configured for all
   Duration login_timeout = 60 * base::kSecond;
   size_t login_bytes_max = 64 * 1024;
   net::SocketOptions socket;
@@ -81,6 +85,9 @@ class Worker {
   void route_cancel(const protocol::CancelRequest& request, std::function<void()> done);
   void broken(PooledServer& server, CloseReason why);      // nobody used it
   void remove(Session& session);
+  Session* session(uint64_t id) const;
+  Lane& lane(Backend& backend, uint64_t number);
+  std::vector<Session*> sessions_owed_by(const Lane& lane) const;
   void end_session(uint64_t id, EndReason why);
   void start(std::unique_ptr<Errand> errand);
   void finished(Errand& errand);
@@ -105,6 +112,7 @@ class Worker {
   friend class PooledServer;
   void carry_out_here(Backend& backend, pool::Order order);
   void forward(Backend& backend, pool::Order order);
+  Holder* holder(uint64_t id) const;
   void serve(Backend& backend, pool::Order order);
   void move(Backend& backend, pool::Order order);
   void open(Backend& backend);
@@ -122,6 +130,7 @@ class Worker {
   Stats strangers_;
   uint64_t server_count_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
+  std::map<std::pair<Backend*, uint64_t>, std::unique_ptr<Lane>> lanes_;
   std::unordered_map<uint64_t, PooledServer*> servers_;  // all that are on this loop
   std::unordered_map<Errand*, std::unique_ptr<Errand>> errands_;
   std::unordered_map<uint64_t, std::unique_ptr<PooledServer>> being_cancelled_;  // given back, but not yet safe

@@ -1,0 +1,168 @@
+#include "lane.h"
+
+#include <weir/base/log.h>
+
+#include <algorithm>
+
+#include "session.h"
+
+namespace weir::session {
+
+using base::Bytes;
+using protocol::Next;
+using protocol::Progress;
+
+namespace {
+
+// How long a lane may keep a server while others wait for one.
+constexpr Duration kHoldWhenWanted = base::kMillisecond;
+
+}  // namespace
+
+Lane::Lane(Worker& worker, Backend& backend, uint64_t id)
+    : worker_(worker), backend_(backend), id_(id) {}
+
+Lane::~Lane() = default;
+
+// ---------------------------------------------------------------- for the sessions
+
+bool Lane::send(const base::Gather& gather, uint64_t session) {
+  const Sent sent = lease_->outlet.send(lease_->stream(), gather);
+  if (sent != Sent::Some) return true;  // a broken server says so itself
+  blocked_.push_back(session);
+  return false;
+}
+
+void Lane::want(uint64_t session) {
+  wanting_.push_back(session);
+  if (state_ == State::Resting) acquire();
+}
+
+void Lane::forget(uint64_t session) {
+  std::erase(wanting_, session);
+  std::erase(blocked_, session);
+  if (state_ == State::Waiting && wanting_.empty() && backend_.pool().withdraw(waiter_)) {
+    ++waiter_.ticket.wait;
+    state_ = State::Resting;
+  }
+}
+
+// ---------------------------------------------------------------- a server, and back
+
+void Lane::acquire() {
+  state_ = State::Waiting;
+  waiter_.ticket = {worker_.id(), id_, waiter_.ticket.wait + 1};
+  auto server = backend_.pool().acquire(waiter_, worker_.now(), worker_.orders());
+  if (server) return served(std::unique_ptr<PooledServer>(static_cast<PooledServer*>(server.release())));
+  worker_.carry_out(backend_);
+}
+
+bool Lane::waits_for(const pool::Ticket& ticket) const {
+  return state_ == State::Waiting && ticket.wait == waiter_.ticket.wait;
+}
+
+void Lane::served(std::unique_ptr<PooledServer> server) {
+  if (!server) return acquire();
+  if (server->ended || !server->is_alive(worker_.now())) {
+    worker_.close(std::move(server), CloseReason::Lost);
+    return acquire();
+  }
+  lease_ = Lease(std::move(server));
+  lease_->use(this);
+  lease_->activity = "active";
+  lease_->client_id = id_;
+  opened_at_ = worker_.now();
+  state_ = State::Open;
+  open_up();
+}
+
+void Lane::open_up() {
+  std::vector<uint64_t> ready;
+  ready.swap(wanting_);
+  for (const uint64_t id : ready)
+    if (Session* session = worker_.session(id)) session->lane_opened();
+  after_answers();
+}
+
+void Lane::wait_failed(const base::Error& why) {
+  state_ = State::Resting;
+  std::vector<uint64_t> failed;
+  failed.swap(wanting_);
+  for (const uint64_t id : failed)
+    if (Session* session = worker_.session(id)) session->wait_failed(why);
+}
+
+// With the last answer the server goes back; the next request gets it again, as nobody else wants it.
+void Lane::after_answers() {
+  if (state_ != State::Open && state_ != State::Draining) return;
+  if (!backend_.link().owes(lease_->state())) return give_back();
+  if (state_ == State::Open && worker_.now() - opened_at_ >= kHoldWhenWanted &&
+      backend_.pool().has_waiters())
+    state_ = State::Draining;
+}
+
+void Lane::give_back() {
+  state_ = State::Resting;
+  worker_.release(lease_.take());
+  if (!wanting_.empty()) acquire();
+}
+
+void Lane::die(const base::Error& why) {
+  auto server = lease_.take();
+  state_ = State::Resting;
+  blocked_.clear();
+  worker_.close(std::move(server), CloseReason::Broken);
+  for (Session* session : worker_.sessions_owed_by(*this)) session->lane_lost(why);
+  if (state_ == State::Resting && !wanting_.empty()) acquire();
+}
+
+// ---------------------------------------------------------------- from the server
+
+void Lane::on_server_bytes(Bytes bytes) {
+  if (lease_->in.empty()) {
+    while (share(bytes)) {
+    }
+  } else {
+    lease_->in.append(bytes);
+    if (lease_->in.size() < lease_->want) return;
+    const std::string whole = std::move(lease_->in);
+    lease_->in = {};
+    Bytes rest = whole;
+    while (share(rest)) {
+    }
+  }
+  after_answers();
+}
+
+// True: call again with the rest.
+bool Lane::share(Bytes& bytes) {
+  shares_.clear();
+  const Progress progress = backend_.link().on_lane(lease_->state(), bytes, shares_);
+  for (const protocol::Share& each : shares_)
+    if (Session* session = worker_.session(each.owner)) session->on_lane_bytes(each.bytes, each.turns);
+  if (progress.next == Next::Fail) {
+    die({base::ErrorKind::Protocol, "the server's answer does not fit what it was asked", "08P01"});
+    return false;
+  }
+  bytes.remove_prefix(progress.consumed);
+  if (progress.next == Next::Flush) return !bytes.empty();
+  lease_->in.assign(bytes);
+  lease_->want = progress.want;
+  return false;
+}
+
+void Lane::on_server_end(const base::Error& why) {
+  lease_->ended = true;
+  die({base::ErrorKind::Unreachable,
+       "server connection lost" + (why.text.empty() ? std::string() : ": " + why.text), "08006"});
+}
+
+void Lane::on_server_writable() {
+  if (lease_->outlet.flush(lease_->stream()) != Sent::All) return;
+  std::vector<uint64_t> free;
+  free.swap(blocked_);
+  for (const uint64_t id : free)
+    if (Session* session = worker_.session(id)) session->lane_drained();
+}
+
+}  // namespace weir::session

@@ -1,0 +1,72 @@
+// A server that the sessions of one worker share: their requests go down it one behind the other, and the link says
+// whose each answer is. Owned by its worker, one or more for each backend that has them; that worker's thread only.
+//
+//   Resting -> Waiting -> Open -> Draining -> Resting
+//   Resting    holds no server: nothing is asked
+//   Waiting    stands in the pool's queue; sessions wait for it
+//   Open       requests go out, answers come in; with the last answer the server goes back
+//   Draining   others wait for a server: no more requests, the answers that are due, then the server goes back
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "server.h"
+
+namespace weir::session {
+
+// Whoever can wait in a pool's queue.
+class Holder {
+ public:
+  virtual bool waits_for(const pool::Ticket& ticket) const = 0;
+  virtual void served(std::unique_ptr<PooledServer> server) = 0;  // null: ask again
+  virtual void wait_failed(const base::Error& why) = 0;
+
+ protected:
+  ~Holder() = default;
+};
+
+class Lane final : public net::Deferred, public Holder, private ServerUser {
+ public:
+  enum class State : uint8_t { Resting, Waiting, Open, Draining };
+
+  Lane(Worker& worker, Backend& backend, uint64_t id);
+  ~Lane() override;
+  uint64_t id() const { return id_; }
+
+  bool is_open() const { return state_ == State::Open; }
+  protocol::ServerState& state() { return lease_->state(); }
+  // What the link has put together for the server. False: not all of it went out, this session should pause.
+  bool send(const base::Gather& gather, uint64_t session);
+  // Calls Session::lane_opened() when requests may go out.
+  void want(uint64_t session);
+  void forget(uint64_t session);  // it does not wait any more; answers that it is owed are dropped
+
+  bool waits_for(const pool::Ticket& ticket) const override;
+  void served(std::unique_ptr<PooledServer> server) override;
+  void wait_failed(const base::Error& why) override;
+
+ private:
+  void on_server_bytes(base::Bytes bytes) override;
+  void on_server_end(const base::Error& why) override;
+  void on_server_writable() override;
+  bool share(base::Bytes& bytes);
+  void acquire();
+  void open_up();
+  void after_answers();
+  void give_back();
+  void die(const base::Error& why);
+
+  Worker& worker_;
+  Backend& backend_;
+  const uint64_t id_;
+  State state_ = State::Resting;
+  Lease lease_;
+  pool::Waiter waiter_;
+  Time opened_at_ = 0;
+  std::vector<uint64_t> wanting_;  // sessions that wait for it to open
+  std::vector<uint64_t> blocked_;  // sessions that wait for it to take more
+  std::vector<protocol::Share> shares_;
+};
+
+}  // namespace weir::session
