@@ -219,7 +219,7 @@ run_tier() {
   { read -r passed failed skipped; names=$(cat); } < <("$PYTHON" tests/tally "$OUT")
   if [ "$status" != 0 ] && [ "$failed" = 0 ]; then
     failed=1
-    names="the tier itself ended with $status"
+    names="the tier itself ended with $status:"$'\n'$(tail -n 30 "$RESULTS/$tier.log")
   fi
   PASSED=$((PASSED + passed))
   FAILED=$((FAILED + failed))
@@ -228,8 +228,7 @@ run_tier() {
   TABLE+="$line"$'\n'
   echo "$line"
   [ "$failed" = 0 ] && return
-  sed 's/^/    /' <<<"$names" | head -n 80
-  [ "$status" = 0 ] || tail -n 30 "$RESULTS/$tier.log" | sed 's/^/    | /'
+  sed 's/^/    /' <<<"$names" | head -n 100
   echo "    all of it: $RESULTS/$tier.log"
 }
 
