@@ -8,6 +8,12 @@
 
 namespace weir::postgres {
 
+namespace {
+
+constexpr size_t kTextBytesMax = 16 * 1024;  // of a Query whose text is looked at
+
+}  // namespace
+
 std::string error_message(std::string sqlstate, std::string text) {
   std::string out;
   append_error(out, {.sqlstate = std::move(sqlstate), .message = std::move(text)});
@@ -87,6 +93,7 @@ Progress ClientSide::message(Bytes in, Head head) {
   if (head.type == 'F') {
     server_->unsynced = false;
     owe(Entry::Kind::Call);
+    ++server_->segment;
     return pass(in, head);
   }
   server_->unsynced = true;
@@ -121,13 +128,13 @@ Progress ClientSide::on_query(Bytes in, Head head) {
   uint8_t traits = 0;
   std::string resets;
   if (may_have_traits(in.substr(kHeadBytes, here - kHeadBytes))) {
-    const size_t wanted = std::min(head.total, size_t{16 * 1024});
+    const size_t wanted = std::min(head.total, kTextBytesMax);
     if (here < wanted) return need(in, wanted, wanted);
-    if (here == head.total) {
+    if (head.total <= kTextBytesMax) {
       const std::string_view sql = in.substr(kHeadBytes, head.total - kHeadBytes - 1);
       traits = traits_of(sql);
       if ((traits & kBeginsBlock) && client_.options.statement_mode) return refuse_block(in, head);
-      if ((traits & kDeallocates) && carries_names()) return deallocate(in, head, sql);
+      if ((traits & kDeallocates) && carries_names() && deallocate(sql)) return drop(in, head);
       traits = traits_on(*server_, traits, sql);
       if (traits & kResets) resets = reset_name(sql);
     }
@@ -135,6 +142,8 @@ Progress ClientSide::on_query(Bytes in, Head head) {
   client_.unnamed.clear();  // "Extended Query", 55.2.3: a simple Query destroys the unnamed statement
   client_.unnamed_mark = server_->unnamed_mark = 0;
   server_->unsynced = false;  // it ends with ReadyForQuery, whatever came before
+  if (traits & kForgets) server_->prepared.clear_sent();
+  ++server_->segment;
   owe(Entry::Kind::Query);
   server_->ledger.back().traits = traits;
   server_->ledger.back().name = std::move(resets);
@@ -154,6 +163,7 @@ Progress ClientSide::on_sync(Bytes in, Head head) {
     ++server_->syncs_ignored;  // "COPY Operations", 55.2.6
   } else {
     owe(Entry::Kind::Sync);
+    ++server_->segment;
     server_->unsynced = server_->skipping = false;
   }
   return pass(in, head);
@@ -178,22 +188,21 @@ Progress ClientSide::refuse_block(Bytes in, Head head) {
   return drop(in, head);
 }
 
-// DEALLOCATE of a statement that was made by Parse: the server knows it by another name.
-Progress ClientSide::deallocate(Bytes in, Head head, std::string_view sql) {
-  std::string name = deallocated_name(sql);
-  const Interned* statement = find(name);
-  const bool can_rewrite = statement && server_->ledger.empty() && server_->status != 'E';
-  owe(Entry::Kind::Query);
-  if (!can_rewrite) return pass(in, head);
-  server_->ledger.pop();
-  ensure_prepared(*statement);
-  Entry entry{.kind = Entry::Kind::Query, .traits = kDeallocates, .statement = *statement};
-  entry.name = std::move(name);
-  std::string message;
-  append_query(message, "DEALLOCATE " + server_name(statement->id()));
-  server_->ledger.push(std::move(entry));
-  sink_.to_server.add_copy(message);
-  return done(head.total);
+// DEALLOCATE of a statement that was made by Parse: the server knows it by another name, and may keep it for the
+// next client. False: let the server answer.
+bool ClientSide::deallocate(std::string_view sql) {
+  const std::string name = deallocated_name(sql);
+  if (!find(name) || !server_->ledger.empty() || server_->status == 'E' || server_->unsynced)
+    return false;
+  client_.prepared->erase(name);
+  client_.unnamed.clear();
+  client_.unnamed_mark = 0;
+  std::string answer;
+  append_command_complete(answer, "DEALLOCATE");
+  append_ready(answer, server_->status);
+  sink_.to_client.add_copy(answer);
+  ++sink_.queries;
+  return true;
 }
 
 void ClientSide::owe(Entry::Kind kind) { server_->ledger.push({.kind = kind}); }

@@ -45,6 +45,7 @@ Progress ClientSide::on_parse(Bytes in, Head head) {
     return poison(in, head, Entry::Kind::Parse, block_error());
   if (!carries_names()) {
     server_->bound_traits |= traits_of(rest.substr(0, rest.find('\0')));
+    if (name_end == 0) server_->unnamed_mark = 0;
     owe(Entry::Kind::Parse);
     return pass(in, head);
   }
@@ -52,8 +53,7 @@ Progress ClientSide::on_parse(Bytes in, Head head) {
   client_.unnamed = statement_key(client_.options.pool, rest);
   if (client_.unnamed.capacity() > 64 * 1024) client_.unnamed.shrink_to_fit();
   client_.unnamed_mark = client_.session_id << 32 | ++client_.unnamed_count;
-  server_->unnamed_mark = client_.unnamed_mark;
-  owe(Entry::Kind::Parse);
+  own_unnamed(Entry::Fate::Forward);
   return pass(in, head);
 }
 
@@ -64,15 +64,14 @@ Progress ClientSide::on_parse_named(Bytes in, Head head, std::string name, Bytes
   const Interned statement = texts_.intern(statement_key(client_.options.pool, rest));
   remember(name, statement);
   Entry entry{.kind = Entry::Kind::Parse, .statement = statement, .name = std::move(name)};
-  if (server_->prepared.touch(statement.id())) {
+  if (make_ready(statement) == PreparedSet::Need::Nothing) {
     entry.fate = Entry::Fate::Fake;
     entry.fake = empty_message('1');
     server_->ledger.push(std::move(entry));
     emit_fakes(*server_, sink_);
     return drop(in, head);
   }
-  make_room(1);
-  server_->prepared.add(statement);
+  server_->prepared.parse_sent(statement, server_->segment);
   send_parse(server_name(statement.id()), rest);
   server_->ledger.push(std::move(entry));
   return done(head.total);
@@ -190,18 +189,32 @@ void ClientSide::send_parse(Bytes name, Bytes body) {
 void ClientSide::make_room(size_t count) {
   const auto limit = static_cast<size_t>(std::max(client_.options.prepared_statements, 1));
   while (server_->prepared.size() + count > limit && server_->prepared.size() > 0) {
-    const Interned oldest = server_->prepared.oldest();
-    sink_.to_server.add_copy(statement_message('C', server_name(oldest.id())));
-    server_->ledger.push(
-        {.kind = Entry::Kind::Close, .fate = Entry::Fate::Swallow, .statement = oldest});
-    server_->prepared.remove(oldest.id());
+    send_close(server_->prepared.oldest());
   }
 }
 
+void ClientSide::send_close(const Interned& statement) {
+  sink_.to_server.add_copy(statement_message('C', server_name(statement.id())));
+  server_->ledger.push(
+      {.kind = Entry::Kind::Close, .fate = Entry::Fate::Swallow, .statement = statement});
+  server_->prepared.close_sent(statement);
+}
+
+// Sends what has to come before a Parse, if one is needed at all. In a failed transaction the server itself shall
+// say what it thinks of it.
+PreparedSet::Need ClientSide::make_ready(const Interned& statement) {
+  auto need = server_->prepared.need(statement.id(), server_->segment);
+  if (need == PreparedSet::Need::Nothing && server_->status == 'E')
+    need = PreparedSet::Need::CloseAndParse;
+  if (need == PreparedSet::Need::CloseAndParse) send_close(statement);
+  if (need != PreparedSet::Need::Nothing) make_room(1);
+  return need;
+}
+
 void ClientSide::ensure_prepared(const Interned& statement) {
-  if (server_->prepared.touch(statement.id())) return;
-  make_room(1);
-  server_->prepared.add(statement);
+  if (server_->prepared.need(statement.id(), server_->segment) == PreparedSet::Need::Nothing) return;
+  make_ready(statement);
+  server_->prepared.parse_sent(statement, server_->segment);
   send_parse(server_name(statement.id()), key_body(statement.view()));
   server_->ledger.push(
       {.kind = Entry::Kind::Parse, .fate = Entry::Fate::Swallow, .statement = statement});
@@ -211,12 +224,22 @@ void ClientSide::ensure_prepared(const Interned& statement) {
 // False: the client has no unnamed statement.
 bool ClientSide::ensure_unnamed() {
   if (client_.unnamed_mark == 0) return false;
-  if (server_->unnamed_mark == client_.unnamed_mark) return true;
-  server_->unnamed_mark = client_.unnamed_mark;
+  // A Parse of an earlier segment may have been skipped; what the server has then may be another client's.
+  if (server_->unnamed_mark == client_.unnamed_mark &&
+      (server_->unnamed_sure || server_->unnamed_segment == server_->segment))
+    return true;
   send_parse("", key_body(client_.unnamed));
-  server_->ledger.push({.kind = Entry::Kind::Parse, .fate = Entry::Fate::Swallow});
+  own_unnamed(Entry::Fate::Swallow);
   flush_ = true;
   return true;
+}
+
+// The client's unnamed statement is on its way to the server.
+void ClientSide::own_unnamed(Entry::Fate fate) {
+  server_->unnamed_mark = client_.unnamed_mark;
+  server_->unnamed_segment = server_->segment;
+  server_->unnamed_sure = false;
+  server_->ledger.push({.kind = Entry::Kind::Parse, .fate = fate, .mark = client_.unnamed_mark});
 }
 
 const Interned* ClientSide::find(std::string_view name) const {

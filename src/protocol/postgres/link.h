@@ -52,15 +52,18 @@ class ClientSide {
   Progress on_sync(Bytes in, Head head);
   Progress on_copy(Bytes in, Head head);
   Progress refuse_block(Bytes in, Head head);
-  Progress deallocate(Bytes in, Head head, std::string_view sql);
+  bool deallocate(std::string_view sql);
   Progress poison(Bytes in, Head head, Entry::Kind kind, std::string error);
 
   void owe(Entry::Kind kind);
   void send_parse(Bytes name, Bytes body);
+  void send_close(const Interned& statement);
+  PreparedSet::Need make_ready(const Interned& statement);
   void note_bound(std::string_view key);
   void make_room(size_t count);
   void ensure_prepared(const Interned& statement);
   bool ensure_unnamed();
+  void own_unnamed(Entry::Fate fate);
   const Interned* find(std::string_view name) const;
   bool carries_names() const;
   Progress done(size_t consumed);
@@ -96,7 +99,6 @@ class ServerSide {
   void on_reset(const std::string& name);
   void tell_restored(const std::string& name);
   std::string reset_now() const;
-  void on_deallocate(Bytes tag);
   void forget_all();
   void cut_to_sync();
   void undo(Entry& entry);

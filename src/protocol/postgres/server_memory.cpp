@@ -52,9 +52,7 @@ void ServerSide::on_complete(Bytes tag) {
     server_.dirty = false;
   } else if (tag == "DEALLOCATE ALL") {
     forget_all();
-  } else if (tag == "DEALLOCATE") {
-    on_deallocate(tag);
-  } else {
+  } else {  // DEALLOCATE, too: it was of a statement that SQL's PREPARE made
     server_.dirty = true;
   }
 }
@@ -107,22 +105,19 @@ void ServerSide::tell_restored(const std::string& name) {
   }
 }
 
-void ServerSide::on_deallocate(Bytes) {
-  const Entry& entry = server_.ledger.front();
-  if (!entry.statement) {  // made by SQL's PREPARE, or unknown to weir
-    server_.dirty = true;
-    return;
-  }
-  server_.prepared.remove(entry.statement.id());
-  if (client_.prepared) client_.prepared->erase(entry.name);
-}
-
+// The names behind it in the ledger were given later. The unnamed statement stays ("DEALLOCATE": all prepared
+// statements of the session's table, which it is not in); a simple Query has taken it away already.
 void ServerSide::forget_all() {
   server_.prepared.clear();
-  server_.unnamed_mark = 0;
-  client_.prepared.reset();
-  client_.unnamed.clear();
-  client_.unnamed_mark = 0;
+  if (!client_.prepared) return;
+  StatementMap later;
+  for (size_t i = 1; i < server_.ledger.size(); ++i) {
+    const Entry& entry = server_.ledger.at(i);
+    if (entry.kind != Entry::Kind::Parse || entry.name.empty()) continue;
+    const auto found = client_.prepared->find(entry.name);
+    if (found != client_.prepared->end()) later.insert(*found);
+  }
+  *client_.prepared = std::move(later);
 }
 
 void ServerSide::on_status(Bytes in, Head head) {

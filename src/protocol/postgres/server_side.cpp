@@ -111,6 +111,10 @@ bool ServerSide::answer(Bytes in, Head head, Entry::Kind kind) {
   const Entry& entry = server_.ledger.front();
   if (entry.kind != kind || entry.fate == Entry::Fate::Poison) return false;
   const bool swallow = entry.fate == Entry::Fate::Swallow;
+  if (entry.statement)
+    kind == Entry::Kind::Parse ? server_.prepared.parsed(entry.statement.id())
+                               : server_.prepared.closed(entry.statement.id());
+  if (entry.mark != 0 && entry.mark == server_.unnamed_mark) server_.unnamed_sure = true;
   server_.ledger.pop();
   swallow ? drop(in, head.total) : forward(in, head.total);
   return true;
@@ -180,24 +184,26 @@ void ServerSide::cut_to_sync() {
 // What was noted when the message was sent did not come about.
 void ServerSide::undo(Entry& entry) {
   if (entry.kind == Entry::Kind::Parse) {
-    if (!entry.statement) {
-      if (entry.fate == Entry::Fate::Forward) {
+    if (entry.mark != 0) {
+      if (entry.fate == Entry::Fate::Forward && client_.unnamed_mark == entry.mark) {
         client_.unnamed.clear();
         client_.unnamed_mark = 0;
       }
-      if (entry.fate != Entry::Fate::Poison) server_.unnamed_mark = 0;
-      return;
+      if (server_.unnamed_mark == entry.mark) server_.unnamed_mark = 0;
     }
-    if (entry.fate != Entry::Fate::Fake) server_.prepared.remove(entry.statement.id());
+    if (!entry.statement) return;
+    if (entry.fate != Entry::Fate::Fake) server_.prepared.skipped(entry.statement.id());
     if (entry.name.empty() || !client_.prepared) return;
     const auto found = client_.prepared->find(entry.name);
     if (found != client_.prepared->end() && found->second == entry.statement)
       client_.prepared->erase(found);
   } else if (entry.kind == Entry::Kind::Close && entry.statement) {
-    if (entry.fate == Entry::Fate::Swallow) server_.prepared.add(entry.statement);
+    if (entry.fate == Entry::Fate::Swallow) server_.prepared.skipped(entry.statement.id());
     if (entry.name.empty()) return;
     if (!client_.prepared) client_.prepared = std::make_unique<StatementMap>();
     client_.prepared->emplace(entry.name, entry.statement);
+  } else if (entry.kind == Entry::Kind::Query && (entry.traits & kForgets)) {
+    server_.prepared.clear_over();
   }
 }
 
@@ -226,6 +232,8 @@ bool ServerSide::on_ready(Bytes in, Head head) {
     server_.unsynced = server_.skipping = false;
   } else {
     if (in_extended()) return false;
+    const Entry& entry = server_.ledger.front();
+    if (entry.kind == Entry::Kind::Query && (entry.traits & kForgets)) server_.prepared.clear_over();
     server_.ledger.pop();
   }
   server_.status = in[kHeadBytes];

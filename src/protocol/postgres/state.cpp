@@ -57,29 +57,4 @@ bool is_carried(std::string_view name) {
   return std::find(kFixed.begin(), kFixed.end(), name) == kFixed.end();
 }
 
-bool PreparedSet::touch(uint64_t id) {
-  const auto place = places_.find(id);
-  if (place == places_.end()) return false;
-  order_.splice(order_.end(), order_, place->second);
-  return true;
-}
-
-void PreparedSet::add(const Interned& statement) {
-  if (touch(statement.id())) return;
-  order_.push_back(statement);
-  places_.emplace(statement.id(), std::prev(order_.end()));
-}
-
-void PreparedSet::remove(uint64_t id) {
-  const auto place = places_.find(id);
-  if (place == places_.end()) return;
-  order_.erase(place->second);
-  places_.erase(place);
-}
-
-void PreparedSet::clear() {
-  places_.clear();
-  order_.clear();
-}
-
 }  // namespace weir::postgres

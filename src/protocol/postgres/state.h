@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -13,6 +12,8 @@
 #include <weir/base/intern.h>
 #include <weir/protocol/postgres.h>
 #include <weir/protocol/protocol.h>
+
+#include "prepared.h"
 
 namespace weir::postgres {
 
@@ -62,6 +63,7 @@ struct Entry {
   Interned statement = {};      // Parse, Close: what the maps must be told if it fails
   std::string name = {};        // Parse, Close: the client's name of it; Query: the setting that it resets
   std::string fake = {};
+  uint64_t mark = 0;            // Parse: of which unnamed statement
 };
 
 class Ledger {
@@ -97,21 +99,6 @@ class Ledger {
 
 enum class Copy : uint8_t { None, In, Out, Both };
 
-// The statements that a server connection knows, least recently used first.
-class PreparedSet {
- public:
-  bool touch(uint64_t id);               // known: now the most recent one
-  void add(const Interned& statement);
-  void remove(uint64_t id);
-  void clear();
-  size_t size() const { return places_.size(); }
-  Interned oldest() const { return order_.front(); }
-
- private:
-  std::list<Interned> order_;
-  std::unordered_map<uint64_t, std::list<Interned>::iterator> places_;
-};
-
 struct ServerState final : protocol::ServerState {
   int64_t remote_id() const override { return process_id; }
 
@@ -130,7 +117,10 @@ struct ServerState final : protocol::ServerState {
   bool dirty = false;           // a turn left, or may have left, state that only a reset removes
   bool retire = false;
   PreparedSet prepared;
+  uint32_t segment = 0;         // counts the Sync, Query and Call that were sent
   uint64_t unnamed_mark = 0;    // whose unnamed statement the server has; 0: nobody's
+  uint32_t unnamed_segment = 0; // in which it was sent
+  bool unnamed_sure = false;    // and the server has taken it
   uint64_t body_left = 0;       // of the message being relayed to the client
   bool body_dropped = false;
   bool client_body_open = false;// a client's message to this server is half forwarded

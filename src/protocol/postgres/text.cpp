@@ -112,7 +112,8 @@ bool may_have_traits(std::string_view sql) {
   switch (lower(sql[0])) {
     case 's': return sql.size() < 3 || lower(sql[2]) == 't' || lower(sql[2]) == 'a';  // set, start
     case 'b': return true;                                                           // begin
-    case 'd': return sql.size() < 3 || lower(sql[2]) == 'a';                         // deallocate
+    case 'd':  // deallocate, discard
+      return sql.size() < 3 || lower(sql[2]) == 'a' || lower(sql[2]) == 's';
     case 'r': return sql.size() < 3 || lower(sql[2]) == 's';                         // reset
     case '-':
     case '/': return sql.size() < 2;  // half of what begins a comment
@@ -128,10 +129,13 @@ uint8_t traits_of(std::string_view sql) {
   const std::string word = take_word(rest);
   if (word == "begin") return traits | kBeginsBlock;
   if (word == "start") return traits | kBeginsBlock;
+  if (word == "discard" || word == "deallocate") traits |= kForgets;
   if (word == "reset" || (word == "set" && !reset_name(sql).empty())) traits |= kResets;
   if (!is_single(sql)) return word == "set" ? traits | kSetSession : traits;
   if (word == "set") return traits | traits_of_set(rest);
-  if (word == "deallocate" && deallocated_name(sql) != "all") return traits | kDeallocates;
+  if (word != "deallocate") return traits;
+  const std::string name = deallocated_name(sql);
+  if (!name.empty() && name != "all") return static_cast<uint8_t>((traits & ~kForgets) | kDeallocates);
   return traits;
 }
 
@@ -181,6 +185,7 @@ std::string deallocated_name(std::string_view sql) {
     skip_space(sql);
     if (!sql.empty() && sql[0] != ';') name = take_word(sql);
   }
+  if (!is_end(sql)) return {};
   skip_space(rest);
   if (name == "all" && rest.starts_with('"')) return "\"all\"";
   return name;

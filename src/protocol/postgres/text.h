@@ -16,6 +16,7 @@ enum Traits : uint8_t {
   kSetSession = 4,    // one statement, SET of something that lasts; its name: setting_name()
   kBeginsBlock = 8,   // BEGIN or START TRANSACTION
   kDeallocates = 16,  // one statement, DEALLOCATE of one name: deallocated_name()
+  kForgets = 64,      // DISCARD, DEALLOCATE ALL: statements that weir has prepared may go
   kResets = 32,       // RESET, or one statement SET … TO DEFAULT: reset_name()
 };
 uint8_t traits_of(std::string_view sql);
@@ -27,7 +28,7 @@ uint8_t traits_on(const ServerState& server, uint8_t traits, std::string_view sq
 std::string setting_name(std::string_view sql);
 // Of one statement "RESET name", "RESET ALL" or "SET name TO DEFAULT", in lower case; empty for all others.
 std::string reset_name(std::string_view sql);
-// Of "DEALLOCATE [PREPARE] name", as the server would fold it.
+// Of "DEALLOCATE [PREPARE] name", as the server would fold it; empty for anything else.
 std::string deallocated_name(std::string_view sql);
 
 // Could the first word matter? A quick look that spares most texts everything else.

@@ -1,0 +1,253 @@
+// Prepared statements: names of the clients, names of the servers, over several servers and behind errors.
+#include "link_script.h"
+
+namespace weir::postgres {
+namespace {
+
+using namespace script;
+
+void two_servers(LinkTalk& talk) { talk.add_server(); }
+void one_statement(LinkTalk& talk) { talk.client.options.prepared_statements = 1; }
+bool knows(const LinkTalk& talk, const char* name) {
+  return talk.client.prepared && talk.client.prepared->contains(name);
+}
+
+TEST(LinkStatements, AreRenamedAndPreparedWhereTheyAreUsed) {
+  play({{"c: P[s|select $1] D[Ss] B[p|s|v] D[Pp] E[p] S", "s: P[@1|select $1] D[S@1] B[p|@1|v] D[Pp] E[p] S"},
+        {"s: 1 t T 2 T D[v] C[SELECT 1] Z[I]", "c: 1 t T 2 T D[v] C[SELECT 1] Z[I]; end"},
+        {"use 1", ""},
+        {"c: B[|s|v] E[] S", "s: P[@1|select $1] B[|@1|v] E[] S"},
+        {"s: 1 2 D[v] C[SELECT 1] Z[I]", "c: 2 D[v] C[SELECT 1] Z[I]; end"},
+        {"c: D[Ss] S", "s: D[S@1] S"},
+        {"s: t T Z[I]", "c: t T Z[I]; end"}},
+       two_servers);
+}
+
+TEST(LinkStatements, EqualTextsAreOneEqualNamesAreNot) {
+  play({{"c: P[a|x] P[b|x] P[c|y] B[|a] B[|b] B[|c] S", "s: P[@1|x] P[@2|y] B[|@1] B[|@1] B[|@2] S"},
+        {"s: 1 1 2 2 2 Z[I]", "c: 1 1 1 2 2 2 Z[I]; end"}});
+  LinkTalk talk;
+  talk.client_sends(client_bytes("P[a|x] S"));
+  const Output first = talk.take();
+  talk.server_sends(server_bytes("1 Z[I]"));
+  talk.client.prepared.reset();  // another client: another text by this name, on the same server
+  talk.client_sends(client_bytes("P[a|y] B[|a] S"));
+  Names names;
+  EXPECT_EQ(show_client(first.to_server, names), " P[@1|x] S");
+  EXPECT_EQ(show_client(talk.take().to_server, names), " P[@2|y] B[|@2] S");
+}
+
+TEST(LinkStatements, ParameterTypesMakeAnother) {
+  LinkTalk talk;
+  std::string in;
+  for (const uint32_t type : {23U, 25U})
+    MessageBuilder(in, 'P').text(std::to_string(type)).text("x").int16(1).int32(type);
+  talk.client_sends(in);
+  Names names;
+  EXPECT_EQ(show_client(talk.take().to_server, names), " P[@1|x] P[@2|x]");
+}
+
+TEST(LinkStatements, ANameInUse) {
+  const auto talk = play({{"c: P[s|x] S", "s: P[@1|x] S"},
+                          {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+                          {"c: Q[a] P[s|y] B[|s] S Q[b]", "s: Q[a] B[|weir_none] B[|@1] S Q[b]"},
+                          {"s: C[INSERT 0 1] Z[I] E[26000] Z[I]", "c: C[INSERT 0 1] Z[I] E[42P05] Z[I]"},
+                          {"s: C[INSERT 0 1] Z[I]", "c: C[INSERT 0 1] Z[I]; end"}});
+  EXPECT_TRUE(knows(*talk, "s"));
+}
+
+TEST(LinkStatements, AnUnknownName) {
+  play({{"c: P[|a] B[|] E[] B[|none] E[] S Q[b]", "s: P[|a] B[|] E[] B[|weir_none] E[] S Q[b]"},
+        {"s: 1 2 C[INSERT 0 1] E[26000] Z[I]", "c: 1 2 C[INSERT 0 1] E[26000] Z[I]"},
+        {"s: C[INSERT 0 1] Z[I]", "c: C[INSERT 0 1] Z[I]; end"}});
+  play({{"c: D[Snone] S", "s: B[|weir_none] S"}, {"s: E[26000] Z[I]", "c: E[26000] Z[I]; end"}});
+  play({{"c: B[|] S", "s: B[|weir_none] S"}, {"s: E[26000] Z[I]", "c: E[26000] Z[I]; end"}});
+}
+
+TEST(LinkStatements, Close) {
+  const auto talk = play({{"c: P[s|x] B[|s] C[Ss] C[Snone] C[Pp] S", "s: P[@1|x] B[|@1] C[Pp] S"},
+                          {"s: 1 2 3 Z[I]", "c: 1 2 3 3 3 Z[I]; end"},
+                          {"c: P[s|y] C[Ss] S", "s: P[@2|y] S"},
+                          {"s: 1 Z[I]", "c: 1 3 Z[I]; end"},
+                          {"c: P[s|x] S", "c: 1 Z[I]"},
+                          {"c: C[Ss] S", "c: 3 Z[I]"}});
+  EXPECT_FALSE(knows(*talk, "s"));
+}
+
+TEST(LinkStatements, AnUnnamedStatementSurvivesAChangeOfServers) {
+  play({{"c: P[|x] S", "s: P[|x] S"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+        {"use 1", ""},
+        {"c: D[S] S", "s: P[|x] D[S] S"},
+        {"s: 1 t n Z[I]", "c: t n Z[I]; end"},
+        {"c: B[|] E[] S", "s: B[|] E[] S"},
+        {"s: 2 C[INSERT 0 1] Z[I]", "c: 2 C[INSERT 0 1] Z[I]; end"},
+        {"c: Q[y]", "s: Q[y]"},
+        {"s: C[INSERT 0 1] Z[I]", "c: C[INSERT 0 1] Z[I]; end"},
+        {"c: B[|] S", "s: B[|weir_none] S"},
+        {"s: E[26000] Z[I]", "c: E[26000] Z[I]; end"}},
+       two_servers);
+}
+
+TEST(LinkStatements, AFailedParseIsForgotten) {
+  const auto talk = play({{"c: P[s|bad] B[|s] E[] S", "s: P[@1|bad] B[|@1] E[] S"},
+                          {"s: E[42601] Z[I]", "c: E[42601] Z[I]; end"},
+                          {"c: P[s|good] S", "s: P[@2|good] S"},
+                          {"s: 1 Z[I]", "c: 1 Z[I]; end"}});
+  EXPECT_EQ(talk->server(0).prepared.size(), 1U);
+}
+
+TEST(LinkStatements, WeirsOwnParseThatFailsAnswersTheBind) {
+  play({{"c: P[s|x] S", "s: P[@1|x] S"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+        {"use 1", ""},
+        {"c: B[|s] E[] S", "s: P[@1|x] B[|@1] E[] S"},
+        {"s: E[42P01] Z[I]", "c: E[42P01] Z[I]; end"},
+        {"c: B[|s] E[] S", "s: P[@1|x] B[|@1] E[] S"},
+        {"s: 1 2 C[INSERT 0 1] Z[I]", "c: 2 C[INSERT 0 1] Z[I]; end"}},
+       two_servers);
+}
+
+TEST(LinkStatements, Eviction) {
+  const auto talk = play({{"c: P[a|x] B[|a] P[b|y] B[|b] E[] B[|a] S",
+                           "s: P[@1|x] B[|@1] C[S@1] P[@2|y] B[|@2] E[] C[S@1] C[S@2] P[@1|x] B[|@1] S"},
+                          {"s: 1 2 3 1 2 C[INSERT 0 1] 3 3 1 2 Z[I]", "c: 1 2 1 2 C[INSERT 0 1] 2 Z[I]; end"},
+                          {"c: B[|b] S", "s: C[S@1] P[@2|y] B[|@2] S"}},
+                         one_statement);
+  EXPECT_EQ(talk->server(0).prepared.size(), 1U);
+}
+
+TEST(LinkStatements, AnEvictionThatIsSkipped) {
+  const auto talk = play({{"c: P[a|x] S", "s: P[@1|x] S"},
+                          {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+                          {"c: B[|none] P[b|y] S", "s: B[|weir_none] C[S@1] P[@2|y] S"},
+                          {"s: E[26000] Z[I]", "c: E[26000] Z[I]; end"},
+                          {"c: B[|a] S", "s: B[|@1] S"}},
+                         one_statement);
+  EXPECT_EQ(talk->server(0).prepared.size(), 1U);
+}
+
+// The Parse before the second batch's Bind was skipped together with the first batch. The server refused that
+// Bind, as it had never seen the statement.
+TEST(LinkStatements, AParseOfAnEarlierBatchMayHaveBeenSkipped) {
+  play({{"c: P[s|x] S", "s: P[@1|x] S"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+        {"use 1", ""},
+        {"c: P[|bad] B[|s] S B[|s] E[] S", "s: P[|bad] P[@1|x] B[|@1] S C[S@1] P[@1|x] B[|@1] E[] S"},
+        {"s: E[42601] Z[I] 3 1 2 C[INSERT 0 1] Z[I]", "c: E[42601] Z[I] 2 C[INSERT 0 1] Z[I]; end"},
+        {"c: B[|s] S", "s: B[|@1] S"}},
+       two_servers);
+}
+
+TEST(LinkStatements, AParseOfAnEarlierBatchIsSureOnceItIsAnswered) {
+  play({{"c: P[s|x] H", "s: P[@1|x] H"},
+        {"s: 1", "c: 1"},
+        {"c: S B[|s] S P[t|x] S", "s: S B[|@1] S S"},
+        {"s: Z[I] 2 Z[I] Z[I]", "c: Z[I] 2 Z[I] 1 Z[I]; end"}});
+}
+
+// The same with the unnamed statement: the second batch would have run whatever another client had left there.
+TEST(LinkStatements, AnUnnamedParseOfAnEarlierBatchMayHaveBeenSkipped) {
+  play({{"c: B[|none] P[|x] S B[|] E[] S", "s: B[|weir_none] P[|x] S P[|x] B[|] E[] S"},
+        {"s: E[26000] Z[I] 1 2 C[INSERT 0 1] Z[I]", "c: E[26000] Z[I] 2 C[INSERT 0 1] Z[I]; end"}});
+}
+
+// The failure of the first used to take the second, which came later, along.
+TEST(LinkStatements, AFailedUnnamedParseForgetsNoLaterOne) {
+  play({{"c: P[|bad] S P[|good]", "s: P[|bad] S P[|good]"},
+        {"s: E[42601] Z[I]", "c: E[42601] Z[I]"},
+        {"c: B[|] E[] S", "s: B[|] E[] S"},
+        {"s: 1 2 C[INSERT 0 1] Z[I]", "c: 1 2 C[INSERT 0 1] Z[I]; end"}});
+}
+
+TEST(LinkStatements, InAFailedTransactionTheServerAnswersParse) {
+  play({{"c: P[s|x] Q[begin]", "s: P[@1|x] Q[begin]"},
+        {"s: 1 C[BEGIN] Z[T]", "c: 1 C[BEGIN] Z[T]"},
+        {"c: Q[bad]", "s: Q[bad]"},
+        {"s: E[22012] Z[E]", "c: E[22012] Z[E]"},
+        {"c: P[t|x] S", "s: C[S@1] P[@1|x] S"},
+        {"s: 3 E[25P02] Z[E]", "c: E[25P02] Z[E]"},
+        {"c: Q[rollback] B[|s] S", "s: Q[rollback] P[@1|x] B[|@1] S"},
+        {"s: C[ROLLBACK] Z[I] 1 2 Z[I]", "c: C[ROLLBACK] Z[I] 2 Z[I]; end"}});
+}
+
+TEST(LinkStatements, DeallocateAllAndDiscardAll) {
+  for (const std::string tag : {"DEALLOCATE ALL", "DISCARD ALL"}) {
+    const auto talk = play({{"c: P[s|x] P[|y] S", "s: P[@1|x] P[|y] S"},
+                            {"s: 1 1 Z[I]", "c: 1 1 Z[I]; end"},
+                            {"c: Q[" + tag + "]", "s: Q[" + tag + "]"},
+                            {"s: C[" + tag + "] Z[I]", "c: C[" + tag + "] Z[I]; end"},
+                            {"c: B[|s] S", "s: B[|weir_none] S"},
+                            {"s: E[26000] Z[I]", "c: E[26000] Z[I]; end"},
+                            {"c: P[s|x] S", "s: P[@2|x] S"}});
+    EXPECT_EQ(talk->client.unnamed_mark, 0U);
+  }
+  play({{"c: P[s|x] P[|discard all] B[|] E[] S", "s: P[@1|x] P[|discard all] B[|] E[] S"},
+        {"s: 1 1 2 C[DISCARD ALL] Z[I]", "c: 1 1 2 C[DISCARD ALL] Z[I]; end"},
+        {"c: B[|] B[|s] S", "s: B[|] B[|weir_none] S"}});
+}
+
+// Npgsql sends DISCARD ALL in front of its next request. What that prepared was forgotten with the rest.
+TEST(LinkStatements, WhatIsPreparedBehindADiscardStays) {
+  play({{"c: P[s|x] S", "s: P[@1|x] S"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+        {"c: Q[DISCARD ALL] P[|y] P[t|x] B[|t]", "s: Q[DISCARD ALL] P[|y] C[S@1] P[@1|x] B[|@1]"},
+        {"s: C[DISCARD ALL] Z[I] 1", "c: C[DISCARD ALL] Z[I] 1"},
+        {"c: B[|] B[|t] E[] S", "s: B[|] B[|@1] E[] S"},
+        {"s: 3 1 2 2 2 C[INSERT 0 1] Z[I]", "c: 1 2 2 2 C[INSERT 0 1] Z[I]; end"},
+        {"c: B[|s] S", "s: B[|weir_none] S"}});
+}
+
+TEST(LinkStatements, DeallocateOfAClientsName) {
+  for (const std::string text : {"DEALLOCATE s", "deallocate prepare S;", "DEALLOCATE \"s\""}) {
+    const auto talk = play({{"c: P[s|x] S", "s: P[@1|x] S"},
+                            {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+                            {"use 1", ""},
+                            {"c: Q[" + text + "]", "c: C[DEALLOCATE] Z[I]; end"},
+                            {"c: B[|s] S", "s: B[|weir_none] S"}},
+                           two_servers);
+    EXPECT_FALSE(talk->server(0).dirty);
+  }
+  for (const std::string text : {"DEALLOCATE t", "DEALLOCATE s s", "DEALLOCATE \"S\"", "deallocate s; select 1"})
+    play({{"c: P[s|x] S", "s: P[@1|x] S"},
+          {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+          {"c: Q[" + text + "]", "s: Q[" + text + "]"},
+          {"s: E[26000] Z[I]", "c: E[26000] Z[I]; end"}});
+}
+
+TEST(LinkStatements, FakesWaitForTheirPlace) {
+  play({{"c: P[s|x] S", "s: P[@1|x] S"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+        {"c: Q[a] P[t|x] C[St] B[|s] S", "s: Q[a] B[|@1] S"},
+        {"s: T D[a long row to be cut]", "c: T D[a long row to be cut]"},
+        {"s: C[SELECT 1] Z[I]", "c: C[SELECT 1] Z[I] 1 3"},
+        {"s: 2 Z[I]", "c: 2 Z[I]; end"}});
+}
+
+// The answer of weir's own would stand in the middle of the server's message.
+TEST(LinkStatements, AFakeDoesNotCutAMessageOfTheServer) {
+  LinkTalk talk;
+  talk.client_sends(client_bytes("P[s|x] H"));
+  const std::string error = server_bytes("1 N[01000]");
+  talk.server_sends(error.substr(0, error.size() - 3));
+  talk.client_sends(client_bytes("P[t|x]"));
+  talk.server_sends(error.substr(error.size() - 3));
+  EXPECT_EQ(show_server(talk.take().to_client), " 1 N[01000] 1");
+}
+
+TEST(LinkStatements, PassThroughWithoutNames) {
+  play({{"c: P[s|x] D[Ss] B[|s] E[] C[Ss] S", "s: P[s|x] D[Ss] B[|s] E[] C[Ss] S"},
+        {"s: 1 t n 2 C[INSERT 0 1] 3 Z[I]", "c: 1 t n 2 C[INSERT 0 1] 3 Z[I]; end"}},
+       [](LinkTalk& talk) { talk.client.options.prepared_statements = 0; });
+}
+
+TEST(LinkStatements, KnownTextsNeedNoServer) {
+  const auto talk = play({{"c: P[s|x] S", "s: P[@1|x] S"},
+                          {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+                          {"c: P[t|x] S C[St] P[u|x] H S", "c: 1 Z[I] 3 1 Z[I]"}});
+  EXPECT_TRUE(knows(*talk, "u"));
+  EXPECT_FALSE(knows(*talk, "t"));
+}
+
+}  // namespace
+}  // namespace weir::postgres
