@@ -1,12 +1,14 @@
 #include "protocols.h"
 
 #include <weir/protocol/postgres.h>
+#include <weir/protocol/redis.h>
 
 namespace weir::app {
 
 std::vector<std::unique_ptr<protocol::Protocol>> make_protocols(base::InternTable& texts) {
   std::vector<std::unique_ptr<protocol::Protocol>> out;
   out.push_back(postgres::make_protocol(texts));
+  out.push_back(redis::make_protocol());
   return out;
 }
 
@@ -20,6 +22,14 @@ std::vector<config::ProtocolDescriptor> protocol_descriptors() {
        .listen_port = 6432,
        .parameters = {{.name = "sslmode", .values = {"disable"}}},
        .options = {"user", "password", "settings"}},
+      {.name = "redis",
+       .schemes = {"redis"},
+       .path = Path::Number,
+       .server_port = 6379,
+       .listen_port = 6380,
+       .clients_name_database = false,
+       .default_user = "default",
+       .options = {"user", "password", "lanes"}},
       {.name = "sqlite",
        .clients = "postgres",
        .schemes = {"sqlite"},

@@ -173,6 +173,7 @@ struct Sink {
   base::Gather& to_client;
   base::Gather& to_server;
   uint64_t owner = 0;         // on a lane: whom the answers are for
+  bool settled = false;       // without a lease: no lane owes this client an answer, weir may answer by itself
   Error error = {};
   uint32_t turns = 0;         // on a lane: requests that went to the server
   uint32_t queries = 0;       // turns that ended

@@ -1,0 +1,108 @@
+#include "commands.h"
+
+#include <array>
+#include <string_view>
+
+namespace weir::redis {
+
+namespace {
+
+struct Row {
+  std::string_view name;
+  Way way;
+  std::string_view subcommand = {};  // "*": any that has no row of its own, or none
+};
+
+// From `COMMAND` of Redis 7.0.15 (240 commands, 352 with their subcommands), classified by flags
+// and categories: the rows of all classes but "multiplexable" and "needs db affinity", which are
+// lanes. For a container of which only some subcommands are listed the rest is as "*" says. In the
+// order of their first letters.
+//   awk -F, '$2 !~ /multiplexable|affinity/ {print $1, $2}' redis-command-classes.csv
+// Added: XREAD and XREADGROUP, which may block; HOST: and POST, which are no commands; WAITAOF of
+// Redis 7.2.
+constexpr auto kRows = std::to_array<Row>({
+    {"asking", Way::Raw},
+    {"auth", Way::Raw},
+    {"blmove", Way::Raw},
+    {"blmpop", Way::Raw},
+    {"blpop", Way::Raw},
+    {"brpop", Way::Raw},
+    {"brpoplpush", Way::Raw},
+    {"bzmpop", Way::Raw},
+    {"bzpopmax", Way::Raw},
+    {"bzpopmin", Way::Raw},
+    {"client", Way::Lane, "help"},
+    {"client", Way::Lane, "pause"},
+    {"client", Way::Lane, "unpause"},
+    {"client", Way::Raw, "*"},
+    {"debug", Way::Raw},
+    {"discard", Way::Discard},
+    {"exec", Way::Exec},
+    {"hello", Way::Raw},
+    {"host:", Way::Attack},
+    {"monitor", Way::Raw},
+    {"multi", Way::Multi},
+    {"post", Way::Attack},
+    {"psubscribe", Way::Raw},
+    {"psync", Way::Refuse},
+    {"punsubscribe", Way::Raw},
+    {"quit", Way::Quit},
+    {"readonly", Way::Raw},
+    {"readwrite", Way::Raw},
+    {"replconf", Way::Refuse},
+    {"reset", Way::Raw},
+    {"script", Way::Refuse, "debug"},
+    {"select", Way::Select},
+    {"shutdown", Way::Raw},
+    {"ssubscribe", Way::Raw},
+    {"subscribe", Way::Raw},
+    {"sunsubscribe", Way::Raw},
+    {"sync", Way::Refuse},
+    {"unsubscribe", Way::Raw},
+    {"unwatch", Way::Unwatch},
+    {"wait", Way::Raw},
+    {"waitaof", Way::Raw},
+    {"watch", Way::Watch},
+    {"xread", Way::Read},
+    {"xreadgroup", Way::Read},
+});
+
+// Where the rows of each letter begin, and behind them where those of the next one do.
+constexpr auto kFirst = [] {
+  std::array<uint8_t, 27> first{};
+  for (size_t letter = 0, row = 0; letter < first.size(); ++letter) {
+    while (row < kRows.size() && static_cast<size_t>(kRows[row].name[0] - 'a') < letter) ++row;
+    first[letter] = static_cast<uint8_t>(row);
+  }
+  return first;
+}();
+
+}  // namespace
+
+Way way_of_name(Bytes name, Bytes subcommand) {
+  if (name.empty()) return Way::Lane;
+  const auto letter = static_cast<unsigned char>((name[0] | 0x20) - 'a');
+  if (letter >= 26) return Way::Lane;
+  for (size_t i = kFirst[letter]; i < kFirst[letter + 1U]; ++i) {
+    const Row& row = kRows[i];
+    if (row.name.size() != name.size() || !equal_ignoring_case(name, row.name)) continue;
+    if (row.subcommand.empty() || row.subcommand == "*" ||
+        equal_ignoring_case(subcommand, row.subcommand))
+      return row.way;
+  }
+  return Way::Lane;
+}
+
+Way way_of(const Request& request) {
+  const Way way = way_of_name(request.argument(0), request.argument(1));
+  if (way != Way::Read) return way;
+  // A key may be called BLOCK; those stand behind STREAMS. A group of this name costs a lease.
+  bool blocks = false;
+  any_argument(request, [&](Bytes argument) {
+    blocks = equal_ignoring_case(argument, "block");
+    return blocks || equal_ignoring_case(argument, "streams");
+  });
+  return blocks ? Way::Raw : Way::Lane;
+}
+
+}  // namespace weir::redis

@@ -1,0 +1,189 @@
+#include "greeting.h"
+
+#include <weir/base/crypto.h>
+
+#include <algorithm>
+
+#include "commands.h"
+
+namespace weir::redis {
+
+using base::ErrorKind;
+using protocol::AuthMethod;
+using protocol::Step;
+
+namespace {
+
+constexpr int kFailuresMax = 10;
+constexpr std::string_view kDefaultUser = "default";
+
+// What a client without a password may send (authRequired() in Redis' networking.c).
+constexpr int64_t kArgumentsMax = 10;
+constexpr int64_t kBulkBytesMax = 16384;
+
+constexpr std::string_view kNoAuth = "NOAUTH Authentication required.";
+constexpr std::string_view kHelloNoAuth =
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "
+    "<user> <pass> "
+    "option can be used to authenticate the client and select the RESP protocol version at the "
+    "same time";
+constexpr std::string_view kWrongPass =
+    "WRONGPASS invalid username-password pair or user is disabled.";
+
+// The answer to HELLO 2. weir tells of itself what all its servers have in common.
+void append_hello(std::string& out, uint64_t session_id) {
+  out.append("*14\r\n");
+  for (const std::string_view word : {"server", "redis", "version", "7.0.15", "proto"})
+    append_bulk(out, word);
+  out.append(":2\r\n");
+  append_bulk(out, "id");
+  out.append(":" + std::to_string(session_id) + "\r\n");
+  for (const std::string_view word : {"mode", "standalone", "role", "master", "modules"})
+    append_bulk(out, word);
+  out.append("*0\r\n");
+}
+
+bool is_client_name(Bytes name) {
+  return std::all_of(name.begin(), name.end(), [](char c) { return c >= '!' && c <= '~'; });
+}
+
+}  // namespace
+
+RedisGreeting::RedisGreeting(size_t login_bytes_max)
+    : limits_{login_bytes_max, kArgumentsMax, kBulkBytesMax} {}
+
+RedisGreeting::Result RedisGreeting::start(std::string&) {
+  request_.user = kDefaultUser;
+  return {Step::Ask, 0};
+}
+
+RedisGreeting::Result RedisGreeting::admit(const protocol::Admission& admission,
+                                           std::string& send) {
+  admission_ = admission;
+  if (admission.method == AuthMethod::Trust) {
+    client_ = std::make_unique<ClientState>();
+    state_ = State::Settling;
+    return {Step::NeedServer, 0};
+  }
+  state_ = State::Proving;
+  return proof_ ? compare(send) : Result{};
+}
+
+RedisGreeting::Result RedisGreeting::feed(Bytes in, std::string& send) {
+  size_t used = 0;
+  while (state_ == State::Proving) {
+    const Request request = cut_request(in.substr(used), limits_);
+    switch (request.kind) {
+      case Request::Kind::Incomplete: return {Step::Wait, used};
+      case Request::Kind::Nothing: used += request.bytes; continue;
+      case Request::Kind::Large:
+        append_error_line(send, "ERR Protocol error: unauthenticated command is too long");
+        return fail({ErrorKind::TooLarge, "a command before authentication is too long"}, used);
+      case Request::Kind::Bad:
+        append_error_line(send, "ERR " + request.error);
+        return fail({ErrorKind::Protocol, request.error}, used);
+      case Request::Kind::Whole: break;
+    }
+    used += request.bytes;
+    Result result = on_command(request, send);
+    result.consumed = used;
+    if (result.step != Step::Wait) return result;
+  }
+  return {Step::Wait, used};
+}
+
+RedisGreeting::Result RedisGreeting::say(std::string_view error, std::string& send) {
+  append_error_line(send, error);
+  return {};
+}
+
+RedisGreeting::Result RedisGreeting::on_command(const Request& request, std::string& send) {
+  const Bytes name = request.argument(0);
+  if (equal_ignoring_case(name, "auth")) return on_auth(request, send);
+  if (equal_ignoring_case(name, "hello")) return on_hello(request, send);
+  if (equal_ignoring_case(name, "reset")) {
+    send += "+RESET\r\n";
+    return {};
+  }
+  switch (way_of(request)) {
+    case Way::Quit:
+      send += "+OK\r\n";
+      return fail({ErrorKind::Cancelled, "the client left before it was authenticated"});
+    case Way::Attack: return fail({ErrorKind::Protocol, "this is a web browser"});
+    default: return say(kNoAuth, send);
+  }
+}
+
+RedisGreeting::Result RedisGreeting::on_auth(const Request& request, std::string& send) {
+  if (request.count == 1) return say("ERR wrong number of arguments for 'auth' command", send);
+  if (request.count > 3) return say("ERR syntax error", send);
+  Proof proof{.user = std::string(kDefaultUser), .password = {}};
+  if (request.count == 3) proof.user = request.argument(1);
+  proof.password = request.argument(static_cast<size_t>(request.count) - 1);
+  return prove(std::move(proof), send);
+}
+
+// HELLO version [AUTH user password] [SETNAME name], as helloCommand() in Redis' networking.c reads
+// it. RESP3 is refused as by a server that does not have it.
+RedisGreeting::Result RedisGreeting::on_hello(const Request& request, std::string& send) {
+  int64_t version = 0;
+  if (request.count == 1) return say(kHelloNoAuth, send);
+  if (!read_number(request.argument(1), version))
+    return say("ERR Protocol version is not an integer or out of range", send);
+  if (version != 2) return say("NOPROTO unsupported protocol version", send);
+  std::optional<Proof> proof;
+  for (size_t i = 2; i < static_cast<size_t>(request.count); ++i) {
+    const Bytes option = request.argument(i);
+    const size_t follow = static_cast<size_t>(request.count) - i - 1;
+    if (equal_ignoring_case(option, "auth") && follow >= 2 && i + 2 < request.known) {
+      proof =
+          Proof{std::string(request.argument(i + 1)), std::string(request.argument(i + 2)), true};
+      i += 2;
+    } else if (equal_ignoring_case(option, "setname") && follow >= 1) {
+      if (!is_client_name(request.argument(i + 1)))
+        return say("ERR Client names cannot contain spaces, newlines or special characters.", send);
+      request_.application_name = request.argument(++i);
+    } else {
+      return say("ERR Syntax error in HELLO option '" + std::string(option) + "'", send);
+    }
+  }
+  return proof ? prove(std::move(*proof), send) : say(kHelloNoAuth, send);
+}
+
+RedisGreeting::Result RedisGreeting::prove(Proof proof, std::string& send) {
+  proof_ = std::move(proof);
+  if (proof_->user == request_.user) return compare(send);
+  request_.user = proof_->user;
+  state_ = State::Asking;
+  return {Step::Ask, 0};
+}
+
+RedisGreeting::Result RedisGreeting::compare(std::string& send) {
+  const bool hashed = !admission_.mock && is_hashed(admission_.secret);
+  const bool equal = base::equal_constant_time(admission_.secret, proof_->password);
+  if (!hashed && !admission_.mock && !admission_.secret.empty() && equal) {
+    client_ = std::make_unique<ClientState>();
+    state_ = State::Settling;
+    return {Step::NeedServer, 0};
+  }
+  proof_.reset();
+  if (hashed)
+    say("ERR weir: Redis clients send plain passwords, and weir knows only a hash of this user's",
+        send);
+  else
+    say(kWrongPass, send);
+  if (++failures_ < kFailuresMax) return {};
+  return fail({ErrorKind::Refused, "too many wrong passwords"});
+}
+
+RedisGreeting::Result RedisGreeting::welcome(protocol::Facts&, const protocol::ServerState*,
+                                             std::string& send) {
+  state_ = State::Done;
+  if (proof_ && proof_->hello)
+    append_hello(send, admission_.session_id);
+  else if (proof_)
+    send += "+OK\r\n";
+  return {Step::Done, 0};
+}
+
+}  // namespace weir::redis

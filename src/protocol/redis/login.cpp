@@ -1,0 +1,80 @@
+#include "login.h"
+
+#include <array>
+#include <climits>
+
+namespace weir::redis {
+
+using base::ErrorKind;
+using protocol::Step;
+
+namespace {
+
+constexpr size_t kAnswerBytesMax = 4096;
+
+// What a server says that will say something else later.
+bool will_pass(Bytes text) {
+  constexpr std::array<std::string_view, 5> kStarts = {"LOADING", "MASTERDOWN", "BUSY", "TRYAGAIN",
+                                                       "ERR max number of clients"};
+  for (const std::string_view start : kStarts)
+    if (text.starts_with(start)) return true;
+  return false;
+}
+
+}  // namespace
+
+RedisLogin::Result RedisLogin::start(std::string& send) {
+  server_ = std::make_unique<ServerState>();
+  if (is_hashed(target_.secret))
+    return fail(
+        {ErrorKind::Refused,
+         "Redis servers take plain passwords, and weir knows only a hash of that of user \"" +
+             target_.user + "\""});
+  if (!target_.secret.empty()) {
+    // Servers before version 6 know no users.
+    if (target_.user.empty() || target_.user == "default")
+      append_command(send, {"AUTH", target_.secret});
+    else
+      append_command(send, {"AUTH", target_.user, target_.secret});
+    ++answers_left_;
+  }
+  int64_t database = 0;
+  if (read_number(target_.database, database) && database > 0 && database <= INT_MAX) {
+    server_->database = database;
+    append_command(send, {"SELECT", target_.database});
+    ++answers_left_;
+  }
+  append_command(send, {"PING"});
+  ++answers_left_;
+  return {Step::Wait, 0};
+}
+
+RedisLogin::Result RedisLogin::feed(Bytes in, std::string&) {
+  size_t used = 0;
+  for (;;) {
+    const Bytes rest = in.substr(used);
+    const size_t end = rest.find("\r\n", scanned_);
+    if (end == Bytes::npos) {
+      if (!rest.empty() && rest[0] != '+' && rest[0] != '-')
+        return fail({ErrorKind::Protocol, "the server does not speak the Redis protocol"}, used);
+      if (rest.size() > kAnswerBytesMax)
+        return fail({ErrorKind::TooLarge, "the server's answer is too long"}, used);
+      scanned_ = rest.empty() ? 0 : rest.size() - 1;
+      return {Step::Wait, used};
+    }
+    scanned_ = 0;
+    used += end + 2;
+    const Bytes line = rest.substr(0, end);
+    if (line.starts_with('-')) return on_error(line.substr(1));
+    if (line != (answers_left_ == 1 ? "+PONG" : "+OK"))
+      return fail({ErrorKind::Protocol, "the server does not speak the Redis protocol"}, used);
+    if (--answers_left_ == 0) return {Step::Done, used};
+  }
+}
+
+RedisLogin::Result RedisLogin::on_error(Bytes text) {
+  const ErrorKind kind = will_pass(text) ? ErrorKind::Unreachable : ErrorKind::Refused;
+  return fail({kind, std::string(text), std::string(text.substr(0, text.find(' ')))});
+}
+
+}  // namespace weir::redis

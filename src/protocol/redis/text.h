@@ -1,0 +1,32 @@
+// Numbers and lines of RESP: reading them exactly as a server does, and building answers and
+// requests. Pure functions, any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include <weir/base/bytes.h>
+#include <weir/base/result.h>
+
+namespace weir::redis {
+
+using base::Bytes;
+using base::Error;
+
+// A decimal number without anything around it: no plus, no leading zeros (string2ll() in Redis'
+// util.c).
+bool read_number(Bytes text, int64_t& value);
+bool equal_ignoring_case(Bytes text, std::string_view lower);
+bool is_hashed(std::string_view secret);  // md5… or SCRAM-SHA-256$…: of no use to this protocol
+
+// "-text\r\n"; what would break the line becomes a blank.
+void append_error_line(std::string& out, std::string_view text);
+// `error` in the protocol's words. One with the code "ERR" has the words of a server already.
+void append_error(std::string& out, const Error& error);
+void append_bulk(std::string& out, Bytes value);
+void append_command(std::string& out, std::initializer_list<std::string_view> arguments);
+
+}  // namespace weir::redis
