@@ -4,6 +4,9 @@
 
 namespace weir::net {
 
+// docs/memory.md counts on it: 200 bytes, most of them libuv's.
+static_assert(sizeof(PollNode) <= 208);
+
 NodePtr<PollNode> PollNode::open(uv_loop_t& loop, int fd, Callback callback, void* owner) {
   NodePtr<PollNode> node;
   auto* raw = new PollNode(callback, owner);

@@ -13,6 +13,9 @@
 
 namespace weir::net {
 
+// docs/memory.md counts on it: 112 bytes, and some slack.
+static_assert(sizeof(SocketStream) <= 128);
+
 SocketStream::SocketStream(UvLoop& loop, int fd, std::string peer, NodePtr<PollNode> node)
     : loop_(&loop), node_(std::move(node)), peer_(std::move(peer)), fd_(fd) {
   if (node_)

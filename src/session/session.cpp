@@ -34,6 +34,9 @@ ClientCount counted_as(Session::State state) {
 
 }  // namespace
 
+// docs/memory.md counts on it: 496 bytes, and some slack.
+static_assert(sizeof(Session) <= 528);
+
 Session::Session(Worker& worker, uint64_t id, const Door& door, std::unique_ptr<net::Stream> stream)
     : worker_(worker),
       id_(id),

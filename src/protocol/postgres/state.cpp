@@ -7,6 +7,9 @@
 
 namespace weir::postgres {
 
+// docs/memory.md counts on it: 136 bytes, and some slack.
+static_assert(sizeof(ClientState) <= 152);
+
 Interned intern_settings(InternTable& texts, const SettingMap& map) {
   if (map.empty()) return {};
   std::string text;
