@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace weir::pool {
 
@@ -39,6 +40,7 @@ Pool::Pool(Options options, std::vector<Budget*> budgets, uint32_t workers, uint
       budgets_(std::move(budgets)),
       workers_(workers),
       idle_(workers),
+      wanted_(workers),
       random_(seed | 1) {}
 
 Pool::~Pool() = default;
@@ -88,15 +90,16 @@ std::unique_ptr<Server> Pool::take_idle(WorkerId worker, uint64_t variant) {
   return server;
 }
 
-// An idle server of the worker that has most of them goes to the waiter.
+// An idle server of the worker that has most of them goes to the waiter, or one of another that has a fitting one.
 bool Pool::move_idle(Waiter& waiter, Orders& orders) {
   const auto richest = std::max_element(
       idle_.begin(), idle_.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
   if (richest->empty()) return false;
-  const auto from = static_cast<WorkerId>(richest - idle_.begin());
-  auto server = take_idle(from, waiter.variant);
+  auto server = take_idle(static_cast<WorkerId>(richest - idle_.begin()), waiter.variant);
+  for (WorkerId from = 0; from < workers_ && !server; ++from) server = take_idle(from, waiter.variant);
   if (!server) return false;
   ++busy_;
+  const WorkerId from = server->worker;
   orders.push_back({.kind = Order::Kind::Move, .worker = from, .server = std::move(server),
                     .ticket = waiter.ticket});
   return true;
@@ -106,15 +109,15 @@ void Pool::enqueue(Waiter& waiter) {
   const uint64_t key = options_.fair ? waiter.fair_class : 0;
   waiter.fair_class = key;
   Class& in = classes_[key];
-  if (in.lines.empty()) in.lines.resize(workers_);
+  if (in.lines.empty()) {
+    in.lines.resize(workers_);
+    turns_.push_back(key);
+  }
   in.lines[waiter.ticket.worker].push(waiter);
   waiter.queued = true;
   ++waiting_;
+  ++wanted_[waiter.ticket.worker];
   ++in.count;
-  if (!in.in_turn) {
-    in.in_turn = true;
-    turns_.push_back(key);
-  }
 }
 
 void Pool::dequeue(Waiter& waiter) {
@@ -122,7 +125,12 @@ void Pool::dequeue(Waiter& waiter) {
   in.lines[waiter.ticket.worker].remove(waiter);
   waiter.queued = false;
   --waiting_;
-  --in.count;
+  --wanted_[waiter.ticket.worker];
+  if (--in.count > 0) return;
+  classes_.erase(waiter.fair_class);
+  // The class that was just served has gone to the end.
+  const auto turn = std::find(turns_.rbegin(), turns_.rend(), waiter.fair_class);
+  turns_.erase(std::prev(turn.base()));
 }
 
 bool Pool::withdraw(Waiter& waiter) {
@@ -153,13 +161,8 @@ Waiter* Pool::next_waiter(WorkerId worker, uint64_t variant) {
   for (size_t tries = turns_.size(); tries > 0; --tries) {
     const uint64_t key = turns_.front();
     turns_.pop_front();
-    Class& in = classes_[key];
-    if (in.count == 0) {
-      in.in_turn = false;
-      continue;
-    }
     turns_.push_back(key);
-    if (Waiter* found = first_of(in, worker, variant, options_.movable)) return found;
+    if (Waiter* found = first_of(classes_[key], worker, variant, options_.movable)) return found;
   }
   return nullptr;
 }
@@ -184,29 +187,34 @@ void Pool::give_back(std::unique_ptr<Server> server, Time now, Orders& orders) {
     open_more(here, now, orders);
     return;
   }
-  Waiter* waiter = paused_ || waiting_ == 0 ? nullptr : next_waiter(server->worker, server->variant());
-  if (waiter) {
-    const Ticket ticket = waiter->ticket;
-    dequeue(*waiter);
-    const auto kind = ticket.worker == server->worker ? Order::Kind::Serve : Order::Kind::Move;
-    const WorkerId here = server->worker;
-    orders.push_back({.kind = kind, .worker = here, .server = std::move(server), .ticket = ticket});
-    return;
-  }
-  --busy_;
+  const bool rested = std::exchange(server->under_check, false);
+  const Time idle_since = rested ? server->idle_since : now;  // a check is no use
   server->idle_since = now;
+  Waiter* waiter = paused_ || waiting_ == 0 ? nullptr : next_waiter(server->worker, server->variant());
+  if (waiter) return hand_over(std::move(server), *waiter, orders);
+  --busy_;
+  server->idle_since = idle_since;
   const WorkerId here = server->worker;
   auto& stack = idle_[here];
   if (options_.pick == Pick::Scatter && !stack.empty()) {
     random_ = random_ * 6364136223846793005u + 1442695040888963407u;
     stack.insert(stack.begin() + static_cast<std::ptrdiff_t>((random_ >> 33) % stack.size()), std::move(server));
   } else {
-    stack.push_back(std::move(server));
+    const auto place = std::find_if(stack.rbegin(), stack.rend(), [idle_since](const auto& each) {
+      return each->idle_since <= idle_since;
+    });
+    stack.insert(place.base(), std::move(server));
   }
-  if (waiting_ == 0 || paused_) return;
   // Those who wait cannot use it: it is of another variant, or bound to a worker where nobody waits.
-  if (Waiter* first = oldest_waiter(); !may_open(now) && evict_other_variant(first->variant, orders)) return;
   open_more(here, now, orders);
+}
+
+void Pool::hand_over(std::unique_ptr<Server> server, Waiter& waiter, Orders& orders) {
+  const Ticket ticket = waiter.ticket;
+  dequeue(waiter);
+  const WorkerId here = server->worker;
+  const auto kind = ticket.worker == here ? Order::Kind::Serve : Order::Kind::Move;
+  orders.push_back({.kind = kind, .worker = here, .server = std::move(server), .ticket = ticket});
 }
 
 void Pool::close(std::unique_ptr<Server> server, Orders& orders) {
@@ -216,7 +224,10 @@ void Pool::close(std::unique_ptr<Server> server, Orders& orders) {
   orders.push_back({.kind = Order::Kind::Close, .worker = worker, .server = std::move(server)});
 }
 
-bool Pool::evict_other_variant(uint64_t variant, Orders& orders) {
+// An idle server that nobody who waits can use goes, unless enough is under way for all of them.
+void Pool::make_room(Orders& orders) {
+  if (opening_ + closing_ >= waiting_) return;
+  const uint64_t variant = oldest_waiter()->variant;
   for (auto& stack : idle_) {
     const auto found = std::find_if(stack.begin(), stack.end(), [&](const auto& server) {
       return server->variant() != variant || !options_.movable;
@@ -225,10 +236,8 @@ bool Pool::evict_other_variant(uint64_t variant, Orders& orders) {
     auto server = std::move(*found);
     stack.erase(found);
     ++busy_;
-    close(std::move(server), orders);
-    return true;
+    return close(std::move(server), orders);
   }
-  return false;
 }
 
 void Pool::closing() {
@@ -265,10 +274,6 @@ int Pool::limit(Time now) const {
                                                         : options_.size;
 }
 
-bool Pool::may_open(Time now) const {
-  return now >= retry_at_ && open_count() + closing_ < limit(now);
-}
-
 int Pool::opening_max() const { return last_error_.text.empty() ? ramp_ : 1; }
 
 bool Pool::take_slot() {
@@ -286,25 +291,31 @@ void Pool::free_slot() {
 
 // As many connections as there are waiters without one under way, as far as limits and ramp allow.
 void Pool::open_more(WorkerId worker, Time now, Orders& orders) {
-  if (paused_) return;
+  if (paused_ || now < retry_at_) return;
   while (opening_ < waiting_ && opening_ < opening_max()) {
-    if (!may_open(now)) {
-      if (now >= retry_at_ && opening_ == 0) {
-        const Waiter* first = oldest_waiter();
-        evict_other_variant(first->variant, orders);
-      }
-      return;
-    }
-    if (!take_slot()) return;
-    ++opening_;
-    orders.push_back({.kind = Order::Kind::Open, .worker = worker});
+    const WorkerId where = options_.movable ? worker : most_wanted();
+    if (wanted_[where] <= 0 && !options_.movable) return;
+    if (open_count() + closing_ >= limit(now) || !take_slot()) return make_room(orders);
+    open(where, orders);
   }
+}
+
+void Pool::open(WorkerId worker, Orders& orders) {
+  ++opening_;
+  --wanted_[worker];
+  orders.push_back({.kind = Order::Kind::Open, .worker = worker});
+}
+
+// Where most wait for whom no connection is under way.
+WorkerId Pool::most_wanted() const {
+  return static_cast<WorkerId>(std::max_element(wanted_.begin(), wanted_.end()) - wanted_.begin());
 }
 
 void Pool::opened(std::unique_ptr<Server> server, Time now, Orders& orders) {
   {
     const std::lock_guard lock(mutex_);
     --opening_;
+    ++wanted_[server->worker];
     ++busy_;
     last_error_ = {};
     refused_ = false;
@@ -320,9 +331,10 @@ void Pool::opened(std::unique_ptr<Server> server, Time now, Orders& orders) {
   open_more(here, now, orders);
 }
 
-void Pool::open_failed(const Error& error, WorkerId, Time now, Orders& orders) {
+void Pool::open_failed(const Error& error, WorkerId worker, Time now, Orders& orders) {
   const std::lock_guard lock(mutex_);
   --opening_;
+  ++wanted_[worker];
   free_slot();
   last_error_ = error;
   refused_ = error.kind == base::ErrorKind::Refused;
@@ -356,11 +368,9 @@ void Pool::tick(Time now, Orders& orders) {
   tick_idle(now, orders);
   if (paused_) return;
   if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
-  while (open_count() + closing_ < options_.min && open_count() < options_.size &&
-         opening_ < opening_max() && now >= retry_at_ && take_slot()) {
-    ++opening_;
-    orders.push_back({.kind = Order::Kind::Open, .worker = next_worker_++ % workers_});
-  }
+  const int least = std::min(options_.min, options_.size);
+  while (open_count() + closing_ < least && opening_ < opening_max() && now >= retry_at_ && take_slot())
+    open(next_worker_++ % workers_, orders);
 }
 
 void Pool::tick_idle(Time now, Orders& orders) {
@@ -384,6 +394,7 @@ void Pool::tick_idle(Time now, Orders& orders) {
         close(std::move(taken), orders);
       } else {
         taken->checked_at = now;
+        taken->under_check = true;
         const WorkerId worker = taken->worker;
         orders.push_back({.kind = Order::Kind::Check, .worker = worker, .server = std::move(taken)});
       }
@@ -396,17 +407,13 @@ void Pool::pause(bool paused, Time now, Orders& orders) {
   paused_ = paused;
   if (paused) return;
   for (auto& stack : idle_) {  // those who waited are served from what is idle, then by opening
-    while (!stack.empty() && waiting_ > 0) {
-      Waiter* waiter = next_waiter(stack.back()->worker, stack.back()->variant());
-      if (!waiter) break;
-      auto server = std::move(stack.back());
-      stack.pop_back();
+    for (size_t i = stack.size(); i > 0 && waiting_ > 0; --i) {
+      Waiter* waiter = next_waiter(stack[i - 1]->worker, stack[i - 1]->variant());
+      if (!waiter) continue;
+      auto server = std::move(stack[i - 1]);
+      stack.erase(stack.begin() + static_cast<std::ptrdiff_t>(i - 1));
       ++busy_;
-      const Ticket ticket = waiter->ticket;
-      dequeue(*waiter);
-      const auto kind = ticket.worker == server->worker ? Order::Kind::Serve : Order::Kind::Move;
-      const WorkerId worker = server->worker;
-      orders.push_back({.kind = kind, .worker = worker, .server = std::move(server), .ticket = ticket});
+      hand_over(std::move(server), *waiter, orders);
     }
   }
   if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
@@ -472,6 +479,7 @@ Snapshot Pool::snapshot() const {
   out.closing = closing_;
   out.waiting = waiting_;
   out.size = options_.size;
+  out.classes = static_cast<int>(classes_.size());
   out.paused = paused_;
   if (const Waiter* oldest = oldest_waiter()) out.oldest_wait_since = oldest->since;
   return out;

@@ -60,6 +60,7 @@ class Server {
   Time expires_at = base::kNever;
   Time idle_since = 0;
   Time checked_at = 0;
+  bool under_check = false;  // of the pool's own accord: it goes on resting
 };
 
 // Says which waiter an order is for. A session numbers its waits, so that a late order finds out that it is late.
@@ -117,6 +118,7 @@ struct Options {
 struct Snapshot {
   int idle = 0, busy = 0, opening = 0, closing = 0, waiting = 0;
   int size = 0;
+  int classes = 0;  // of fairness, that are remembered
   Time oldest_wait_since = base::kNever;
   bool paused = false;
 };
@@ -168,18 +170,19 @@ class Pool {
   struct Class {
     std::vector<Line> lines;  // one for each worker
     int count = 0;
-    bool in_turn = false;
   };
 
   std::unique_ptr<Server> take_idle(WorkerId worker, uint64_t variant);
   bool move_idle(Waiter& waiter, Orders& orders);
-  bool evict_other_variant(uint64_t variant, Orders& orders);
+  void hand_over(std::unique_ptr<Server> server, Waiter& waiter, Orders& orders);
+  void make_room(Orders& orders);
   void enqueue(Waiter& waiter);
   void dequeue(Waiter& waiter);
   Waiter* next_waiter(WorkerId worker, uint64_t variant);
   Waiter* first_of(Class& in, WorkerId worker, uint64_t variant, bool movable) const;
   void open_more(WorkerId worker, Time now, Orders& orders);
-  bool may_open(Time now) const;
+  void open(WorkerId worker, Orders& orders);
+  WorkerId most_wanted() const;
   int limit(Time now) const;
   bool take_slot();
   void free_slot();
@@ -197,8 +200,9 @@ class Pool {
   std::vector<Budget*> budgets_;
   uint32_t workers_;
   std::vector<std::deque<std::unique_ptr<Server>>> idle_;  // by worker; most recently used last
-  std::unordered_map<uint64_t, Class> classes_;
-  std::deque<uint64_t> turns_;  // the classes that have waiters, next one first
+  std::unordered_map<uint64_t, Class> classes_;  // those that have waiters
+  std::deque<uint64_t> turns_;                   // the same, next one first
+  std::vector<int> wanted_;  // by worker: waiters, less connections under way
   int waiting_ = 0;
   int busy_ = 0;      // lent, in an order, or being checked
   int opening_ = 0;
