@@ -174,10 +174,12 @@ bool ServerSide::on_error(Bytes in, Head head) {
 
 // "Extended Query", 55.2.3: after an error the server skips everything up to the next Sync.
 void ServerSide::cut_to_sync() {
-  while (!server_.ledger.empty() && server_.ledger.front().kind != Entry::Kind::Sync) {
-    undo(server_.ledger.front());
-    server_.ledger.pop();
-  }
+  Ledger& ledger = server_.ledger;
+  size_t count = 0;
+  while (count < ledger.size() && ledger.at(count).kind != Entry::Kind::Sync) ++count;
+  // Backwards: a statement may have been closed to make room, and prepared again behind that.
+  for (size_t i = count; i > 0; --i) undo(ledger.at(i - 1));
+  for (; count > 0; --count) ledger.pop();
   if (server_.ledger.empty()) server_.unsynced = server_.skipping = true;
 }
 

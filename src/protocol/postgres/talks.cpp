@@ -36,6 +36,12 @@ class QueryTalk : public Dialogue {
     return {Step::Wait, used};
   }
 
+  // What it said before was its last word, not a refusal of what it was asked.
+  Result on_end() override {
+    error_.kind = base::ErrorKind::Unreachable;
+    return Dialogue::on_end();
+  }
+
  private:
   Result on_message(const CutMessage& message, size_t used) {
     switch (message.type) {
