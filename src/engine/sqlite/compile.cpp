@@ -14,10 +14,11 @@ std::string_view tag_of_nothing(const Lexed& lexed, size_t i) {
     std::string_view word;
     std::string_view tag;
   };
-  constexpr Known kNothing[] = {{"vacuum", "VACUUM"},       {"analyze", "ANALYZE"}, {"analyse", "ANALYZE"},
-                                {"cluster", "CLUSTER"},     {"reindex", "REINDEX"}, {"checkpoint", "CHECKPOINT"},
-                                {"comment", "COMMENT"},     {"grant", "GRANT"},     {"revoke", "REVOKE"},
-                                {"lock", "LOCK TABLE"}};
+  constexpr Known kNothing[] = {{"vacuum", "VACUUM"},   {"analyze", "ANALYZE"},
+                                {"analyse", "ANALYZE"}, {"cluster", "CLUSTER"},
+                                {"reindex", "REINDEX"}, {"checkpoint", "CHECKPOINT"},
+                                {"comment", "COMMENT"}, {"grant", "GRANT"},
+                                {"revoke", "REVOKE"},   {"lock", "LOCK TABLE"}};
   for (const Known& known : kNothing)
     if (pgserver::is_word(lexed, i, known.word)) return known.tag;
   return {};
@@ -29,6 +30,8 @@ void Rewriter::run() {
   if (out_.refused) return;
   const size_t i = first_;
   if (const auto tag = tag_of_nothing(lexed_, i); !tag.empty()) {
+    if (const size_t into = find_word(i, "into", 0); into != std::string::npos)
+      return refuse_near(into);
     out_.tag = tag;
     return;
   }
@@ -45,8 +48,8 @@ void Rewriter::run() {
   if (is(main, "with")) {
     // The statement proper comes behind the last common table expression.
     for (++main; main < last_; ++main)
-      if (depth(main) == 0 && (is(main, "select") || is(main, "insert") || is(main, "update") || is(main, "delete") ||
-                               is(main, "values")))
+      if (depth(main) == 0 && (is(main, "select") || is(main, "insert") || is(main, "update") ||
+                               is(main, "delete") || is(main, "values")))
         break;
   }
   while (symbol_is(main, "(")) ++main;
@@ -55,8 +58,10 @@ void Rewriter::run() {
     Verb verb;
     std::string_view tag;
   };
-  constexpr Known kVerbs[] = {{"select", Verb::Select, "SELECT"},   {"values", Verb::Select, "SELECT"},
-                              {"insert", Verb::Insert, "INSERT 0"}, {"update", Verb::Update, "UPDATE"},
+  constexpr Known kVerbs[] = {{"select", Verb::Select, "SELECT"},
+                              {"values", Verb::Select, "SELECT"},
+                              {"insert", Verb::Insert, "INSERT 0"},
+                              {"update", Verb::Update, "UPDATE"},
                               {"delete", Verb::Delete, "DELETE"}};
   const Known* found = nullptr;
   for (const Known& known : kVerbs)
@@ -65,7 +70,8 @@ void Rewriter::run() {
   out_.verb = explains ? Verb::Explain : found->verb;
   out_.tag = explains ? "EXPLAIN" : found->tag;
   out_.writes = !explains && found->verb != Verb::Select;
-  if (found->verb == Verb::Select && main == begin && is(begin + 1, "into")) return refuse_near(begin + 1);
+  if (found->verb == Verb::Select && main == begin && is(begin + 1, "into"))
+    return refuse_near(begin + 1);
   find_tables();
   if (!explains) find_items();
   if (explains) replace(first_, "EXPLAIN QUERY PLAN");

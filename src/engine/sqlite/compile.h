@@ -1,5 +1,6 @@
-// One PostgreSQL statement as SQLite can run it: what kind it is, its text for SQLite, and what is known of its
-// parameters and columns. Made from tokens alone, once for each text; read on any thread.
+// One PostgreSQL statement as SQLite can run it: what kind it is, its text for SQLite, and what is
+// known of its parameters and columns. Made from tokens alone, once for each text; read on any
+// thread.
 #pragma once
 
 #include <atomic>
@@ -21,7 +22,18 @@ using pgserver::Lexed;
 using pgserver::TokenKind;
 using pgserver::TokenRange;
 
-enum class Verb : uint8_t { Select, Insert, Update, Delete, Define, CreateTableAs, Explain, CopyIn, CopyOut, Nothing };
+enum class Verb : uint8_t {
+  Select,
+  Insert,
+  Update,
+  Delete,
+  Define,
+  CreateTableAs,
+  Explain,
+  CopyIn,
+  CopyOut,
+  Nothing
+};
 
 struct TableReference {
   std::string name;
@@ -72,7 +84,7 @@ std::shared_ptr<const Compiled> compile(std::string_view text);
 struct TypeName {
   size_t end = 0;  // behind its last token
   const pgserver::Type* type = nullptr;
-  std::string name;  // as written, in lower case, for errors
+  std::string name;                  // as written, in lower case, for errors
   std::vector<std::string> numbers;  // (10,2)
   bool array = false;
 };

@@ -72,7 +72,8 @@ void CopyReader::split_text(std::string_view line, CopyRow& row) {
           c = kValues[which];
         } else if (c >= '0' && c <= '7') {
           int code = c - '0';
-          for (int digits = 1; digits < 3 && i < line.size() && line[i] >= '0' && line[i] <= '7'; ++digits)
+          for (int digits = 1; digits < 3 && i < line.size() && line[i] >= '0' && line[i] <= '7';
+               ++digits)
             code = code << 3 | (line[i++] - '0');
           c = static_cast<char>(code);
         }
@@ -135,7 +136,8 @@ void append_text_value(std::string& out, const CopySpec& spec, std::string_view 
 
 void append_csv_value(std::string& out, const CopySpec& spec, std::string_view value) {
   bool quotes = value == spec.null || value == "\\.";
-  for (const char c : value) quotes |= c == spec.quote || c == spec.delimiter || c == '\n' || c == '\r';
+  for (const char c : value)
+    quotes |= c == spec.quote || c == spec.delimiter || c == '\n' || c == '\r';
   if (!quotes) {
     out += value;
     return;

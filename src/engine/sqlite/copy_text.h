@@ -1,5 +1,5 @@
-// COPY's text and csv formats (PostgreSQL's manual, "COPY", "File Formats"), read in pieces and written by lines.
-// Pure; owned by a cursor.
+// COPY's text and csv formats (PostgreSQL's manual, "COPY", "File Formats"), read in pieces and
+// written by lines. Pure; owned by a cursor.
 #pragma once
 
 #include <optional>
@@ -20,7 +20,8 @@ class CopyReader {
   explicit CopyReader(const CopySpec& spec) : spec_(spec), skips_header_(spec.header) {}
   void append(std::string_view bytes) { buffer_ += bytes; }
   size_t buffered() const { return buffer_.size() - at_; }
-  // The next row that is all there; `last`: nothing more comes. Absent: no more now, or failure() says why.
+  // The next row that is all there; `last`: nothing more comes. Absent: no more now, or failure()
+  // says why.
   std::optional<CopyRow> next(bool last);
   const std::string& failure() const { return failure_; }
   uint64_t line() const { return line_; }

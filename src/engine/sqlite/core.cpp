@@ -4,9 +4,9 @@ namespace weir::engine::sqlite {
 
 namespace {
 
-constexpr size_t kCompiledMax = 1000;         // texts kept on each loop
+constexpr size_t kCompiledMax = 1000;  // texts kept on each loop
 constexpr size_t kCompiledBytesMax = 4 << 20;
-constexpr size_t kCompiledTextMax = 16 << 10; // longer ones are compiled each time
+constexpr size_t kCompiledTextMax = 16 << 10;  // longer ones are compiled each time
 
 std::string key_of(const std::string& text, const std::vector<uint32_t>& types) {
   std::string key = text;
@@ -32,7 +32,8 @@ base::Result<ReaderLease> Readers::take() {
       return ReaderLease(*this, std::move(handle));
     }
     if (open_ >= max_)
-      return base::Error{base::ErrorKind::TooLarge, "too many statements read from the database at once", "53300"};
+      return base::Error{base::ErrorKind::TooLarge,
+                         "too many statements read from the database at once", "53300"};
     ++open_;
   }
   auto opened = Handle::open(options_);
@@ -77,15 +78,20 @@ Described* LoopState::described(const std::string& text, const std::vector<uint3
   return found == described_.end() ? nullptr : &found->second;
 }
 
-void LoopState::remember(const std::string& text, const std::vector<uint32_t>& types, Described described) {
+void LoopState::remember(const std::string& text, const std::vector<uint32_t>& types,
+                         Described described) {
   if (text.size() > kCompiledTextMax || types.size() > 100) return;
   if (described_.size() >= kCompiledMax) described_.clear();
   described_.insert_or_assign(key_of(text, types), std::move(described));
 }
 
-Core::Core(const SqliteOptions& engine_options, const HandleOptions& reader_options, Handles handles)
-    : options(engine_options), readers(reader_options, engine_options.readers_max), keeper(std::move(handles.keeper)),
-      helpers(engine_options.helper_threads), writer(std::move(handles.writer)) {}
+Core::Core(const SqliteOptions& engine_options, const HandleOptions& reader_options,
+           Handles handles)
+    : options(engine_options),
+      readers(reader_options, engine_options.readers_max),
+      keeper(std::move(handles.keeper)),
+      helpers(engine_options.helper_threads),
+      writer(std::move(handles.writer)) {}
 
 void Core::stop() {
   writer.stop();

@@ -1,5 +1,6 @@
-// What the executors of one database share: its threads, its spare readers, and for each loop one reader at hand and
-// the statements that have been compiled there. Owned by the engine. LoopState belongs to its loop's thread.
+// What the executors of one database share: its threads, its spare readers, and for each loop one
+// reader at hand and the statements that have been compiled there. Owned by the engine. LoopState
+// belongs to its loop's thread.
 #pragma once
 
 #include <atomic>
@@ -22,7 +23,8 @@ class Readers;
 class ReaderLease {
  public:
   ReaderLease() = default;
-  ReaderLease(Readers& readers, std::unique_ptr<Handle> handle) : readers_(&readers), handle_(std::move(handle)) {}
+  ReaderLease(Readers& readers, std::unique_ptr<Handle> handle)
+      : readers_(&readers), handle_(std::move(handle)) {}
   ReaderLease(ReaderLease&&) = default;
   ReaderLease& operator=(ReaderLease&& other) noexcept {
     if (this == &other) return *this;

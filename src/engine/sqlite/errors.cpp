@@ -9,7 +9,9 @@ using pgserver::Failure;
 
 namespace {
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 std::string_view behind(std::string_view text, std::string_view part) {
   const size_t at = text.find(part);
@@ -19,7 +21,8 @@ std::string_view behind(std::string_view text, std::string_view part) {
 std::string_view sqlstate_of_text(std::string_view message) {
   if (contains(message, "no such table") || contains(message, "no such view")) return "42P01";
   if (contains(message, "no such index")) return "42704";
-  if (contains(message, "no such column") || contains(message, "has no column named")) return "42703";
+  if (contains(message, "no such column") || contains(message, "has no column named"))
+    return "42703";
   if (contains(message, "no such function")) return "42883";
   if (contains(message, "wrong number of arguments")) return "42883";
   if (contains(message, "ambiguous column name")) return "42702";
@@ -27,11 +30,14 @@ std::string_view sqlstate_of_text(std::string_view message) {
   if (contains(message, "already exists") || contains(message, "there is already")) return "42P07";
   if (contains(message, "syntax error") || contains(message, "incomplete input")) return "42601";
   if (contains(message, "misuse of aggregate")) return "42803";
-  if (contains(message, "not authorized") || contains(message, "prohibited") || contains(message, "unsafe use")) return "42501";
-  if (contains(message, "may not be modified") || contains(message, "cannot modify")) return "42501";
+  if (contains(message, "not authorized") || contains(message, "prohibited") ||
+      contains(message, "unsafe use"))
+    return "42501";
+  if (contains(message, "may not be modified") || contains(message, "cannot modify"))
+    return "42501";
   if (contains(message, "values for") || contains(message, "values were supplied")) return "42601";
-  if (contains(message, "too many") || contains(message, "too large") || contains(message, "too deep") ||
-      contains(message, "maximum depth"))
+  if (contains(message, "too many") || contains(message, "too large") ||
+      contains(message, "too deep") || contains(message, "maximum depth"))
     return "54000";
   if (contains(message, "integer overflow")) return "22003";
   if (contains(message, "malformed JSON")) return "22P02";
@@ -48,10 +54,12 @@ Failure unique_violation(std::string_view message) {
     const size_t end = std::min(columns.find(", ", at), columns.size());
     const std::string_view one = columns.substr(at, end - at);
     const size_t dot = one.find('.');
-    names += (names.empty() ? "" : "_") + std::string(dot == std::string_view::npos ? one : one.substr(dot + 1));
+    names += (names.empty() ? "" : "_") +
+             std::string(dot == std::string_view::npos ? one : one.substr(dot + 1));
     at = end + 2;
   }
-  return {"23505", "duplicate key value violates unique constraint \"" + table + "_" + names + "_key\"",
+  return {"23505",
+          "duplicate key value violates unique constraint \"" + table + "_" + names + "_key\"",
           std::string(message)};
 }
 
@@ -59,20 +67,27 @@ Failure not_null_violation(std::string_view message) {
   const std::string_view path = behind(message, "failed: ");
   const size_t dot = path.find('.');
   if (dot == std::string_view::npos) return {"23502", std::string(message)};
-  return {"23502", "null value in column \"" + std::string(path.substr(dot + 1)) + "\" of relation \"" +
-                       std::string(path.substr(0, dot)) + "\" violates not-null constraint"};
+  return {"23502", "null value in column \"" + std::string(path.substr(dot + 1)) +
+                       "\" of relation \"" + std::string(path.substr(0, dot)) +
+                       "\" violates not-null constraint"};
 }
 
 // Where the thing that the message names stands in the statement.
 size_t position_of(std::string_view name, std::string_view text) {
   if (name.empty() || text.empty()) return std::string::npos;
-  if (const size_t dot = name.rfind('.'); dot != std::string_view::npos && text.find(name) == std::string_view::npos)
-    name.remove_prefix(dot + 1);
+  const size_t dot = name.rfind('.');
+  const std::string qualifier =
+      dot == std::string_view::npos ? "" : pgserver::lower_case(name.substr(0, dot));
+  const std::string last =
+      pgserver::lower_case(dot == std::string_view::npos ? name : name.substr(dot + 1));
   const pgserver::Lexed lexed = pgserver::lex(text);
   for (size_t i = 0; i < lexed.tokens.size(); ++i) {
-    const std::string_view view = lexed.view(i);
-    if (view.size() >= name.size() && pgserver::lower_case(view.substr(0, name.size())) == pgserver::lower_case(name))
-      return lexed.tokens[i].begin;
+    const bool same =
+        pgserver::lower_case(lexed.view(i)) == last || pgserver::identifier_of(lexed, i) == last;
+    if (!same) continue;
+    if (qualifier.empty()) return lexed.tokens[i].begin;
+    if (i >= 2 && pgserver::identifier_of(lexed, i - 2) == qualifier)
+      return lexed.tokens[i - 2].begin;
   }
   return std::string::npos;
 }
@@ -143,9 +158,12 @@ Failure failure_of(int extended_code, std::string_view message, std::string_view
     case SQLITE_CONSTRAINT_PRIMARYKEY: return unique_violation(message);
     case SQLITE_CONSTRAINT_NOTNULL: return not_null_violation(message);
     case SQLITE_CONSTRAINT_CHECK:
-      return {"23514", "new row violates check constraint \"" + std::string(behind(message, "failed: ")) + "\""};
-    case SQLITE_CONSTRAINT_FOREIGNKEY: return {"23503", "insert, update or delete violates foreign key constraint"};
-    case SQLITE_BUSY_SNAPSHOT: return {"40001", "could not serialize access due to concurrent update"};
+      return {"23514", "new row violates check constraint \"" +
+                           std::string(behind(message, "failed: ")) + "\""};
+    case SQLITE_CONSTRAINT_FOREIGNKEY:
+      return {"23503", "insert, update or delete violates foreign key constraint"};
+    case SQLITE_BUSY_SNAPSHOT:
+      return {"40001", "could not serialize access due to concurrent update"};
     default: break;
   }
   if ((extended_code & 0xff) == SQLITE_ERROR || (extended_code & 0xff) == SQLITE_AUTH) {
@@ -153,8 +171,10 @@ Failure failure_of(int extended_code, std::string_view message, std::string_view
     if ((extended_code & 0xff) == SQLITE_AUTH) failure.sqlstate = "42501";
     return failure;
   }
-  if ((extended_code & 0xff) == SQLITE_BUSY) return {"55P03", "another process holds the lock of the database file"};
-  if ((extended_code & 0xff) == SQLITE_READONLY) return {"25006", "cannot write in a read-only transaction"};
+  if ((extended_code & 0xff) == SQLITE_BUSY)
+    return {"55P03", "another process holds the lock of the database file"};
+  if ((extended_code & 0xff) == SQLITE_READONLY)
+    return {"25006", "cannot write in a read-only transaction"};
   return {sqlstate_of(extended_code, message), std::string(message)};
 }
 

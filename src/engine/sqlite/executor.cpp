@@ -19,7 +19,11 @@ constexpr size_t kCopyBytesMin = 64 * 1024;  // collected before a job is made o
 
 SqliteExecutor::SqliteExecutor(Core& core, LoopState& state, pgserver::SessionInfo& session,
                                pgserver::ExecutorClient& client)
-    : core_(core), state_(state), session_(session), client_(client), timer_(&SqliteExecutor::on_timer, this) {
+    : core_(core),
+      state_(state),
+      session_(session),
+      client_(client),
+      timer_(&SqliteExecutor::on_timer, this) {
   view_.info = &session_;
 }
 
@@ -31,7 +35,8 @@ Answer SqliteExecutor::fail(std::string_view sqlstate, std::string message) {
 }
 
 Answer SqliteExecutor::fail(const base::Error& error) {
-  return fail(error.code.empty() ? std::string_view("58000") : std::string_view(error.code), error.text);
+  return fail(error.code.empty() ? std::string_view("58000") : std::string_view(error.code),
+              error.text);
 }
 
 void SqliteExecutor::begin_clock() {
@@ -39,7 +44,8 @@ void SqliteExecutor::begin_clock() {
   if (!in_block_ && !writes_) view_.transaction_began = view_.statement_began;
 }
 
-// Where reads go on this thread: the transaction's own reader, or the loop's. Null when none can be had.
+// Where reads go on this thread: the transaction's own reader, or the loop's. Null when none can be
+// had.
 Handle* SqliteExecutor::reading_handle() {
   if (has_snapshot()) return open_snapshot() ? snapshot_.get() : nullptr;
   if (!state_.home) {
@@ -63,9 +69,11 @@ bool SqliteExecutor::open_snapshot() {
 }
 
 bool SqliteExecutor::refuses_write(const Compiled& compiled) {
-  const bool read_only = in_block_ ? mode_.read_only : session_.settings.is_on("default_transaction_read_only");
+  const bool read_only =
+      in_block_ ? mode_.read_only : session_.settings.is_on("default_transaction_read_only");
   if (!read_only) return false;
-  fail("25006", "cannot execute " + compiled.tag.substr(0, compiled.tag.find(" 0")) + " in a read-only transaction");
+  fail("25006", "cannot execute " + compiled.tag.substr(0, compiled.tag.find(" 0")) +
+                    " in a read-only transaction");
   return true;
 }
 
@@ -86,7 +94,8 @@ Answer SqliteExecutor::describe(Statement& statement) {
 Answer SqliteExecutor::describe_inline(Statement& statement, const Compiled& compiled) {
   const std::vector<uint32_t> given = statement.parameter_types;
   const uint64_t schema = core_.schema.load(std::memory_order_acquire);
-  if (const Described* known = state_.described(statement.text, given); known && known->schema == schema) {
+  if (const Described* known = state_.described(statement.text, given);
+      known && known->schema == schema) {
     statement.parameter_types = known->parameters;
     statement.columns = known->columns;
     statement.described = compiled.verb != Verb::CopyOut;
@@ -94,8 +103,10 @@ Answer SqliteExecutor::describe_inline(Statement& statement, const Compiled& com
   }
   Handle* const handle = reading_handle();
   if (!handle) return Answer::Failed;
-  if (Runner(*handle, failure_).describe(statement, compiled) == Answer::Failed) return Answer::Failed;
-  state_.remember(statement.text, given, Described{schema, statement.parameter_types, statement.columns});
+  if (Runner(*handle, failure_).describe(statement, compiled) == Answer::Failed)
+    return Answer::Failed;
+  state_.remember(statement.text, given,
+                  Described{schema, statement.parameter_types, statement.columns});
   return Answer::Done;
 }
 
@@ -132,12 +143,14 @@ Answer SqliteExecutor::route(Cursor& cursor) {
     cursor.on_writer = true;
     return to_writer(Task::Run);
   }
-  if (compiled.heavy_by_name || compiled.heavy_until.load(std::memory_order_relaxed) > state_.loop.now())
+  if (compiled.heavy_by_name ||
+      compiled.heavy_until.load(std::memory_order_relaxed) > state_.loop.now())
     return run_aside(cursor);
   return run_inline(cursor);
 }
 
-// On the loop, for so many steps. Nothing has been sent before it returns, so it can be begun again elsewhere.
+// On the loop, for so many steps. Nothing has been sent before it returns, so it can be begun again
+// elsewhere.
 Answer SqliteExecutor::run_inline(Cursor& cursor) {
   Handle* const handle = reading_handle();
   if (!handle) return Answer::Failed;
@@ -212,7 +225,8 @@ Answer SqliteExecutor::transact(const TransactionStep& step) {
       savepoints_ = step.depth;
       return Answer::Done;
     case TransactionStep::Kind::RollbackTo:
-      if (lost_) return fail("25P02", "the transaction has been rolled back as a whole; ROLLBACK ends it");
+      if (lost_)
+        return fail("25P02", "the transaction has been rolled back as a whole; ROLLBACK ends it");
       if (writes_) return to_writer(Task::Step);
       savepoints_ = step.depth + 1;
       return Answer::Done;

@@ -1,10 +1,11 @@
-// One client's statements and transaction on a SQLite database, with READ COMMITTED as PostgreSQL has it: BEGIN does
-// nothing; a read before the first write sees the newest commit; the first write takes the right to write, and from
-// then on everything of the transaction runs where it writes, until its end.
-// Owned by a connection, on its loop's thread; while a job runs, the job's thread alone touches what the job is about.
+// One client's statements and transaction on a SQLite database, with READ COMMITTED as PostgreSQL
+// has it: BEGIN does nothing; a read before the first write sees the newest commit; the first write
+// takes the right to write, and from then on everything of the transaction runs where it writes,
+// until its end. Owned by a connection, on its loop's thread; while a job runs, the job's thread
+// alone touches what the job is about.
 //
-//   a read           inline on the loop's reader, for so many steps ─▶ a helper thread, with a reader of its own
-//   a write          the writer's thread, when it is this transaction's turn
+//   a read           inline on the loop's reader, for so many steps ─▶ a helper thread, with a
+//   reader of its own a write          the writer's thread, when it is this transaction's turn
 //   REPEATABLE READ  the same on a reader that the transaction keeps, in a real transaction
 #pragma once
 
@@ -21,7 +22,8 @@ namespace weir::engine::sqlite {
 
 class SqliteExecutor final : public pgserver::Executor, private Job {
  public:
-  SqliteExecutor(Core& core, LoopState& state, pgserver::SessionInfo& session, pgserver::ExecutorClient& client);
+  SqliteExecutor(Core& core, LoopState& state, pgserver::SessionInfo& session,
+                 pgserver::ExecutorClient& client);
   ~SqliteExecutor() override;
 
   Answer describe(pgserver::Statement& statement) override;
@@ -50,7 +52,9 @@ class SqliteExecutor final : public pgserver::Executor, private Job {
   Handle* reading_handle();
   bool open_snapshot();
   void begin_clock();
-  bool has_snapshot() const { return mode_.isolation != pgserver::Isolation::ReadCommitted && in_block_; }
+  bool has_snapshot() const {
+    return mode_.isolation != pgserver::Isolation::ReadCommitted && in_block_;
+  }
 
   // jobs.cpp: work on other threads
   Answer to_writer(Task task);
@@ -75,11 +79,11 @@ class SqliteExecutor final : public pgserver::Executor, private Job {
   // The transaction
   bool in_block_ = false;
   pgserver::TransactionMode mode_;
-  ReaderLease snapshot_;       // of REPEATABLE READ and SERIALIZABLE
-  bool writes_ = false;        // holds the right to write
-  bool lost_ = false;          // SQLite has rolled everything back, savepoints too
+  ReaderLease snapshot_;  // of REPEATABLE READ and SERIALIZABLE
+  bool writes_ = false;   // holds the right to write
+  bool lost_ = false;     // SQLite has rolled everything back, savepoints too
   size_t savepoints_ = 0;
-  int writer_cursors_ = 0;     // open where it writes
+  int writer_cursors_ = 0;  // open where it writes
 
   // The call that is being answered
   Task task_ = Task::None;
@@ -89,10 +93,10 @@ class SqliteExecutor final : public pgserver::Executor, private Job {
   pgserver::RunLimits limits_;
   pgserver::TransactionStep step_;
   bool last_feed_ = false;
-  bool ends_ = false;          // commit when it is done
-  Handle* at_ = nullptr;       // a helper's
+  bool ends_ = false;     // commit when it is done
+  Handle* at_ = nullptr;  // a helper's
   Answer answer_ = Answer::Done;
-  bool keeps_right_ = false;   // what the job says of writes_
+  bool keeps_right_ = false;  // what the job says of writes_
   std::atomic<bool> cancelled_{false};
   Watch watch_;
   SessionView view_;

@@ -21,8 +21,9 @@ void refuse(sqlite3_context* context, std::string_view sqlstate, const std::stri
 
 void add(Handle& handle, const FunctionEntry* entries, size_t count) {
   for (size_t i = 0; i < count; ++i)
-    sqlite3_create_function_v2(handle.db(), entries[i].name, entries[i].arguments, SQLITE_UTF8 | entries[i].flags, &handle,
-                               entries[i].call, nullptr, nullptr, nullptr);
+    sqlite3_create_function_v2(handle.db(), entries[i].name, entries[i].arguments,
+                               SQLITE_UTF8 | entries[i].flags, &handle, entries[i].call, nullptr,
+                               nullptr, nullptr);
 }
 
 namespace {
@@ -33,12 +34,18 @@ const SessionView& session_of(sqlite3_context* context) {
   return session ? *session : kNobody;
 }
 
-void now(sqlite3_context* context, int, sqlite3_value**) { give(context, timestamp_text(session_of(context).transaction_began)); }
+void now(sqlite3_context* context, int, sqlite3_value**) {
+  give(context, timestamp_text(session_of(context).transaction_began));
+}
 void statement_now(sqlite3_context* context, int, sqlite3_value**) {
   give(context, timestamp_text(session_of(context).statement_began));
 }
-void clock_now(sqlite3_context* context, int, sqlite3_value**) { give(context, timestamp_text(pgserver::timestamp_now())); }
-void today(sqlite3_context* context, int, sqlite3_value**) { give(context, date_text(session_of(context).transaction_began)); }
+void clock_now(sqlite3_context* context, int, sqlite3_value**) {
+  give(context, timestamp_text(pgserver::timestamp_now()));
+}
+void today(sqlite3_context* context, int, sqlite3_value**) {
+  give(context, date_text(session_of(context).transaction_began));
+}
 void time_of_day(sqlite3_context* context, int, sqlite3_value**) {
   const int64_t micros = session_of(context).transaction_began % pgserver::kMicrosPerDay;
   give(context, time_text(micros < 0 ? micros + pgserver::kMicrosPerDay : micros));
@@ -58,7 +65,8 @@ void backend_pid(sqlite3_context* context, int, sqlite3_value**) {
   sqlite3_result_int(context, session.info ? session.info->process_id : 0);
 }
 void version(sqlite3_context* context, int, sqlite3_value**) {
-  give(context, std::string("PostgreSQL 15.0 (weir " WEIR_VERSION ", SQLite ") + sqlite3_libversion() + ")");
+  give(context,
+       std::string("PostgreSQL 15.0 (weir " WEIR_VERSION ", SQLite ") + sqlite3_libversion() + ")");
 }
 void no(sqlite3_context* context, int, sqlite3_value**) { sqlite3_result_int(context, 0); }
 void nothing(sqlite3_context* context, int, sqlite3_value**) { sqlite3_result_null(context); }
@@ -88,7 +96,8 @@ void set_config(sqlite3_context* context, int, sqlite3_value** values) {
 void pg_sleep(sqlite3_context* context, int, sqlite3_value** values) {
   Handle& handle = handle_of(context);
   const double seconds = sqlite3_value_double(values[0]);
-  const base::Time end = base::steady_now() + static_cast<base::Duration>(std::fmin(std::fmax(seconds, 0), 86400) * 1e6);
+  const base::Time end = base::steady_now() +
+                         static_cast<base::Duration>(std::fmin(std::fmax(seconds, 0), 86400) * 1e6);
   for (base::Time at; (at = base::steady_now()) < end;) {
     if (!handle.watch() || !handle.watch()->may_sleep) {
       // On the loop: give up, to be run again elsewhere.

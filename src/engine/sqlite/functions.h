@@ -1,4 +1,5 @@
-// Helpers for functions that SQLite calls. They run on whichever thread holds the handle, and never throw.
+// Helpers for functions that SQLite calls. They run on whichever thread holds the handle, and never
+// throw.
 #pragma once
 
 #include <string>
@@ -22,7 +23,9 @@ constexpr int kPure = SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
 constexpr int kPlain = SQLITE_INNOCUOUS;
 constexpr int kDirect = SQLITE_DIRECTONLY;
 
-inline Handle& handle_of(sqlite3_context* context) { return *static_cast<Handle*>(sqlite3_user_data(context)); }
+inline Handle& handle_of(sqlite3_context* context) {
+  return *static_cast<Handle*>(sqlite3_user_data(context));
+}
 inline bool is_null(sqlite3_value* value) { return sqlite3_value_type(value) == SQLITE_NULL; }
 inline std::string_view text_of(sqlite3_value* value) {
   const auto* text = reinterpret_cast<const char*>(sqlite3_value_text(value));

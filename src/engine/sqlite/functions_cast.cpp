@@ -12,8 +12,11 @@ namespace {
 
 using pgserver::ValueKind;
 
-void invalid(sqlite3_context* context, std::string_view type, std::string_view value, std::string_view sqlstate = "22P02") {
-  refuse(context, sqlstate, "invalid input syntax for type " + std::string(type) + ": \"" + std::string(value.substr(0, 64)) + "\"");
+void invalid(sqlite3_context* context, std::string_view type, std::string_view value,
+             std::string_view sqlstate = "22P02") {
+  refuse(context, sqlstate,
+         "invalid input syntax for type " + std::string(type) + ": \"" +
+             std::string(value.substr(0, 64)) + "\"");
 }
 
 void to_bool(sqlite3_context* context, int, sqlite3_value** values) {
@@ -41,11 +44,14 @@ void to_integer(sqlite3_context* context, int, sqlite3_value** values) {
       break;
     }
     default:
-      if (!pgserver::read_integer(text_of(values[0]), integer)) return invalid(context, "integer", text_of(values[0]));
+      if (!pgserver::read_integer(text_of(values[0]), integer))
+        return invalid(context, "integer", text_of(values[0]));
   }
   const int bytes = sqlite3_value_int(values[1]);
-  if (bytes == 2 && integer != static_cast<int16_t>(integer)) return refuse(context, "22003", "smallint out of range");
-  if (bytes == 4 && integer != static_cast<int32_t>(integer)) return refuse(context, "22003", "integer out of range");
+  if (bytes == 2 && integer != static_cast<int16_t>(integer))
+    return refuse(context, "22003", "smallint out of range");
+  if (bytes == 4 && integer != static_cast<int32_t>(integer))
+    return refuse(context, "22003", "integer out of range");
   sqlite3_result_int64(context, integer);
 }
 
@@ -57,7 +63,8 @@ void to_real(sqlite3_context* context, int, sqlite3_value** values) {
     case SQLITE_FLOAT: return sqlite3_result_double(context, sqlite3_value_double(values[0]));
     default: break;
   }
-  if (!pgserver::read_real(text_of(values[0]), real)) return invalid(context, "double precision", text_of(values[0]));
+  if (!pgserver::read_real(text_of(values[0]), real))
+    return invalid(context, "double precision", text_of(values[0]));
   if (std::isnan(real)) return give(context, "NaN");
   sqlite3_result_double(context, real);
 }
@@ -89,7 +96,8 @@ void to_bytea(sqlite3_context* context, int, sqlite3_value** values) {
   if (is_null(values[0])) return;
   if (sqlite3_value_type(values[0]) == SQLITE_BLOB) return sqlite3_result_value(context, values[0]);
   std::string bytes;
-  if (!pgserver::read_bytea(text_of(values[0]), bytes)) return invalid(context, "bytea", text_of(values[0]));
+  if (!pgserver::read_bytea(text_of(values[0]), bytes))
+    return invalid(context, "bytea", text_of(values[0]));
   sqlite3_result_blob64(context, bytes.data(), bytes.size(), SQLITE_TRANSIENT);
 }
 
@@ -111,8 +119,12 @@ void to_moment(sqlite3_context* context, sqlite3_value** values, bool zoned) {
   if (!at) return invalid(context, "timestamp", text_of(values[0]), "22007");
   give(context, pgserver::timestamp_text(*at));
 }
-void to_timestamp(sqlite3_context* context, int, sqlite3_value** values) { to_moment(context, values, false); }
-void to_timestamptz(sqlite3_context* context, int, sqlite3_value** values) { to_moment(context, values, true); }
+void to_timestamp(sqlite3_context* context, int, sqlite3_value** values) {
+  to_moment(context, values, false);
+}
+void to_timestamptz(sqlite3_context* context, int, sqlite3_value** values) {
+  to_moment(context, values, true);
+}
 
 void to_uuid(sqlite3_context* context, int, sqlite3_value** values) {
   if (is_null(values[0])) return;
@@ -125,16 +137,24 @@ void to_uuid(sqlite3_context* context, int, sqlite3_value** values) {
 void to_json_array(sqlite3_context* context, int, sqlite3_value** values) {
   if (is_null(values[0])) return give(context, "[null]");  // x = ANY (NULL) is null
   const auto json = pgserver::array_as_json(text_of(values[0]));
-  if (!json) return refuse(context, "22P02", "malformed array literal: \"" + std::string(text_of(values[0]).substr(0, 64)) + "\"");
+  if (!json)
+    return refuse(
+        context, "22P02",
+        "malformed array literal: \"" + std::string(text_of(values[0]).substr(0, 64)) + "\"");
   give(context, *json);
 }
 
 constexpr FunctionEntry kCasts[] = {
-    {"weir_bool", 1, kPure, to_bool},           {"weir_integer", 2, kPure, to_integer},
-    {"weir_real", 1, kPure, to_real},           {"weir_numeric", 2, kPure, to_numeric},
-    {"weir_bytea", 1, kPure, to_bytea},         {"weir_date", 1, kPure, to_date},
-    {"weir_time", 1, kPure, to_time},           {"weir_timestamp", 1, kPure, to_timestamp},
-    {"weir_timestamptz", 1, kPure, to_timestamptz}, {"weir_uuid", 1, kPure, to_uuid},
+    {"weir_bool", 1, kPure, to_bool},
+    {"weir_integer", 2, kPure, to_integer},
+    {"weir_real", 1, kPure, to_real},
+    {"weir_numeric", 2, kPure, to_numeric},
+    {"weir_bytea", 1, kPure, to_bytea},
+    {"weir_date", 1, kPure, to_date},
+    {"weir_time", 1, kPure, to_time},
+    {"weir_timestamp", 1, kPure, to_timestamp},
+    {"weir_timestamptz", 1, kPure, to_timestamptz},
+    {"weir_uuid", 1, kPure, to_uuid},
     {"weir_array", 1, kPure, to_json_array},
 };
 

@@ -1,5 +1,5 @@
-// Functions on texts, and LIKE and ILIKE as PostgreSQL has them (9.7.1 of its manual): LIKE tells cases apart, and a
-// backslash escapes unless another character does.
+// Functions on texts, and LIKE and ILIKE as PostgreSQL has them (9.7.1 of its manual): LIKE tells
+// cases apart, and a backslash escapes unless another character does.
 #include <algorithm>
 
 #include <weir/base/crypto.h>
@@ -22,8 +22,9 @@ size_t next_character(std::string_view text, size_t i) {
 }
 
 size_t characters_in(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
 }
 
 // Behind the first `count` characters.
@@ -33,7 +34,9 @@ size_t offset_of(std::string_view text, int64_t count) {
   return i;
 }
 
-char folded(char c, bool fold) { return fold && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char folded(char c, bool fold) {
+  return fold && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 struct Pattern {
   std::string_view text;
@@ -49,10 +52,12 @@ bool matches(Handle& handle, const Pattern& pattern, std::string_view text, bool
   size_t star_text = 0;
   int64_t steps = 0;
   while (t < text.size()) {
-    if (++steps % kStepsPerCheck == 0 && !handle.spend(kStepsPerCheck / 4)) return stopped = true, false;
+    if (++steps % kStepsPerCheck == 0 && !handle.spend(kStepsPerCheck / 4))
+      return stopped = true, false;
     if (p < pattern.text.size()) {
       const char c = pattern.text[p];
-      const bool escaped = c == pattern.escape && pattern.escape != '\0' && p + 1 < pattern.text.size();
+      const bool escaped =
+          c == pattern.escape && pattern.escape != '\0' && p + 1 < pattern.text.size();
       if (!escaped && c == '%') {
         star = ++p;
         star_text = t;
@@ -63,7 +68,8 @@ bool matches(Handle& handle, const Pattern& pattern, std::string_view text, bool
         ++p;
         continue;
       }
-      if (folded(escaped ? pattern.text[p + 1] : c, pattern.fold) == folded(text[t], pattern.fold)) {
+      if (folded(escaped ? pattern.text[p + 1] : c, pattern.fold) ==
+          folded(text[t], pattern.fold)) {
         ++t;
         p += escaped ? 2 : 1;
         continue;
@@ -81,7 +87,8 @@ bool matches(Handle& handle, const Pattern& pattern, std::string_view text, bool
 void like_with(sqlite3_context* context, int count, sqlite3_value** values, bool fold) {
   if (is_null(values[0]) || is_null(values[1]) || (count == 3 && is_null(values[2]))) return;
   Pattern pattern{text_of(values[0]), '\\', fold};
-  if (pattern.text.size() > kPatternBytesMax) return refuse(context, "54000", "LIKE pattern is too long");
+  if (pattern.text.size() > kPatternBytesMax)
+    return refuse(context, "54000", "LIKE pattern is too long");
   if (count == 3) {
     const std::string_view escape = text_of(values[2]);
     if (escape.size() > 1) return refuse(context, "22019", "invalid escape string");
@@ -92,14 +99,20 @@ void like_with(sqlite3_context* context, int count, sqlite3_value** values, bool
   if (stopped) return sqlite3_result_error(context, "stopped", -1);
   sqlite3_result_int(context, result ? 1 : 0);
 }
-void like(sqlite3_context* context, int count, sqlite3_value** values) { like_with(context, count, values, false); }
-void ilike(sqlite3_context* context, int count, sqlite3_value** values) { like_with(context, count, values, true); }
+void like(sqlite3_context* context, int count, sqlite3_value** values) {
+  like_with(context, count, values, false);
+}
+void ilike(sqlite3_context* context, int count, sqlite3_value** values) {
+  like_with(context, count, values, true);
+}
 
 void strpos(sqlite3_context* context, int, sqlite3_value** values) {
   if (is_null(values[0]) || is_null(values[1])) return;
   const std::string_view text = text_of(values[0]);
   const size_t at = text.find(text_of(values[1]));
-  sqlite3_result_int64(context, at == std::string_view::npos ? 0 : static_cast<int64_t>(characters_in(text.substr(0, at))) + 1);
+  sqlite3_result_int64(context, at == std::string_view::npos
+                                    ? 0
+                                    : static_cast<int64_t>(characters_in(text.substr(0, at))) + 1);
 }
 
 int64_t character_count(sqlite3_value* value) {
@@ -127,7 +140,8 @@ void length(sqlite3_context* context, int, sqlite3_value** values) {
   sqlite3_result_int64(context, static_cast<int64_t>(characters_in(text_of(values[0]))));
 }
 
-void concat_with(sqlite3_context* context, std::string_view between, int count, sqlite3_value** values) {
+void concat_with(sqlite3_context* context, std::string_view between, int count,
+                 sqlite3_value** values) {
   std::string out;
   bool first = true;
   for (int i = 0; i < count; ++i) {
@@ -138,7 +152,9 @@ void concat_with(sqlite3_context* context, std::string_view between, int count, 
   }
   give(context, out);
 }
-void concat(sqlite3_context* context, int count, sqlite3_value** values) { concat_with(context, "", count, values); }
+void concat(sqlite3_context* context, int count, sqlite3_value** values) {
+  concat_with(context, "", count, values);
+}
 void concat_ws(sqlite3_context* context, int count, sqlite3_value** values) {
   if (count == 0 || is_null(values[0])) return;
   concat_with(context, text_of(values[0]), count - 1, values + 1);
@@ -161,8 +177,12 @@ void extreme(sqlite3_context* context, int count, sqlite3_value** values, int si
     if (!is_null(values[i]) && (!best || sign * compare(values[i], best) > 0)) best = values[i];
   if (best) sqlite3_result_value(context, best);
 }
-void greatest(sqlite3_context* context, int count, sqlite3_value** values) { extreme(context, count, values, 1); }
-void least(sqlite3_context* context, int count, sqlite3_value** values) { extreme(context, count, values, -1); }
+void greatest(sqlite3_context* context, int count, sqlite3_value** values) {
+  extreme(context, count, values, 1);
+}
+void least(sqlite3_context* context, int count, sqlite3_value** values) {
+  extreme(context, count, values, -1);
+}
 
 void md5(sqlite3_context* context, int, sqlite3_value** values) {
   if (!is_null(values[0])) give(context, base::md5_hex(text_of(values[0])));
@@ -184,12 +204,20 @@ void split_part(sqlite3_context* context, int, sqlite3_value** values) {
 }
 
 constexpr FunctionEntry kText[] = {
-    {"like", 2, kPure, like},          {"like", 3, kPure, like},        {"match", 2, kPure, ilike},
-    {"strpos", 2, kPure, strpos},      {"left", 2, kPure, left},        {"right", 2, kPure, right},
-    {"char_length", 1, kPure, length}, {"character_length", 1, kPure, length},
-    {"concat", -1, kPure, concat},     {"concat_ws", -1, kPure, concat_ws},
-    {"greatest", -1, kPure, greatest}, {"least", -1, kPure, least},
-    {"md5", 1, kPure, md5},            {"split_part", 3, kPure, split_part},
+    {"like", 2, kPure, like},
+    {"like", 3, kPure, like},
+    {"match", 2, kPure, ilike},
+    {"strpos", 2, kPure, strpos},
+    {"weir_left", 2, kPure, left},
+    {"weir_right", 2, kPure, right},
+    {"char_length", 1, kPure, length},
+    {"character_length", 1, kPure, length},
+    {"concat", -1, kPure, concat},
+    {"concat_ws", -1, kPure, concat_ws},
+    {"greatest", -1, kPure, greatest},
+    {"least", -1, kPure, least},
+    {"md5", 1, kPure, md5},
+    {"split_part", 3, kPure, split_part},
 };
 
 }  // namespace

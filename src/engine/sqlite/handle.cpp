@@ -45,12 +45,15 @@ Result<std::unique_ptr<Handle>> Handle::open(const HandleOptions& options) {
   sqlite3_busy_handler(handle->db_, &Handle::on_busy, handle.get());
   const std::string cache = "PRAGMA cache_size=-" + std::to_string(options.cache_kib);
   int failed = SQLITE_OK;
-  for (const char* sql : {cache.c_str(), "PRAGMA temp_store=MEMORY", "PRAGMA foreign_keys=ON", "PRAGMA wal_autocheckpoint=0",
-                          "PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON"})
+  for (const char* sql :
+       {cache.c_str(), "PRAGMA temp_store=MEMORY", "PRAGMA foreign_keys=ON",
+        "PRAGMA wal_autocheckpoint=0", "PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON"})
     if (failed == SQLITE_OK) failed = handle->run_own(sql);
-  if (failed == SQLITE_OK && options.role == Role::Reader) failed = handle->run_own("PRAGMA query_only=ON");
+  if (failed == SQLITE_OK && options.role == Role::Reader)
+    failed = handle->run_own("PRAGMA query_only=ON");
   if (failed != SQLITE_OK)
-    return Error{ErrorKind::System, options.path + ": " + sqlite3_errmsg(handle->db_), sqlstate_of(failed, "")};
+    return Error{ErrorKind::System, options.path + ": " + sqlite3_errmsg(handle->db_),
+                 sqlstate_of(failed, "")};
   harden(*handle);
   add_functions(*handle);
   sqlite3_wal_hook(handle->db_, &Handle::on_commit, handle.get());
@@ -74,7 +77,8 @@ int Handle::run_own(const char* sql) {
 
 bool Handle::set_writable(bool writable) {
   if (writable == writable_) return true;
-  if (run_own(writable ? "PRAGMA query_only=OFF" : "PRAGMA query_only=ON") != SQLITE_OK) return false;
+  if (run_own(writable ? "PRAGMA query_only=OFF" : "PRAGMA query_only=ON") != SQLITE_OK)
+    return false;
   writable_ = writable;
   return true;
 }
@@ -89,8 +93,8 @@ Prepared Handle::prepare(const std::string& sql, std::string_view text, Failure&
   }
   sqlite3_stmt* statement = nullptr;
   const char* tail = nullptr;
-  const int code =
-      sqlite3_prepare_v3(db_, sql.c_str(), static_cast<int>(sql.size() + 1), SQLITE_PREPARE_PERSISTENT, &statement, &tail);
+  const int code = sqlite3_prepare_v3(db_, sql.c_str(), static_cast<int>(sql.size() + 1),
+                                      SQLITE_PREPARE_PERSISTENT, &statement, &tail);
   if (code != SQLITE_OK) {
     failure = this->failure(code, text);
     return {};
@@ -131,7 +135,9 @@ void Handle::end() {
   session_ = nullptr;
 }
 
-int Handle::on_progress(void* self) { return static_cast<Handle*>(self)->spend(kStepsPerCheck) ? 0 : 1; }
+int Handle::on_progress(void* self) {
+  return static_cast<Handle*>(self)->spend(kStepsPerCheck) ? 0 : 1;
+}
 
 bool Handle::spend(int64_t steps) {
   Watch* const watch = watch_;
@@ -168,8 +174,10 @@ int Handle::on_commit(void* self, sqlite3*, const char*, int pages) {
 }
 
 Failure Handle::failure(int code, std::string_view statement_text) const {
-  if (watch_ && watch_->stopped == Stop::Cancelled) return {"57014", "canceling statement due to user request"};
-  if (watch_ && watch_->stopped == Stop::Deadline) return {"57014", "canceling statement due to statement timeout"};
+  if (watch_ && watch_->stopped == Stop::Cancelled)
+    return {"57014", "canceling statement due to user request"};
+  if (watch_ && watch_->stopped == Stop::Deadline)
+    return {"57014", "canceling statement due to statement timeout"};
   Failure failure = failure_of(code, sqlite3_errmsg(db_), statement_text);
   if (!sqlstate_.empty() && code == SQLITE_ERROR) failure.sqlstate = sqlstate_;
   return failure;

@@ -1,6 +1,6 @@
-// One SQLite connection: opened and hardened in one place, with a cache of prepared statements and with what may
-// stop a running one. Used by one thread at a time: whoever holds it. Its owner is the Readers pool, a cursor or a
-// transaction that holds it for itself, or the Writer.
+// One SQLite connection: opened and hardened in one place, with a cache of prepared statements and
+// with what may stop a running one. Used by one thread at a time: whoever holds it. Its owner is
+// the Readers pool, a cursor or a transaction that holds it for itself, or the Writer.
 #pragma once
 
 #include <sqlite3.h>
@@ -96,7 +96,9 @@ class Handle {
   bool spend(int64_t steps);
   const SessionView* session() const { return session_; }
 
-  int log_pages() const { return log_pages_; }  // in the write-ahead log, after this handle's last commit
+  int log_pages() const {
+    return log_pages_;
+  }  // in the write-ahead log, after this handle's last commit
 
   // What a failed call means for the client.
   pgserver::Failure failure(int code, std::string_view statement_text) const;
@@ -138,6 +140,7 @@ void harden(Handle& handle);
 void add_functions(Handle& handle);
 // errors.cpp
 std::string sqlstate_of(int extended_code, std::string_view message);
-pgserver::Failure failure_of(int extended_code, std::string_view message, std::string_view statement_text);
+pgserver::Failure failure_of(int extended_code, std::string_view message,
+                             std::string_view statement_text);
 
 }  // namespace weir::engine::sqlite

@@ -1,6 +1,6 @@
-// What stands between a client's SQL and the rest of the machine. Several fences, so that none alone has to hold:
-// the compiler lets few kinds of statements through, the authorizer sees every action when a statement is prepared,
-// and the connection itself is configured and limited.
+// What stands between a client's SQL and the rest of the machine. Several fences, so that none
+// alone has to hold: the compiler lets few kinds of statements through, the authorizer sees every
+// action when a statement is prepared, and the connection itself is configured and limited.
 #include <cstring>
 #include <initializer_list>
 
@@ -22,19 +22,22 @@ bool one_of(const char* name, std::initializer_list<std::string_view> denied) {
 // Virtual tables that look behind the database, and functions that reach out of it.
 bool is_forbidden_table(const char* name) {
   return name && (std::strncmp(name, "pragma_", 7) == 0 ||
-                  one_of(name, {"dbstat", "sqlite_dbpage", "sqlite_dbptr", "sqlite_stmt", "bytecode", "tables_used",
-                                "completion", "fsdir"}));
+                  one_of(name, {"dbstat", "sqlite_dbpage", "sqlite_dbptr", "sqlite_stmt",
+                                "bytecode", "tables_used", "completion", "fsdir"}));
 }
 
 bool is_forbidden_function(const char* name) {
-  return one_of(name, {"load_extension", "fts3_tokenizer", "fts5", "readfile", "writefile", "edit", "rtreecheck",
-                       "rtreenode", "geopoly_debug", "sqlite_compileoption_get", "sqlite_compileoption_used",
-                       "sqlite_source_id", "sqlite_log", "sqlite_offset", "shell_add_schema"});
+  return one_of(name, {"load_extension", "fts3_tokenizer", "fts5", "readfile", "writefile", "edit",
+                       "rtreecheck", "rtreenode", "geopoly_debug", "sqlite_compileoption_get",
+                       "sqlite_compileoption_used", "sqlite_source_id", "sqlite_log",
+                       "sqlite_offset", "shell_add_schema"});
 }
 
-int authorize(void* self, int action, const char* first, const char* second, const char* database, const char*) {
+int authorize(void* self, int action, const char* first, const char* second, const char* database,
+              const char*) {
   if (static_cast<const Handle*>(self)->runs_own()) return SQLITE_OK;
-  if (database && std::strcmp(database, "temp") == 0 && action != SQLITE_READ && action != SQLITE_SELECT)
+  if (database && std::strcmp(database, "temp") == 0 && action != SQLITE_READ &&
+      action != SQLITE_SELECT)
     return SQLITE_DENY;
   switch (action) {
     case SQLITE_SELECT:
@@ -54,8 +57,8 @@ int authorize(void* self, int action, const char* first, const char* second, con
     case SQLITE_READ: return is_forbidden_table(first) ? SQLITE_DENY : SQLITE_OK;
     case SQLITE_FUNCTION: return is_forbidden_function(second) ? SQLITE_DENY : SQLITE_OK;
     default:
-      // ATTACH, DETACH, PRAGMA, transactions and savepoints, temporary objects, triggers, virtual tables, ANALYZE,
-      // and what later versions may add.
+      // ATTACH, DETACH, PRAGMA, transactions and savepoints, temporary objects, triggers, virtual
+      // tables, ANALYZE, and what later versions may add.
       return SQLITE_DENY;
   }
 }
@@ -83,8 +86,8 @@ void set_limits(sqlite3* db) {
 void harden(Handle& handle) {
   sqlite3* const db = handle.db();
   for (const int off : {SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION,
-                        SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, SQLITE_DBCONFIG_WRITABLE_SCHEMA, SQLITE_DBCONFIG_DQS_DML,
-                        SQLITE_DBCONFIG_DQS_DDL})
+                        SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, SQLITE_DBCONFIG_WRITABLE_SCHEMA,
+                        SQLITE_DBCONFIG_DQS_DML, SQLITE_DBCONFIG_DQS_DDL})
     sqlite3_db_config(db, off, 0, nullptr);
   sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   set_limits(db);

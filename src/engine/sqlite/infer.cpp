@@ -19,28 +19,69 @@ struct FunctionType {
 
 // What PostgreSQL's functions give back.
 constexpr FunctionType kFunctions[] = {
-    {"count", oid::kInt8},        {"row_number", oid::kInt8},   {"rank", oid::kInt8},         {"dense_rank", oid::kInt8},
-    {"length", oid::kInt4},       {"char_length", oid::kInt4},  {"character_length", oid::kInt4}, {"octet_length", oid::kInt4},
-    {"strpos", oid::kInt4},       {"ntile", oid::kInt4},        {"pg_backend_pid", oid::kInt4},   {"lower", oid::kText},
-    {"upper", oid::kText},        {"trim", oid::kText},         {"ltrim", oid::kText},        {"rtrim", oid::kText},
-    {"substr", oid::kText},       {"substring", oid::kText},    {"replace", oid::kText},      {"concat", oid::kText},
-    {"concat_ws", oid::kText},    {"left", oid::kText},         {"right", oid::kText},        {"md5", oid::kText},
-    {"string_agg", oid::kText},   {"version", oid::kText},      {"current_database", oid::kName}, {"current_schema", oid::kName},
-    {"current_setting", oid::kText}, {"set_config", oid::kText}, {"split_part", oid::kText},  {"now", oid::kTimestamptz},
-    {"transaction_timestamp", oid::kTimestamptz}, {"statement_timestamp", oid::kTimestamptz}, {"clock_timestamp", oid::kTimestamptz},
-    {"sqrt", oid::kFloat8},       {"power", oid::kFloat8},      {"exp", oid::kFloat8},        {"ln", oid::kFloat8},
-    {"random", oid::kFloat8},     {"gen_random_uuid", oid::kUuid}, {"pg_is_in_recovery", oid::kBool}, {"pg_sleep", oid::kVoid},
-    {"pg_advisory_unlock_all", oid::kVoid}, {"json_object", oid::kJson}, {"json_array", oid::kJson},
+    {"count", oid::kInt8},
+    {"row_number", oid::kInt8},
+    {"rank", oid::kInt8},
+    {"dense_rank", oid::kInt8},
+    {"length", oid::kInt4},
+    {"char_length", oid::kInt4},
+    {"character_length", oid::kInt4},
+    {"octet_length", oid::kInt4},
+    {"strpos", oid::kInt4},
+    {"ntile", oid::kInt4},
+    {"pg_backend_pid", oid::kInt4},
+    {"lower", oid::kText},
+    {"upper", oid::kText},
+    {"trim", oid::kText},
+    {"ltrim", oid::kText},
+    {"rtrim", oid::kText},
+    {"substr", oid::kText},
+    {"substring", oid::kText},
+    {"replace", oid::kText},
+    {"concat", oid::kText},
+    {"concat_ws", oid::kText},
+    {"left", oid::kText},
+    {"right", oid::kText},
+    {"md5", oid::kText},
+    {"string_agg", oid::kText},
+    {"version", oid::kText},
+    {"current_database", oid::kName},
+    {"current_schema", oid::kName},
+    {"current_setting", oid::kText},
+    {"set_config", oid::kText},
+    {"split_part", oid::kText},
+    {"now", oid::kTimestamptz},
+    {"transaction_timestamp", oid::kTimestamptz},
+    {"statement_timestamp", oid::kTimestamptz},
+    {"clock_timestamp", oid::kTimestamptz},
+    {"sqrt", oid::kFloat8},
+    {"power", oid::kFloat8},
+    {"exp", oid::kFloat8},
+    {"ln", oid::kFloat8},
+    {"random", oid::kFloat8},
+    {"gen_random_uuid", oid::kUuid},
+    {"pg_is_in_recovery", oid::kBool},
+    {"pg_sleep", oid::kVoid},
+    {"pg_advisory_unlock_all", oid::kVoid},
+    {"json_object", oid::kJson},
+    {"json_array", oid::kJson},
 };
 constexpr FunctionType kKeywords[] = {
-    {"current_timestamp", oid::kTimestamptz}, {"localtimestamp", oid::kTimestamp}, {"current_date", oid::kDate},
-    {"current_time", oid::kTime},             {"current_user", oid::kName},        {"session_user", oid::kName},
-    {"user", oid::kName},                     {"current_catalog", oid::kName},     {"current_schema", oid::kName},
+    {"current_timestamp", oid::kTimestamptz},
+    {"localtimestamp", oid::kTimestamp},
+    {"current_date", oid::kDate},
+    {"current_time", oid::kTime},
+    {"current_user", oid::kName},
+    {"session_user", oid::kName},
+    {"user", oid::kName},
+    {"current_catalog", oid::kName},
+    {"current_schema", oid::kName},
     {"current_role", oid::kName},
 };
 // Give back what they are given.
-constexpr std::string_view kSameAsArgument[] = {"max", "min", "coalesce", "nullif", "greatest", "least", "lag", "lead",
-                                                "first_value", "last_value", "abs", "ifnull"};
+constexpr std::string_view kSameAsArgument[] = {"max",         "min",        "coalesce", "nullif",
+                                                "greatest",    "least",      "lag",      "lead",
+                                                "first_value", "last_value", "abs",      "ifnull"};
 
 uint32_t type_of_storage(int storage) {
   switch (storage) {
@@ -91,7 +132,8 @@ std::vector<Column> Inference::columns(sqlite3_stmt* statement, bool row) {
     const int index = static_cast<int>(i);
     // With one star among them, the items behind it are counted from the end.
     const Item* item = nullptr;
-    if (!starred && next_item < items.size() && stars <= 1 && (stars == 1 || items.size() == count)) {
+    if (!starred && next_item < items.size() && stars <= 1 &&
+        (stars == 1 || items.size() == count)) {
       if (items[next_item].star) {
         if (count - i <= items.size() - next_item - 1) ++next_item;
       }
@@ -101,7 +143,8 @@ std::vector<Column> Inference::columns(sqlite3_stmt* statement, bool row) {
     const bool plain = sqlite3_column_origin_name(statement, index) != nullptr;
     Column column;
     Guess guessed;
-    if (item && (!declared || *declared == '\0' || (!plain && item->alias.empty()))) guessed = guess(item->range, 0);
+    if (item && (!declared || *declared == '\0' || (!plain && item->alias.empty())))
+      guessed = guess(item->range, 0);
     if (declared && *declared != '\0') {
       column = column_of_declaration(declared);
     } else if (guessed.type != 0) {
@@ -127,8 +170,9 @@ Inference::Guess Inference::column(const std::string& table, const std::string& 
   for (const TableReference& reference : compiled_.tables) {
     if (!table.empty() && reference.alias != table && reference.name != table) continue;
     const char* declared = nullptr;
-    const int code = sqlite3_table_column_metadata(db_, "main", reference.name.c_str(), name.c_str(), &declared, nullptr,
-                                                   nullptr, nullptr, nullptr);
+    const int code =
+        sqlite3_table_column_metadata(db_, "main", reference.name.c_str(), name.c_str(), &declared,
+                                      nullptr, nullptr, nullptr, nullptr);
     if (code != SQLITE_OK) continue;
     const Column found = column_of_declaration(declared ? declared : "");
     return {found.type, found.modifier, name};
@@ -139,10 +183,13 @@ Inference::Guess Inference::column(const std::string& table, const std::string& 
 // ---------------------------------------------------------------- expressions
 
 Inference::Guess Inference::guess(TokenRange range, int nesting) {
-  if (range.first >= range.last || nesting > kNestingMax || range.last - range.first > kTokensMax) return {};
-  while (range.last - range.first > 2 && symbol_is(range.first, "(") && closing(range.first, range.last) == range.last - 1) {
+  if (range.first >= range.last || nesting > kNestingMax || range.last - range.first > kTokensMax)
+    return {};
+  while (range.last - range.first > 2 && symbol_is(range.first, "(") &&
+         closing(range.first, range.last) == range.last - 1) {
     range = {range.first + 1, range.last - 1};
-    if (is(range.first, "select") || is(range.first, "with") || is(range.first, "values")) return {};
+    if (is(range.first, "select") || is(range.first, "with") || is(range.first, "values"))
+      return {};
   }
   if (range.last - range.first == 1) return guess_single(range.first);
   bool found = false;
@@ -155,7 +202,8 @@ Inference::Guess Inference::guess(TokenRange range, int nesting) {
   // name.name, name.name.name
   if (is_name(range.last - 1) && symbol_is(range.last - 2, ".") && is_name(range.first)) {
     if (range.last - range.first < 3) return {};
-    return column(pgserver::identifier_of(lexed_, range.last - 3), pgserver::identifier_of(lexed_, range.last - 1));
+    return column(pgserver::identifier_of(lexed_, range.last - 3),
+                  pgserver::identifier_of(lexed_, range.last - 1));
   }
   return guess_call(range, nesting);
 }
@@ -187,7 +235,8 @@ Inference::Guess Inference::guess_single(size_t token) {
 
 uint32_t Inference::arithmetic(uint32_t left, uint32_t right) const {
   const auto rank = [](uint32_t type) {
-    constexpr uint32_t kOrder[] = {oid::kInt2, oid::kInt4, oid::kInt8, oid::kNumeric, oid::kFloat4, oid::kFloat8};
+    constexpr uint32_t kOrder[] = {oid::kInt2,    oid::kInt4,   oid::kInt8,
+                                   oid::kNumeric, oid::kFloat4, oid::kFloat8};
     return std::find(std::begin(kOrder), std::end(kOrder), type) - std::begin(kOrder);
   };
   if (left == 0 || right == 0 || rank(left) == 6 || rank(right) == 6) return 0;
@@ -196,8 +245,11 @@ uint32_t Inference::arithmetic(uint32_t left, uint32_t right) const {
 
 // Operators at the top of the expression, the loosest first.
 Inference::Guess Inference::guess_operators(TokenRange range, int nesting, bool& found) {
-  constexpr std::string_view kLogical[] = {"and", "or", "not", "is", "in", "like", "ilike", "between", "isnull", "notnull", "similar"};
-  constexpr std::string_view kComparisons[] = {"=", "<>", "!=", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "@>", "<@", "?"};
+  constexpr std::string_view kLogical[] = {
+      "and", "or", "not", "is", "in", "like", "ilike", "between", "isnull", "notnull", "similar"};
+  constexpr std::string_view kComparisons[] = {
+      "=",   "<>",   "!=", "<",  ">",  "<=",  ">=", "~~", "!~~",
+      "~~*", "!~~*", "~",  "!~", "~*", "!~*", "@>", "<@", "?"};
   size_t text_at = 0;
   size_t arithmetic_at = 0;
   size_t depth = 0;
@@ -220,7 +272,8 @@ Inference::Guess Inference::guess_operators(TokenRange range, int nesting, bool&
       if (op == comparison) return found = true, Guess{oid::kBool};
     if (op == "||" || op == "->>") text_at = i;
     if (op == "->") return found = true, Guess{oid::kJson};
-    if (i > range.first && (op == "+" || op == "-" || op == "*" || op == "/" || op == "%")) arithmetic_at = i;
+    if (i > range.first && (op == "+" || op == "-" || op == "*" || op == "/" || op == "%"))
+      arithmetic_at = i;
   }
   if (text_at > 0) return found = true, Guess{oid::kText};
   if (arithmetic_at > 0) {
@@ -245,7 +298,9 @@ Inference::Guess Inference::guess_cast(TokenRange range, int nesting, bool& foun
     if (!type || type->end != range.last || !type->type) return {};
     found = true;
     Guess inner = guess({range.first, i}, nesting + 1);
-    return {type->array ? type->type->array : type->type->oid, -1, inner.name.empty() ? std::string(type->type->name) : inner.name};
+    return {
+        type->array ? type->type->array : type->type->oid, -1,
+        inner.name.empty() ? std::string(pgserver::find_type(type->type->oid)->name) : inner.name};
   }
   if (is(range.first, "cast") && closing(range.first + 1, range.last) == range.last - 1) {
     for (size_t i = range.last - 1; i-- > range.first + 2;) {
@@ -254,11 +309,14 @@ Inference::Guess Inference::guess_cast(TokenRange range, int nesting, bool& foun
       if (!type || type->end != range.last - 1 || !type->type) return {};
       found = true;
       Guess inner = guess({range.first + 2, i}, nesting + 1);
-      return {type->type->oid, -1, inner.name.empty() ? std::string(type->type->name) : inner.name};
+      return {type->type->oid, -1,
+              inner.name.empty() ? std::string(pgserver::find_type(type->type->oid)->name)
+                                 : inner.name};
     }
   }
   const auto type = read_type(lexed_, range.first, range.last);
-  if (type && type->type && type->end == range.last - 1 && lexed_.tokens[type->end].kind == TokenKind::String) {
+  if (type && type->type && type->end == range.last - 1 &&
+      lexed_.tokens[type->end].kind == TokenKind::String) {
     found = true;
     return {type->type->oid, -1, std::string(type->type->name)};
   }

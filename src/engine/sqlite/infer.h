@@ -1,5 +1,6 @@
-// The types of a statement's parameters and result columns, as far as they can be told: declared types of columns
-// where SQLite knows them, else a guess from the tokens. On the stack of whoever holds the handle.
+// The types of a statement's parameters and result columns, as far as they can be told: declared
+// types of columns where SQLite knows them, else a guess from the tokens. On the stack of whoever
+// holds the handle.
 #pragma once
 
 #include <sqlite3.h>
@@ -44,12 +45,16 @@ class Inference {
   std::vector<std::string> columns_of(const std::string& table) const;
 
   bool is(size_t i, std::string_view word) const { return pgserver::is_word(lexed_, i, word); }
-  bool symbol_is(size_t i, std::string_view symbol) const { return pgserver::is_symbol(lexed_, i, symbol); }
+  bool symbol_is(size_t i, std::string_view symbol) const {
+    return pgserver::is_symbol(lexed_, i, symbol);
+  }
   bool operator_is(size_t i, std::string_view op) const {
-    return i < lexed_.tokens.size() && lexed_.tokens[i].kind == TokenKind::Operator && lexed_.view(i) == op;
+    return i < lexed_.tokens.size() && lexed_.tokens[i].kind == TokenKind::Operator &&
+           lexed_.view(i) == op;
   }
   bool is_name(size_t i) const {
-    return i < lexed_.tokens.size() && (lexed_.tokens[i].kind == TokenKind::Word || lexed_.tokens[i].kind == TokenKind::QuotedWord);
+    return i < lexed_.tokens.size() && (lexed_.tokens[i].kind == TokenKind::Word ||
+                                        lexed_.tokens[i].kind == TokenKind::QuotedWord);
   }
   size_t closing(size_t open, size_t end) const;
   size_t opening(size_t close) const;

@@ -46,8 +46,10 @@ uint32_t Inference::parameter_type(size_t i) {
     return type && type->type ? type->type->oid : 0;
   }
   if (i == 0) return 0;
-  if (is(i - 1, "limit") || is(i - 1, "offset") || is(i - 1, "first") || is(i - 1, "next")) return oid::kInt8;
-  if (symbol_is(i - 1, "(") && i >= 3 && (is(i - 2, "any") || is(i - 2, "all") || is(i - 2, "some")))
+  if (is(i - 1, "limit") || is(i - 1, "offset") || is(i - 1, "first") || is(i - 1, "next"))
+    return oid::kInt8;
+  if (symbol_is(i - 1, "(") && i >= 3 &&
+      (is(i - 2, "any") || is(i - 2, "all") || is(i - 2, "some")))
     return array_of(left_operand(i - 3));
   const bool operation = lexed_.tokens[i - 1].kind == TokenKind::Operator;
   if (operation && (operator_is(i - 1, "->") || operator_is(i - 1, "->>"))) return oid::kText;
@@ -61,7 +63,8 @@ uint32_t Inference::parameter_type(size_t i) {
       if (is(k, "between")) return left_operand(is(k - 1, "not") ? k - 1 : k);
   if (symbol_is(i - 1, "(") || symbol_is(i - 1, ","))
     if (const uint32_t type = in_list(i)) return type;
-  if (i + 1 < lexed_.tokens.size() && lexed_.tokens[i + 1].kind == TokenKind::Operator) return right_operand(i + 2);
+  if (i + 1 < lexed_.tokens.size() && lexed_.tokens[i + 1].kind == TokenKind::Operator)
+    return right_operand(i + 2);
   if (is(i - 1, "not") || is(i - 1, "where")) return is(i + 1, "is") ? 0 : oid::kBool;
   return 0;
 }
@@ -74,9 +77,12 @@ uint32_t Inference::left_operand(size_t behind) {
   size_t first = last;
   if (symbol_is(first, ")")) {
     first = opening(first);
-    if (first > 0 && is_name(first - 1) && !is(first - 1, "in") && !is(first - 1, "and") && !is(first - 1, "or") && !is(first - 1, "where")) --first;
+    if (first > 0 && is_name(first - 1) && !is(first - 1, "in") && !is(first - 1, "and") &&
+        !is(first - 1, "or") && !is(first - 1, "where"))
+      --first;
   }
-  while (first >= 2 && is_name(first) && symbol_is(first - 1, ".") && is_name(first - 2)) first -= 2;
+  while (first >= 2 && is_name(first) && symbol_is(first - 1, ".") && is_name(first - 2))
+    first -= 2;
   // x::type
   while (first >= 2 && symbol_is(first - 1, "::")) {
     first -= 2;
@@ -112,7 +118,8 @@ uint32_t Inference::in_list(size_t i) {
       while (end < i && !symbol_is(end, ",")) ++end;
       return guess({k + 1, end}, 1).type;
     }
-    for (const std::string_view text : {"lower", "upper", "trim", "length", "concat", "replace", "md5", "like"})
+    for (const std::string_view text :
+         {"lower", "upper", "trim", "length", "concat", "replace", "md5", "like"})
       if (name == text) return oid::kText;
     if (name == "pg_sleep") return oid::kFloat8;
     return 0;
@@ -146,9 +153,12 @@ void Inference::insert_targets() {
     if (symbol_is(i, ")") && depth > 0) --depth;
     if (depth == 0 && is(i, "on")) break;
     if (depth == 1 && symbol_is(i, ",")) ++place;
-    const bool alone = (symbol_is(i - 1, "(") || symbol_is(i - 1, ",") || is(i - 1, "select")) &&
-                       (i + 1 == count || symbol_is(i + 1, ",") || symbol_is(i + 1, ")") || is(i + 1, "from"));
-    if (depth != 1 || !alone || lexed_.tokens[i].kind != TokenKind::Parameter || place >= targets.size()) continue;
+    const bool alone =
+        (symbol_is(i - 1, "(") || symbol_is(i - 1, ",") || is(i - 1, "select")) &&
+        (i + 1 == count || symbol_is(i + 1, ",") || symbol_is(i + 1, ")") || is(i + 1, "from"));
+    if (depth != 1 || !alone || lexed_.tokens[i].kind != TokenKind::Parameter ||
+        place >= targets.size())
+      continue;
     const uint32_t number = pgserver::parameter_of(lexed_, i);
     if (number > 0 && number <= parameters_.size() && parameters_[number - 1] == 0)
       parameters_[number - 1] = column(table, targets[place]).type;
@@ -159,8 +169,10 @@ std::vector<std::string> Inference::columns_of(const std::string& table) const {
   std::vector<std::string> names;
   sqlite3_stmt* statement = nullptr;
   const std::string sql = "SELECT * FROM " + pgserver::quoted_identifier(table);
-  if (sqlite3_prepare_v2(db_, sql.c_str(), static_cast<int>(sql.size() + 1), &statement, nullptr) == SQLITE_OK)
-    for (int i = 0; i < sqlite3_column_count(statement); ++i) names.emplace_back(sqlite3_column_name(statement, i));
+  if (sqlite3_prepare_v2(db_, sql.c_str(), static_cast<int>(sql.size() + 1), &statement, nullptr) ==
+      SQLITE_OK)
+    for (int i = 0; i < sqlite3_column_count(statement); ++i)
+      names.emplace_back(sqlite3_column_name(statement, i));
   sqlite3_finalize(statement);
   return names;
 }

@@ -54,14 +54,18 @@ Answer SqliteExecutor::to_helper() {
   return Answer::Pending;
 }
 
-void SqliteExecutor::on_timer(void* self, base::Time now) { static_cast<SqliteExecutor*>(self)->give_up_waiting(now); }
+void SqliteExecutor::on_timer(void* self, base::Time now) {
+  static_cast<SqliteExecutor*>(self)->give_up_waiting(now);
+}
 
 void SqliteExecutor::give_up_waiting(base::Time now) {
   if (place_ != Place::Writer || !core_.writer.withdraw(*this)) return;
   place_ = Place::None;
   const bool statement = task_ == Task::Run && now >= limits_.deadline;
-  failure_ = statement ? Failure{"57014", "canceling statement due to statement timeout"}
-                       : Failure{"55P03", "canceling statement due to lock timeout: another transaction writes"};
+  failure_ =
+      statement
+          ? Failure{"57014", "canceling statement due to statement timeout"}
+          : Failure{"55P03", "canceling statement due to lock timeout: another transaction writes"};
   client_.on_answer(Answer::Failed);
 }
 
@@ -138,8 +142,10 @@ bool SqliteExecutor::begin_write(Handle& handle) {
   } else {
     begun = run("BEGIN IMMEDIATE");
   }
-  for (size_t depth = 0; begun && depth < savepoints_; ++depth) begun = run("SAVEPOINT " + savepoint_name(depth));
-  if (!begun && handle.role() == Role::Writer && handle.in_transaction()) handle.run_own("ROLLBACK");
+  for (size_t depth = 0; begun && depth < savepoints_; ++depth)
+    begun = run("SAVEPOINT " + savepoint_name(depth));
+  if (!begun && handle.role() == Role::Writer && handle.in_transaction())
+    handle.run_own("ROLLBACK");
   handle.end();
   return begun;
 }

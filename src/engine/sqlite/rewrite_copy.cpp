@@ -1,4 +1,5 @@
-// COPY … FROM STDIN and TO STDOUT (PostgreSQL's manual, "COPY"), with its new and its old way to write options.
+// COPY … FROM STDIN and TO STDOUT (PostgreSQL's manual, "COPY"), with its new and its old way to
+// write options.
 #include "rewriter.h"
 
 namespace weir::engine::sqlite {

@@ -1,5 +1,6 @@
-// CREATE, DROP, ALTER and TRUNCATE. A declared type decides how SQLite stores what is put into a column, so names
-// that would mislead it get a second word: "timestamptz text", "bytea blob" (SQLite's datatype3.html, 3.1).
+// CREATE, DROP, ALTER and TRUNCATE. A declared type decides how SQLite stores what is put into a
+// column, so names that would mislead it get a second word: "timestamptz text", "bytea blob"
+// (SQLite's datatype3.html, 3.1).
 #include <algorithm>
 
 #include "rewriter.h"
@@ -32,14 +33,17 @@ void Rewriter::create(size_t i) {
     i += 2;
   }
   if (is(i, "local") || is(i, "global")) replace(i++, "");
-  if (is(i, "temp") || is(i, "temporary")) return refuse("0A000", "temporary objects are not supported", i);
+  if (is(i, "temp") || is(i, "temporary"))
+    return refuse("0A000", "temporary objects are not supported", i);
   if (is(i, "unlogged")) replace(i++, "");
   if (is(i, "table")) return create_table(i + 1);
-  if (is(i, "index") || (is(i, "unique") && is(i + 1, "index"))) return create_index(is(i, "index") ? i + 1 : i + 2);
+  if (is(i, "index") || (is(i, "unique") && is(i + 1, "index")))
+    return create_index(is(i, "index") ? i + 1 : i + 2);
   if (!is(i, "view")) {
     if (!is_name(i)) return refuse_near(i);
     std::string what(lexed_.view(i));
-    std::transform(what.begin(), what.end(), what.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+    std::transform(what.begin(), what.end(), what.begin(),
+                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
     return refuse("0A000", "CREATE " + what + " is not supported", i);
   }
   if (replaces) {
@@ -48,7 +52,8 @@ void Rewriter::create(size_t i) {
   }
   if (size_t as = find_word(i, "as", 0); as != std::string::npos) {
     const size_t with = find_word(as, "with", 0);
-    if (with != std::string::npos && (is(with + 1, "no") || is(with + 1, "data"))) drop(with, last_);
+    if (with != std::string::npos && (is(with + 1, "no") || is(with + 1, "data")))
+      drop(with, last_);
   }
   expressions(i, last_);
   finish("CREATE VIEW");
@@ -79,8 +84,10 @@ void Rewriter::create_table(size_t i) {
     if (!is(open, "as")) return refuse_near(open);
     out_.verb = Verb::CreateTableAs;
     const size_t with = find_word(open, "with", 0);
-    if (with != std::string::npos && with > open + 1 && (is(with + 1, "no") || is(with + 1, "data"))) {
-      if (is(with + 1, "no")) return refuse("0A000", "CREATE TABLE AS … WITH NO DATA is not supported", with);
+    if (with != std::string::npos && with > open + 1 &&
+        (is(with + 1, "no") || is(with + 1, "data"))) {
+      if (is(with + 1, "no"))
+        return refuse("0A000", "CREATE TABLE AS … WITH NO DATA is not supported", with);
       drop(with, last_);
     }
     expressions(open, last_);
@@ -88,8 +95,10 @@ void Rewriter::create_table(size_t i) {
   }
   const size_t close = match(open);
   for (size_t k = close + 1; k < last_; ++k) {
-    if (is(k, "inherits") || is(k, "partition")) return refuse("0A000", "inheritance and partitions are not supported", k);
-    if (is(k, "as")) return refuse("0A000", "CREATE TABLE AS with column names is not supported", k);
+    if (is(k, "inherits") || is(k, "partition"))
+      return refuse("0A000", "inheritance and partitions are not supported", k);
+    if (is(k, "as"))
+      return refuse("0A000", "CREATE TABLE AS with column names is not supported", k);
   }
   drop(close + 1, last_);  // WITH (fillfactor…), TABLESPACE, USING, ON COMMIT
   const auto parts = elements(open + 1, close);
@@ -106,7 +115,9 @@ void Rewriter::create_table(size_t i) {
 void Rewriter::table_element(size_t from, size_t to) {
   if (from >= to) return refuse_near(from);
   for (const std::string_view word : {"exclude", "like"})
-    if (is(from, word)) return refuse("0A000", pgserver::lower_case(lexed_.view(from)) + " is not supported here", from);
+    if (is(from, word))
+      return refuse("0A000", pgserver::lower_case(lexed_.view(from)) + " is not supported here",
+                    from);
   for (const std::string_view word : {"constraint", "primary", "unique", "check", "foreign"})
     if (is(from, word)) return expressions(from, to);
   column_definition(from, to);
@@ -141,7 +152,8 @@ void Rewriter::column_definition(size_t from, size_t to) {
 size_t Rewriter::column_type(size_t from, size_t to) {
   const auto type = read_type(lexed_, from + 1, to);
   if (!type) return refuse("42601", "a column needs a type", from), to;
-  if (!type->type) return refuse("42704", "type \"" + type->name + "\" does not exist", from + 1), to;
+  if (!type->type)
+    return refuse("42704", "type \"" + type->name + "\" does not exist", from + 1), to;
   if (type->array) return refuse("0A000", "columns of array types are not supported", from + 1), to;
   const std::string column = pgserver::identifier_of(lexed_, from);
   bool identity = type->name.find("serial") != std::string::npos;
@@ -153,18 +165,28 @@ size_t Rewriter::column_type(size_t from, size_t to) {
   }
   std::string text;
   switch (type->type->oid) {
-    case oid::kInt2: case oid::kInt4: case oid::kInt8: case oid::kFloat4: case oid::kFloat8: case oid::kBool:
-      text = type->name == "int" ? "int" : type->type->sql_name == "serial4" || identity ? "INTEGER" : type->name;
-      break;
-    case oid::kText: case oid::kVarchar: case oid::kBpchar: case oid::kNumeric: text = type->name; break;
+    case oid::kInt2:
+    case oid::kInt4:
+    case oid::kInt8:
+    case oid::kFloat4:
+    case oid::kFloat8:
+    case oid::kBool: text = identity ? "INTEGER" : type->name; break;
+    case oid::kText:
+    case oid::kVarchar:
+    case oid::kBpchar:
+    case oid::kNumeric: text = type->name; break;
     case oid::kBytea: text = "bytea blob"; break;
     case oid::kInterval: text = "itvl text"; break;
     case 600: text = "pnt text"; break;
-    default: text = std::string(type->type->name == "\"char\"" ? "name" : type->type->name) + " text"; break;
+    default:
+      text = std::string(type->type->name == "\"char\"" ? "name" : type->type->name) + " text";
+      break;
   }
   if (identity && !key) refuse("0A000", "a serial column has to be the primary key", from + 1);
-  if (type->type->oid == oid::kNumeric || type->type->oid == oid::kVarchar || type->type->oid == oid::kBpchar) {
-    for (size_t n = 0; n < type->numbers.size(); ++n) text += (n == 0 ? "(" : ",") + type->numbers[n];
+  if (type->type->oid == oid::kNumeric || type->type->oid == oid::kVarchar ||
+      type->type->oid == oid::kBpchar) {
+    for (size_t n = 0; n < type->numbers.size(); ++n)
+      text += (n == 0 ? "(" : ",") + type->numbers[n];
     if (!type->numbers.empty()) text += ")";
   }
   const bool rowid = pgserver::equals_ignoring_case(text, "integer") && key;
@@ -180,20 +202,24 @@ void Rewriter::column_default(size_t from, size_t to) {
   for (; end < to; ++end) {
     if (depth(end) != depth(from) || end == from + 1) continue;
     bool constraint = false;
-    for (const std::string_view word : {"not", "null", "constraint", "primary", "unique", "check", "references", "generated", "collate", "deferrable", "initially"})
+    for (const std::string_view word :
+         {"not", "null", "constraint", "primary", "unique", "check", "references", "generated",
+          "collate", "deferrable", "initially"})
       constraint |= is(end, word);
     if (constraint) break;
   }
   if (end == from + 1) return refuse_near(end);
-  const bool now = (is(from + 1, "now") && symbol_is(from + 2, "(") && end == from + 4) ||
-                   ((is(from + 1, "current_timestamp") || is(from + 1, "localtimestamp")) && end == from + 2);
+  const bool now =
+      (is(from + 1, "now") && symbol_is(from + 2, "(") && end == from + 4) ||
+      ((is(from + 1, "current_timestamp") || is(from + 1, "localtimestamp")) && end == from + 2);
   if (now) {
     drop(from + 2, end);
     return replace(from + 1, "CURRENT_TIMESTAMP");
   }
   if (is(from + 1, "current_date") && end == from + 2) return replace(from + 1, "CURRENT_DATE");
   if (end == from + 2 || symbol_is(from + 1, "(")) return;
-  parts_[from + 1 - first_].before += "(";
+  expressions(from + 1, end);
+  parts_[from + 1 - first_].before.insert(0, "(");
   parts_[end - 1 - first_].behind += ")";
 }
 
@@ -208,7 +234,8 @@ void Rewriter::create_index(size_t i) {
   size_t open = is(on + 1, "only") ? on + 2 : on + 1;
   const std::string table = name_at(open);
   if (is(open, "using")) {
-    if (!is(open + 1, "btree") && !is(open + 1, "hash")) return refuse("0A000", "access method is not supported", open + 1);
+    if (!is(open + 1, "btree") && !is(open + 1, "hash"))
+      return refuse("0A000", "access method is not supported", open + 1);
     drop(open, open + 2);
     open += 2;
   }
@@ -217,7 +244,8 @@ void Rewriter::create_index(size_t i) {
   std::string generated = table;
   for (size_t k = open + 1; k < close; ++k) {
     if (depth(k) != depth(open) + 1) continue;
-    if (is_name(k) && (k == open + 1 || symbol_is(k - 1, ","))) generated += "_" + pgserver::identifier_of(lexed_, k);
+    if (is_name(k) && (k == open + 1 || symbol_is(k - 1, ",")))
+      generated += "_" + pgserver::identifier_of(lexed_, k);
     if (is(k, "nulls")) drop(k, k + 2);
     const std::string lower = pgserver::lower_case(lexed_.view(k));
     if (lower.size() > 4 && lower.substr(lower.size() - 4) == "_ops") replace(k, "");
@@ -244,7 +272,8 @@ void Rewriter::drop_objects(size_t i) {
     if (!is_name(i)) return refuse_near(i);
     return refuse("0A000", "DROP " + std::string(lexed_.view(i)) + " is not supported", i);
   }
-  std::transform(what.begin(), what.end(), what.begin(), [](char c) { return static_cast<char>(c & ~0x20); });
+  std::transform(what.begin(), what.end(), what.begin(),
+                 [](char c) { return static_cast<char>(c & ~0x20); });
   ++i;
   if (is(i, "concurrently")) ++i;
   const bool if_exists = is(i, "if") && is(i + 1, "exists");
@@ -252,7 +281,8 @@ void Rewriter::drop_objects(size_t i) {
   do {
     const std::string name = name_at(i);
     if (name.empty()) return refuse_near(i);
-    out_.sql.push_back("DROP " + what + (if_exists ? " IF EXISTS " : " ") + pgserver::quoted_identifier(name));
+    out_.sql.push_back("DROP " + what + (if_exists ? " IF EXISTS " : " ") +
+                       pgserver::quoted_identifier(name));
   } while (symbol_is(i, ",") && ++i < last_);
   if (is(i, "cascade") || is(i, "restrict")) ++i;
   if (i < last_) return refuse_near(i);
@@ -269,7 +299,9 @@ void Rewriter::truncate(size_t i) {
     if (operator_is(i, "*")) ++i;
     out_.sql.push_back("DELETE FROM " + pgserver::quoted_identifier(name));
   } while (symbol_is(i, ",") && ++i < last_);
-  while (is(i, "restart") || is(i, "continue") || is(i, "identity") || is(i, "cascade") || is(i, "restrict")) ++i;
+  while (is(i, "restart") || is(i, "continue") || is(i, "identity") || is(i, "cascade") ||
+         is(i, "restrict"))
+    ++i;
   if (i < last_) return refuse_near(i);
   out_.tag = "TRUNCATE TABLE";
 }
@@ -287,7 +319,8 @@ void Rewriter::alter_table(size_t i) {
   if (table.empty()) return refuse_near(i);
   expressions(i, at);
   for (size_t k = at; k < last_; ++k)
-    if (symbol_is(k, ",") && depth(k) == 0) return refuse("0A000", "one action at a time in ALTER TABLE, please", k);
+    if (symbol_is(k, ",") && depth(k) == 0)
+      return refuse("0A000", "one action at a time in ALTER TABLE, please", k);
   if (is(at, "rename")) {
     expressions(at, last_);
     return finish("ALTER TABLE");
@@ -314,13 +347,14 @@ void Rewriter::add_constraint(const std::string& table, size_t i) {
     name = name_at(i);
   }
   const bool primary = is(i, "primary") && is(i + 1, "key");
-  if (!primary && !is(i, "unique")) return refuse("0A000", "this constraint can only be made with its table", i);
+  if (!primary && !is(i, "unique"))
+    return refuse("0A000", "this constraint can only be made with its table", i);
   const size_t open = primary ? i + 2 : i + 1;
   if (!symbol_is(open, "(") || match(open) != last_ - 1) return refuse_near(open);
   expressions(open, last_);
   if (name.empty()) name = table + (primary ? "_pkey" : "_key");
-  out_.sql.push_back("CREATE UNIQUE INDEX " + pgserver::quoted_identifier(name) + " ON " + pgserver::quoted_identifier(table) + " " +
-                     joined(open, last_));
+  out_.sql.push_back("CREATE UNIQUE INDEX " + pgserver::quoted_identifier(name) + " ON " +
+                     pgserver::quoted_identifier(table) + " " + joined(open, last_));
   out_.tag = "ALTER TABLE";
 }
 

@@ -93,7 +93,8 @@ void Rewriter::token(size_t i) {
   if (parts_[i - first_].text) return;  // dealt with together with an earlier one
   switch (lexed_.tokens[i].kind) {
     case TokenKind::Word: return word(i);
-    case TokenKind::QuotedWord: return replace(i, pgserver::quoted_identifier(pgserver::identifier_of(lexed_, i)));
+    case TokenKind::QuotedWord:
+      return replace(i, pgserver::quoted_identifier(pgserver::identifier_of(lexed_, i)));
     case TokenKind::String: {
       const auto value = pgserver::string_of(lexed_, i);
       if (!value) return refuse("22025", "invalid escape sequence in string", i);
@@ -104,14 +105,16 @@ void Rewriter::token(size_t i) {
       const std::string_view digits = view.substr(2, view.size() - 3);
       const bool hex = (view[0] | 0x20) == 'x';
       if (!hex) return replace(i, pgserver::quoted_string(digits));
-      if (digits.size() % 2 != 0 || digits.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos)
+      if (digits.size() % 2 != 0 ||
+          digits.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos)
         return refuse("22P02", "invalid hexadecimal string", i);
       return;
     }
     case TokenKind::Number: return;
     case TokenKind::Parameter: {
       const uint32_t number = pgserver::parameter_of(lexed_, i);
-      if (number == 0 || number > 32766) return refuse("42P02", "there is no parameter " + std::string(lexed_.view(i)), i);
+      if (number == 0 || number > 32766)
+        return refuse("42P02", "there is no parameter " + std::string(lexed_.view(i)), i);
       out_.parameters = std::max(out_.parameters, number);
       return replace(i, "?" + std::to_string(number));
     }
@@ -127,8 +130,8 @@ void Rewriter::symbol(size_t i) {
   if (view == ":" || view == ":=" || view == ".." || view == ";") return refuse_near(i);
 }
 
-// Only operators that mean the same to SQLite go through; above all none that it would take for a parameter or a
-// quotation mark.
+// Only operators that mean the same to SQLite go through; above all none that it would take for a
+// parameter or a quotation mark.
 void Rewriter::operation(size_t i) {
   const std::string_view view = lexed_.view(i);
   if ((view == "=" || view == "<>" || view == "!=") && any_array(i)) return;
@@ -136,15 +139,17 @@ void Rewriter::operation(size_t i) {
   if (view == "!~~") return replace(i, "NOT LIKE");
   if (view == "~~*") return replace(i, "MATCH");
   if (view == "!~~*") return replace(i, "NOT MATCH");
-  for (const std::string_view known :
-       {"+", "-", "*", "/", "%", "<", ">", "=", "<=", ">=", "<>", "!=", "||", "->", "->>", "&", "|", "<<", ">>"})
+  for (const std::string_view known : {"+", "-", "*", "/", "%", "<", ">", "=", "<=", ">=", "<>",
+                                       "!=", "||", "->", "->>", "&", "|", "<<", ">>"})
     if (view == known) return;
   refuse("42883", "operator does not exist: " + std::string(view), i);
 }
 
 void Rewriter::word(size_t i) {
   const std::string_view view = lexed_.view(i);
-  const auto equals = [&](std::string_view word) { return pgserver::equals_ignoring_case(view, word); };
+  const auto equals = [&](std::string_view word) {
+    return pgserver::equals_ignoring_case(view, word);
+  };
   const bool qualified = i > first_ && symbol_is(i - 1, ".");
   if (qualified) return;
   if (symbol_is(i + 1, ".")) {
@@ -153,13 +158,17 @@ void Rewriter::word(size_t i) {
   }
   if (equals("ilike")) return replace(i, "MATCH");
   if (equals("string_agg") && symbol_is(i + 1, "(")) return replace(i, "group_concat");
+  // To SQLite these two are words of joins alone.
+  if ((equals("left") || equals("right")) && symbol_is(i + 1, "("))
+    return replace(i, equals("left") ? "weir_left" : "weir_right");
   if (equals("pg_sleep")) out_.heavy_by_name = true;
   if (equals("cast") && symbol_is(i + 1, "(")) return cast_call(i);
   if (equals("limit") || equals("fetch") || equals("offset")) return limit(i);
   if (equals("for")) return row_lock(i);
   if (keyword_function(i)) return;
   if (typed_literal(i)) return;
-  if (equals("array") && symbol_is(i + 1, "[")) return refuse("0A000", "arrays are not supported here", i);
+  if (equals("array") && symbol_is(i + 1, "["))
+    return refuse("0A000", "arrays are not supported here", i);
 }
 
 // Keywords that PostgreSQL calls without parentheses (9.26 and 9.9.5 of its manual).
@@ -168,13 +177,17 @@ bool Rewriter::keyword_function(size_t i) {
     std::string_view word;
     std::string_view call;
   };
-  constexpr Keyword kKeywords[] = {
-      {"current_timestamp", "now()"},         {"current_date", "weir_current_date()"},
-      {"current_time", "weir_current_time()"}, {"localtimestamp", "now()"},
-      {"localtime", "weir_current_time()"},    {"current_user", "weir_user()"},
-      {"session_user", "weir_user()"},         {"current_role", "weir_user()"},
-      {"user", "weir_user()"},                 {"current_catalog", "current_database()"},
-      {"current_schema", "current_schema()"}};
+  constexpr Keyword kKeywords[] = {{"current_timestamp", "now()"},
+                                   {"current_date", "weir_current_date()"},
+                                   {"current_time", "weir_current_time()"},
+                                   {"localtimestamp", "now()"},
+                                   {"localtime", "weir_current_time()"},
+                                   {"current_user", "weir_user()"},
+                                   {"session_user", "weir_user()"},
+                                   {"current_role", "weir_user()"},
+                                   {"user", "weir_user()"},
+                                   {"current_catalog", "current_database()"},
+                                   {"current_schema", "current_schema()"}};
   for (const Keyword& keyword : kKeywords) {
     if (!is(i, keyword.word)) continue;
     replace(i, std::string(keyword.call));
@@ -196,12 +209,18 @@ std::optional<std::pair<std::string, std::string>> cast_frame(const TypeName& na
   switch (name.type->oid) {
     case oid::kBool: return std::pair<std::string, std::string>{"weir_bool(", ")"};
     case oid::kInt2: return std::pair<std::string, std::string>{"weir_integer(", ",2)"};
-    case oid::kInt4: case oid::kOid: return std::pair<std::string, std::string>{"weir_integer(", ",4)"};
+    case oid::kInt4:
+    case oid::kOid: return std::pair<std::string, std::string>{"weir_integer(", ",4)"};
     case oid::kInt8: return std::pair<std::string, std::string>{"weir_integer(", ",8)"};
-    case oid::kFloat4: case oid::kFloat8: return std::pair<std::string, std::string>{"weir_real(", ")"};
+    case oid::kFloat4:
+    case oid::kFloat8: return std::pair<std::string, std::string>{"weir_real(", ")"};
     case oid::kNumeric:
       return std::pair<std::string, std::string>{"weir_numeric(",
-                                                 "," + (name.numbers.size() == 2 ? name.numbers[1] : name.numbers.size() == 1 ? "0" : "-1") + ")"};
+                                                 "," +
+                                                     (name.numbers.size() == 2   ? name.numbers[1]
+                                                      : name.numbers.size() == 1 ? "0"
+                                                                                 : "-1") +
+                                                     ")"};
     case oid::kBytea: return std::pair<std::string, std::string>{"weir_bytea(", ")"};
     case oid::kDate: return std::pair<std::string, std::string>{"weir_date(", ")"};
     case oid::kTime: return std::pair<std::string, std::string>{"weir_time(", ")"};
@@ -209,9 +228,11 @@ std::optional<std::pair<std::string, std::string>> cast_frame(const TypeName& na
     case oid::kTimestamptz: return std::pair<std::string, std::string>{"weir_timestamptz(", ")"};
     case oid::kUuid: return std::pair<std::string, std::string>{"weir_uuid(", ")"};
     case oid::kInterval: return std::nullopt;
-    case oid::kVarchar: case oid::kBpchar:
+    case oid::kVarchar:
+    case oid::kBpchar:
       if (name.numbers.size() == 1)
-        return std::pair<std::string, std::string>{"substr(CAST(", text_end + ",1," + name.numbers[0] + ")"};
+        return std::pair<std::string, std::string>{"substr(CAST(",
+                                                   text_end + ",1," + name.numbers[0] + ")"};
       return std::pair<std::string, std::string>{"CAST(", text_end};
     default: return std::pair<std::string, std::string>{"CAST(", text_end};
   }
@@ -228,7 +249,8 @@ bool Rewriter::wrap(size_t from, size_t to, const TypeName& type) {
   return true;
 }
 
-// Back from the last token of an operand to its first: a literal, a name path, a call, a parenthesis, a cast.
+// Back from the last token of an operand to its first: a literal, a name path, a call, a
+// parenthesis, a cast.
 size_t Rewriter::primary_start(size_t last) const {
   for (const auto& [end, start] : casts_)
     if (end == last) return start;
@@ -238,8 +260,9 @@ size_t Rewriter::primary_start(size_t last) const {
     i = match(i);
     if (i == first_ || !is_name(i - 1)) return i;
     for (const std::string_view keyword :
-         {"in", "and", "or", "not", "select", "when", "then", "else", "where", "on", "like", "ilike", "between",
-          "values", "returning", "set", "having", "by", "is", "distinct", "case", "any", "all", "exists", "from"})
+         {"in", "and",      "or",    "not",     "select", "when",      "then", "else",   "where",
+          "on", "like",     "ilike", "between", "values", "returning", "set",  "having", "by",
+          "is", "distinct", "case",  "any",     "all",    "exists",    "from"})
       if (is(i - 1, keyword)) return i;
     --i;
   }
@@ -254,7 +277,8 @@ void Rewriter::cast(size_t i) {
   // A literal goes in as it is written; everything in front of the cast has been rewritten already.
   if (!wrap(start, i, *type))
     return refuse(type->type ? "0A000" : "42704",
-                  type->type ? "type " + type->name + " is not supported" : "type \"" + type->name + "\" does not exist",
+                  type->type ? "type " + type->name + " is not supported"
+                             : "type \"" + type->name + "\" does not exist",
                   i + 1);
   drop(i, type->end);
   casts_.emplace_back(type->end - 1, start);
@@ -268,23 +292,28 @@ void Rewriter::cast_call(size_t i) {
   for (size_t k = i + 2; k < close; ++k)
     if (depth(k) == depth(i) + 1 && is(k, "as")) as = k;
   const auto type = as == std::string::npos ? std::nullopt : read_type(lexed_, as + 1, close);
-  if (!type || type->end != close || as == i + 2) return refuse_near(as == std::string::npos ? close : as + 1);
+  if (!type || type->end != close || as == i + 2)
+    return refuse_near(as == std::string::npos ? close : as + 1);
   replace(i, "");
   if (!wrap(i + 1, close + 1, *type))
-    return refuse(type->type ? "0A000" : "42704", "type \"" + type->name + "\" is not supported", as + 1);
+    return refuse(type->type ? "0A000" : "42704", "type \"" + type->name + "\" is not supported",
+                  as + 1);
   drop(as, close);
 }
 
 // date '2024-02-29'
 bool Rewriter::typed_literal(size_t i) {
   bool temporal = false;
-  for (const std::string_view word : {"date", "time", "timestamp", "timestamptz", "interval", "uuid", "json", "jsonb", "bytea"})
+  for (const std::string_view word :
+       {"date", "time", "timestamp", "timestamptz", "interval", "uuid", "json", "jsonb", "bytea"})
     temporal |= is(i, word);
   if (!temporal) return false;
   const auto type = read_type(lexed_, i, last_);
-  if (!type || type->end >= last_ || lexed_.tokens[type->end].kind != TokenKind::String) return false;
+  if (!type || type->end >= last_ || lexed_.tokens[type->end].kind != TokenKind::String)
+    return false;
   drop(i, type->end);
-  if (!wrap(type->end, type->end + 1, *type)) refuse("0A000", "type " + type->name + " is not supported", i);
+  if (!wrap(type->end, type->end + 1, *type))
+    refuse("0A000", "type " + type->name + " is not supported", i);
   return true;
 }
 
@@ -300,7 +329,8 @@ bool Rewriter::any_array(size_t i) {
   if (is(i + 3, "array") && symbol_is(i + 4, "[")) {
     size_t end = i + 5;
     while (end < close && !symbol_is(end, "]")) {
-      if (symbol_is(end, "[")) return refuse("0A000", "arrays of arrays are not supported", end), true;
+      if (symbol_is(end, "["))
+        return refuse("0A000", "arrays of arrays are not supported", end), true;
       ++end;
     }
     drop(i + 3, i + 5);

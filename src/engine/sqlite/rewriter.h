@@ -1,5 +1,5 @@
-// The rewriting of one statement, token by token: each token keeps its text, is replaced or dropped, and may get
-// something before or behind it. Used by compile() alone, on its stack.
+// The rewriting of one statement, token by token: each token keeps its text, is replaced or
+// dropped, and may get something before or behind it. Used by compile() alone, on its stack.
 #pragma once
 
 #include "compile.h"
@@ -53,7 +53,9 @@ class Rewriter {
   void find_items();
   void add_item(size_t from, size_t to);
 
-  bool is(size_t i, std::string_view word) const { return i < last_ && pgserver::is_word(lexed_, i, word); }
+  bool is(size_t i, std::string_view word) const {
+    return i < last_ && pgserver::is_word(lexed_, i, word);
+  }
   bool symbol_is(size_t i, std::string_view symbol) const {
     return i < last_ && pgserver::is_symbol(lexed_, i, symbol);
   }
@@ -61,17 +63,20 @@ class Rewriter {
     return i < last_ && lexed_.tokens[i].kind == TokenKind::Operator && lexed_.view(i) == op;
   }
   bool is_name(size_t i) const {
-    return i < last_ &&
-           (lexed_.tokens[i].kind == TokenKind::Word || lexed_.tokens[i].kind == TokenKind::QuotedWord);
+    return i < last_ && (lexed_.tokens[i].kind == TokenKind::Word ||
+                         lexed_.tokens[i].kind == TokenKind::QuotedWord);
   }
   std::string name_at(size_t& i) const;  // name or schema.name, without public and pg_catalog
   size_t match(size_t i) const { return match_[i - first_]; }
   size_t depth(size_t i) const { return depth_[i - first_]; }
   size_t find_word(size_t from, std::string_view word, size_t at_depth) const;
 
-  void replace(size_t i, std::string text) { parts_[i - first_].text = std::move(text); }
+  // Beyond the end there is nothing to replace: what is missing there is found by SQLite.
+  void replace(size_t i, std::string text) {
+    if (i < last_) parts_[i - first_].text = std::move(text);
+  }
   void drop(size_t from, size_t to) {
-    for (size_t i = from; i < to; ++i) replace(i, "");
+    for (size_t i = from; i < to && i < last_; ++i) replace(i, "");
   }
   void refuse(std::string_view sqlstate, std::string message, size_t i);
   void refuse_near(size_t i);
@@ -88,10 +93,11 @@ class Rewriter {
   size_t last_;
   std::vector<Part> parts_;
   std::vector<std::string> key_columns_;  // of a table's PRIMARY KEY (…)
-  std::vector<size_t> match_;   // of ( and ), as token indexes; npos: none
-  std::vector<size_t> depth_;   // parentheses around the token
+  std::vector<size_t> match_;             // of ( and ), as token indexes; npos: none
+  std::vector<size_t> depth_;             // parentheses around the token
   size_t offsets_ = 0;
-  std::vector<std::pair<size_t, size_t>> casts_;  // last token of a cast's type -> first token of the cast
+  std::vector<std::pair<size_t, size_t>>
+      casts_;  // last token of a cast's type -> first token of the cast
 };
 
 }  // namespace weir::engine::sqlite

@@ -27,9 +27,11 @@ Value value_of(sqlite3_stmt* statement, int column) {
     default: {
       const bool blob = sqlite3_column_type(statement, column) == SQLITE_BLOB;
       value.kind = blob ? ValueKind::Blob : ValueKind::Text;
-      const auto* bytes = blob ? static_cast<const char*>(sqlite3_column_blob(statement, column))
-                               : reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
-      value.bytes = {bytes ? bytes : "", bytes ? static_cast<size_t>(sqlite3_column_bytes(statement, column)) : 0};
+      const auto* bytes =
+          blob ? static_cast<const char*>(sqlite3_column_blob(statement, column))
+               : reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
+      value.bytes = {bytes ? bytes : "",
+                     bytes ? static_cast<size_t>(sqlite3_column_bytes(statement, column)) : 0};
     }
   }
   return value;
@@ -44,10 +46,13 @@ bool Runner::fail(int code, const Compiled& compiled) {
 
 Answer Runner::describe(Statement& statement, const Compiled& compiled) {
   statement.described = true;
-  const bool asks = compiled.verb == Verb::Select || compiled.verb == Verb::Insert || compiled.verb == Verb::Update ||
-                    compiled.verb == Verb::Delete || compiled.verb == Verb::Explain;
+  const bool asks = compiled.verb == Verb::Select || compiled.verb == Verb::Insert ||
+                    compiled.verb == Verb::Update || compiled.verb == Verb::Delete ||
+                    compiled.verb == Verb::Explain;
   if (!asks) {
-    statement.parameter_types.resize(std::max<size_t>(statement.parameter_types.size(), compiled.parameters), pgserver::oid::kText);
+    statement.parameter_types.resize(
+        std::max<size_t>(statement.parameter_types.size(), compiled.parameters),
+        pgserver::oid::kText);
     statement.described = compiled.verb != Verb::CopyOut;
     return Answer::Done;
   }
@@ -71,16 +76,19 @@ Answer Runner::run(Portal& portal, const pgserver::RunLimits& limits) {
   const uint64_t begin = portal.rows;
   for (;;) {
     const int code = sqlite3_step(running);
-    if ((code == SQLITE_ROW || code == SQLITE_DONE) && !statement.described && !describe_run(statement, cursor, code))
+    if ((code == SQLITE_ROW || code == SQLITE_DONE) && !statement.described &&
+        !describe_run(statement, cursor, code))
       return Answer::Failed;
     if (code == SQLITE_DONE) {
       finish(portal, cursor);
       return Answer::Done;
     }
     if (code != SQLITE_ROW) return fail(code, *cursor.compiled), Answer::Failed;
-    if (!(copies ? append_copy_row(portal, cursor) : append_row(portal, running))) return Answer::Failed;
+    if (!(copies ? append_copy_row(portal, cursor) : append_row(portal, running)))
+      return Answer::Failed;
     ++portal.rows;
-    if (portal.rows - begin >= limits.rows || portal.batch.size() >= limits.bytes) return Answer::More;
+    if (portal.rows - begin >= limits.rows || portal.batch.size() >= limits.bytes)
+      return Answer::More;
   }
 }
 
@@ -107,18 +115,21 @@ bool Runner::open(Portal& portal, Cursor& cursor) {
   if (copies && sql.empty()) {
     for (const std::string& column : compiled.copy.columns)
       sql += (sql.empty() ? "SELECT " : ", ") + pgserver::quoted_identifier(column);
-    sql = (sql.empty() ? "SELECT *" : sql) + " FROM " + pgserver::quoted_identifier(compiled.copy.table);
+    sql = (sql.empty() ? "SELECT *" : sql) + " FROM " +
+          pgserver::quoted_identifier(compiled.copy.table);
   }
   Prepared prepared = handle_.prepare(sql, compiled.text, failure_);
   if (!prepared) return false;
-  const bool reads = sqlite3_stmt_readonly(prepared.get()) != 0 || sqlite3_stmt_isexplain(prepared.get()) != 0;
+  const bool reads =
+      sqlite3_stmt_readonly(prepared.get()) != 0 || sqlite3_stmt_isexplain(prepared.get()) != 0;
   if (!reads && !cursor.on_writer) {
     needs_writer_ = true;
     return false;
   }
   if (!bind(prepared.get(), portal)) return false;
   const Statement& statement = *portal.statement;
-  if (statement.described && static_cast<size_t>(sqlite3_column_count(prepared.get())) != statement.columns.size()) {
+  if (statement.described &&
+      static_cast<size_t>(sqlite3_column_count(prepared.get())) != statement.columns.size()) {
     failure_ = Failure{"0A000", "cached plan must not change result type"};
     return false;
   }
@@ -128,7 +139,8 @@ bool Runner::open(Portal& portal, Cursor& cursor) {
 }
 
 bool Runner::bind(sqlite3_stmt* statement, const Portal& portal) {
-  const int count = std::min(sqlite3_bind_parameter_count(statement), static_cast<int>(portal.parameters.size()));
+  const int count =
+      std::min(sqlite3_bind_parameter_count(statement), static_cast<int>(portal.parameters.size()));
   for (int i = 0; i < count; ++i)
     if (!bind_one(statement, i + 1, portal.parameters[static_cast<size_t>(i)])) return false;
   return true;
@@ -142,14 +154,17 @@ bool Runner::bind_one(sqlite3_stmt* statement, int index, const Parameter& value
     case ValueKind::Integer: code = sqlite3_bind_int64(statement, index, value.integer); break;
     case ValueKind::Real: code = sqlite3_bind_double(statement, index, value.real); break;
     case ValueKind::Text:
-      code = sqlite3_bind_text64(statement, index, value.bytes.data(), value.bytes.size(), SQLITE_STATIC, SQLITE_UTF8);
+      code = sqlite3_bind_text64(statement, index, value.bytes.data(), value.bytes.size(),
+                                 SQLITE_STATIC, SQLITE_UTF8);
       break;
     case ValueKind::Blob:
-      code = sqlite3_bind_blob64(statement, index, value.bytes.data(), value.bytes.size(), SQLITE_STATIC);
+      code = sqlite3_bind_blob64(statement, index, value.bytes.data(), value.bytes.size(),
+                                 SQLITE_STATIC);
       break;
   }
   if (code == SQLITE_OK) return true;
-  failure_ = Failure{sqlstate_of(code, ""), std::string("parameter cannot be bound: ") + sqlite3_errstr(code)};
+  failure_ = Failure{sqlstate_of(code, ""),
+                     std::string("parameter cannot be bound: ") + sqlite3_errstr(code)};
   return false;
 }
 
@@ -158,7 +173,8 @@ bool Runner::describe_run(Statement& statement, const Cursor& cursor, int code) 
   statement.described = true;
   if (sqlite3_column_count(cursor.statement.get()) == 0) return true;
   const std::vector<uint32_t> types = statement.parameter_types;
-  statement.columns = Inference(*cursor.compiled, handle_.db(), types).columns(cursor.statement.get(), code == SQLITE_ROW);
+  statement.columns = Inference(*cursor.compiled, handle_.db(), types)
+                          .columns(cursor.statement.get(), code == SQLITE_ROW);
   statement.copies_out = cursor.compiled->verb == Verb::CopyOut;
   return true;
 }
@@ -178,7 +194,8 @@ bool Runner::append_row(Portal& portal, sqlite3_stmt* statement) {
     const Value value = value_of(statement, static_cast<int>(i));
     if (pgserver::append_field(out, value, columns[i], portal.format_of(i))) continue;
     out.resize(begin);
-    failure_ = Failure{"22P03", "a value of column \"" + columns[i].name + "\" does not fit its type in binary form"};
+    failure_ = Failure{"22P03", "a value of column \"" + columns[i].name +
+                                    "\" does not fit its type in binary form"};
     return false;
   }
   base::store_be32(out.data() + begin + 1, static_cast<uint32_t>(out.size() - begin - 1));
@@ -194,7 +211,9 @@ void Runner::finish(Portal& portal, Cursor& cursor) {
     case Verb::Insert:
     case Verb::Update:
     case Verb::Delete: portal.tag += " " + std::to_string(sqlite3_changes64(handle_.db())); break;
-    case Verb::CreateTableAs: portal.tag += " " + std::to_string(sqlite3_changes64(handle_.db())); break;
+    case Verb::CreateTableAs:
+      portal.tag += " " + std::to_string(sqlite3_changes64(handle_.db()));
+      break;
     default: break;
   }
   cursor.statement.release();

@@ -1,5 +1,5 @@
-// Runs statements on a handle, on whichever thread holds it. On the stack of that thread; what it works on belongs to
-// an executor that waits.
+// Runs statements on a handle, on whichever thread holds it. On the stack of that thread; what it
+// works on belongs to an executor that waits.
 #pragma once
 
 #include <weir/pgserver/executor.h>
@@ -19,7 +19,8 @@ class Runner {
   Runner(Handle& handle, Failure& failure) : handle_(handle), failure_(failure) {}
 
   Answer describe(pgserver::Statement& statement, const Compiled& compiled);
-  // Opens the cursor if it is not open, and makes rows. Failed with needs_writer(): it has to go to the writer.
+  // Opens the cursor if it is not open, and makes rows. Failed with needs_writer(): it has to go to
+  // the writer.
   Answer run(pgserver::Portal& portal, const pgserver::RunLimits& limits);
   Answer feed(pgserver::Portal& portal, bool last);  // the cursor's copy_bytes
   bool needs_writer() const { return needs_writer_; }

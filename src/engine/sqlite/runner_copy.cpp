@@ -49,9 +49,11 @@ Answer Runner::begin_copy(Portal& portal, Cursor& cursor) {
   const Compiled& compiled = *cursor.compiled;
   const CopySpec& spec = compiled.copy;
   std::string names;
-  for (const std::string& column : spec.columns) names += (names.empty() ? "" : ", ") + pgserver::quoted_identifier(column);
+  for (const std::string& column : spec.columns)
+    names += (names.empty() ? "" : ", ") + pgserver::quoted_identifier(column);
   const std::string table = pgserver::quoted_identifier(spec.table);
-  Prepared shape = handle_.prepare("SELECT " + (names.empty() ? "*" : names) + " FROM " + table, compiled.text, failure_);
+  Prepared shape = handle_.prepare("SELECT " + (names.empty() ? "*" : names) + " FROM " + table,
+                                   compiled.text, failure_);
   if (!shape) return Answer::Failed;
   const int count = sqlite3_column_count(shape.get());
   std::string places;
@@ -61,7 +63,8 @@ Answer Runner::begin_copy(Portal& portal, Cursor& cursor) {
     places += (i == 0 ? "?" : ",?") + std::to_string(i + 1);
   }
   const std::string into = names.empty() ? "" : " (" + names + ")";
-  cursor.statement = handle_.prepare("INSERT INTO " + table + into + " VALUES (" + places + ")", compiled.text, failure_);
+  cursor.statement = handle_.prepare("INSERT INTO " + table + into + " VALUES (" + places + ")",
+                                     compiled.text, failure_);
   if (!cursor.statement) return Answer::Failed;
   cursor.copy = std::make_unique<CopyReader>(spec);
   cursor.open = true;
@@ -76,7 +79,8 @@ Answer Runner::feed(Portal& portal, bool last) {
   while (const auto row = cursor.copy->next(last))
     if (!insert_copied(cursor, *row)) return Answer::Failed;
   if (!cursor.copy->failure().empty() || cursor.copy->buffered() > kRowBytesMax) {
-    const std::string why = cursor.copy->failure().empty() ? "row is too long" : cursor.copy->failure();
+    const std::string why =
+        cursor.copy->failure().empty() ? "row is too long" : cursor.copy->failure();
     failure_ = Failure{"22P04", why + ", line " + std::to_string(cursor.copy->line() + 1)};
     return Answer::Failed;
   }
@@ -90,7 +94,10 @@ Answer Runner::feed(Portal& portal, bool last) {
 bool Runner::insert_copied(Cursor& cursor, const CopyRow& row) {
   const std::string line = ", line " + std::to_string(cursor.copy->line());
   if (row.fields.size() != cursor.copy_types.size()) {
-    failure_ = Failure{"22P04", (row.fields.size() < cursor.copy_types.size() ? "missing data for a column" : "extra data after last expected column") + line};
+    failure_ = Failure{"22P04", (row.fields.size() < cursor.copy_types.size()
+                                     ? "missing data for a column"
+                                     : "extra data after last expected column") +
+                                    line};
     return false;
   }
   sqlite3_stmt* const statement = cursor.statement.get();
@@ -99,7 +106,8 @@ bool Runner::insert_copied(Cursor& cursor, const CopyRow& row) {
   for (size_t i = 0; i < row.fields.size(); ++i) {
     values.emplace_back();
     if (row.fields[i]) {
-      auto value = pgserver::read_parameter(*row.fields[i], cursor.copy_types[i], pgserver::Format::Text);
+      auto value =
+          pgserver::read_parameter(*row.fields[i], cursor.copy_types[i], pgserver::Format::Text);
       if (!value) {
         failure_ = Failure{value.error().code, value.error().text + line};
         return false;

@@ -32,14 +32,17 @@ class SqliteEngine final : public Engine {
         });
   }
 
-  // The loops stand still: what runs on threads is told to stop, then the connections go, then the handles.
+  // The loops stand still: what runs on threads is told to stop, then the connections go, then the
+  // handles.
   ~SqliteEngine() override {
     closing_->store(true);
     core_->stop();
     server_.reset();
   }
 
-  void serve(net::Loop& loop, std::unique_ptr<net::Stream> stream) override { server_->serve(loop, std::move(stream)); }
+  void serve(net::Loop& loop, std::unique_ptr<net::Stream> stream) override {
+    server_->serve(loop, std::move(stream));
+  }
 
  private:
   std::unique_ptr<std::atomic<bool>> closing_;
@@ -47,13 +50,17 @@ class SqliteEngine final : public Engine {
   std::unique_ptr<pgserver::Server> server_;
 };
 
-Error system_error(const std::string& what) { return {ErrorKind::System, what + ": " + std::strerror(errno), "58030"}; }
+Error system_error(const std::string& what) {
+  return {ErrorKind::System, what + ": " + std::strerror(errno), "58030"};
+}
 
 // Makes what is missing of the path, for weir's own eyes only.
 base::Status make_file(const std::string& path) {
-  for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+  for (size_t slash = path.find('/', 1); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
     const std::string directory = path.substr(0, slash);
-    if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return system_error("cannot create " + directory);
+    if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+      return system_error("cannot create " + directory);
   }
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file < 0) return system_error("cannot create " + path);
@@ -72,8 +79,10 @@ base::Status prepare_writer(Handle& writer, const SqliteOptions& options) {
   const int code = sqlite3_exec(writer.db(), "PRAGMA journal_mode=WAL", is_wal, &wal, nullptr);
   harden(writer);
   if (code != SQLITE_OK || !wal) {
-    const std::string why = code == SQLITE_OK ? "it cannot use a write-ahead log" : sqlite3_errmsg(writer.db());
-    return Error{ErrorKind::System, "cannot open " + options.path + ": " + why, sqlstate_of(code, "")};
+    const std::string why =
+        code == SQLITE_OK ? "it cannot use a write-ahead log" : sqlite3_errmsg(writer.db());
+    return Error{ErrorKind::System, "cannot open " + options.path + ": " + why,
+                 sqlstate_of(code, "")};
   }
   const bool full = options.durability == Durability::Full;
   if (writer.run_own(full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL") != SQLITE_OK ||
@@ -93,7 +102,8 @@ Result<std::unique_ptr<Engine>> open_sqlite(const SqliteOptions& options) {
     if (auto made = make_file(options.path); !made) return made.error();
   struct stat status {};
   if (stat(options.path.c_str(), &status) != 0) return system_error("cannot open " + options.path);
-  if (!S_ISREG(status.st_mode)) return Error{ErrorKind::System, options.path + " is not a file", "58030"};
+  if (!S_ISREG(status.st_mode))
+    return Error{ErrorKind::System, options.path + " is not a file", "58030"};
   if (options.heap_bytes_max > 0) sqlite3_hard_heap_limit64(options.heap_bytes_max);
 
   auto closing = std::make_unique<std::atomic<bool>>(false);
@@ -110,8 +120,10 @@ Result<std::unique_ptr<Engine>> open_sqlite(const SqliteOptions& options) {
   auto keeper = Handle::open(handle);
   if (!keeper) return keeper.error();
   handle.role = Role::Reader;
-  auto core = std::make_unique<Core>(options, handle, Handles{std::move(*writer), std::move(*keeper)});
-  return std::unique_ptr<Engine>(std::make_unique<SqliteEngine>(std::move(closing), std::move(core)));
+  auto core =
+      std::make_unique<Core>(options, handle, Handles{std::move(*writer), std::move(*keeper)});
+  return std::unique_ptr<Engine>(
+      std::make_unique<SqliteEngine>(std::move(closing), std::move(core)));
 }
 
 }  // namespace weir::engine

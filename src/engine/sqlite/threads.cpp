@@ -6,8 +6,8 @@ namespace weir::engine::sqlite {
 
 namespace {
 
-constexpr int kCheckpointPages = 1000;   // 4 MiB of log
-constexpr int kTruncatePages = 16'000;   // then the log's file is cut, if nobody reads it
+constexpr int kCheckpointPages = 1000;  // 4 MiB of log
+constexpr int kTruncatePages = 16'000;  // then the log's file is cut, if nobody reads it
 
 void post_done(Job& job, base::Mailbox& mailbox) {
   mailbox.post_call([&job] { job.on_done(); });
@@ -17,7 +17,8 @@ void post_done(Job& job, base::Mailbox& mailbox) {
 
 // ---------------------------------------------------------------- Writer
 
-Writer::Writer(std::unique_ptr<Handle> handle) : handle_(std::move(handle)), thread_([this] { run(); }) {}
+Writer::Writer(std::unique_ptr<Handle> handle)
+    : handle_(std::move(handle)), thread_([this] { run(); }) {}
 
 void Writer::stop() {
   {
@@ -43,7 +44,8 @@ void Writer::submit(Job& job, base::Mailbox& mailbox) {
 
 bool Writer::withdraw(Job& job) {
   const std::lock_guard lock(mutex_);
-  const auto found = std::find_if(waiting_.begin(), waiting_.end(), [&](const Entry& entry) { return entry.job == &job; });
+  const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [&](const Entry& entry) { return entry.job == &job; });
   if (found == waiting_.end()) return false;
   waiting_.erase(found);
   return true;
@@ -57,7 +59,9 @@ size_t Writer::waiting() const {
 void Writer::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return stopping_ || next_of_holder_.job || (!holder_ && !waiting_.empty()); });
+    wake_.wait(lock, [this] {
+      return stopping_ || next_of_holder_.job || (!holder_ && !waiting_.empty());
+    });
     if (stopping_) return;
     Entry entry = std::exchange(next_of_holder_, {});
     if (!entry.job) {
@@ -100,7 +104,8 @@ void Helpers::submit(Job& job, base::Mailbox& mailbox) {
 
 bool Helpers::withdraw(Job& job) {
   const std::lock_guard lock(mutex_);
-  const auto found = std::find_if(queue_.begin(), queue_.end(), [&](const Entry& entry) { return entry.job == &job; });
+  const auto found = std::find_if(queue_.begin(), queue_.end(),
+                                  [&](const Entry& entry) { return entry.job == &job; });
   if (found == queue_.end()) return false;
   queue_.erase(found);
   return true;
@@ -122,7 +127,8 @@ void Helpers::run() {
 
 // ---------------------------------------------------------------- Keeper
 
-Keeper::Keeper(std::unique_ptr<Handle> handle) : handle_(std::move(handle)), thread_([this] { run(); }) {}
+Keeper::Keeper(std::unique_ptr<Handle> handle)
+    : handle_(std::move(handle)), thread_([this] { run(); }) {}
 
 void Keeper::stop() {
   {
@@ -149,12 +155,14 @@ void Keeper::run() {
     wake_.wait(lock, [this] { return stopping_ || due_; });
     if (stopping_) return;
     due_ = false;
-    const int mode = pages_ >= kTruncatePages ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+    const int mode =
+        pages_ >= kTruncatePages ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
     lock.unlock();
     int code = sqlite3_wal_checkpoint_v2(handle_->db(), nullptr, mode, nullptr, nullptr);
     // Somebody reads or writes: as much as can be done without waiting for them.
     if (code == SQLITE_BUSY && mode != SQLITE_CHECKPOINT_PASSIVE)
-      code = sqlite3_wal_checkpoint_v2(handle_->db(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+      code = sqlite3_wal_checkpoint_v2(handle_->db(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
+                                       nullptr);
     if (code == SQLITE_OK) checkpoints_.fetch_add(1, std::memory_order_relaxed);
     lock.lock();
   }

@@ -1,6 +1,6 @@
-// The threads of one database: the writer, which does all writing, one transaction at a time; helpers, for reads that
-// are too slow for a loop; and a keeper that moves the write-ahead log into the database.
-// Owned by the engine; destroying them joins them, when the loops have stopped.
+// The threads of one database: the writer, which does all writing, one transaction at a time;
+// helpers, for reads that are too slow for a loop; and a keeper that moves the write-ahead log into
+// the database. Owned by the engine; destroying them joins them, when the loops have stopped.
 #pragma once
 
 #include <condition_variable>
@@ -26,7 +26,8 @@ class Job {
   ~Job() = default;
 };
 
-// Runs jobs of one transaction until it gives up its right to write; then the next in the queue has its turn.
+// Runs jobs of one transaction until it gives up its right to write; then the next in the queue has
+// its turn.
 class Writer {
  public:
   explicit Writer(std::unique_ptr<Handle> handle);

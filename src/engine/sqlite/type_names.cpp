@@ -32,13 +32,15 @@ void read_more_words(const Lexed& lexed, size_t& i, size_t end, TypeName& type) 
   if (type.name == "double" && next("precision")) {
     type.name = "double precision";
     ++i;
-  } else if ((type.name == "character" || type.name == "char" || type.name == "bit") && next("varying")) {
+  } else if ((type.name == "character" || type.name == "char" || type.name == "bit") &&
+             next("varying")) {
     type.name = type.name == "bit" ? "bit varying" : "character varying";
     ++i;
   } else if (type.name == "timestamp" || type.name == "time") {
     read_numbers(lexed, i, end, type);
     const bool with = next("with");
-    if ((with || next("without")) && i + 2 < end && is_word(lexed, i + 1, "time") && is_word(lexed, i + 2, "zone")) {
+    if ((with || next("without")) && i + 2 < end && is_word(lexed, i + 1, "time") &&
+        is_word(lexed, i + 2, "zone")) {
       type.name += with ? " with time zone" : " without time zone";
       i += 3;
     }
@@ -60,7 +62,8 @@ std::optional<TypeName> read_type(const Lexed& lexed, size_t begin, size_t end) 
   read_more_words(lexed, i, end, type);
   read_numbers(lexed, i, end, type);
   while (i < end && is_symbol(lexed, i, "[")) {
-    const size_t close = i + 1 < end && lexed.tokens[i + 1].kind == TokenKind::Number ? i + 2 : i + 1;
+    const size_t close =
+        i + 1 < end && lexed.tokens[i + 1].kind == TokenKind::Number ? i + 2 : i + 1;
     if (close >= end || !is_symbol(lexed, close, "]")) return std::nullopt;
     type.array = true;
     i = close + 1;
@@ -72,9 +75,12 @@ std::optional<TypeName> read_type(const Lexed& lexed, size_t begin, size_t end) 
 
 namespace {
 
-// Names that SQLite's own users write (datatype3.html, section 3.1, "Determination Of Column Affinity").
+// Names that SQLite's own users write (datatype3.html, section 3.1, "Determination Of Column
+// Affinity").
 uint32_t type_by_affinity(std::string_view lower) {
-  const auto has = [&](std::string_view part) { return lower.find(part) != std::string_view::npos; };
+  const auto has = [&](std::string_view part) {
+    return lower.find(part) != std::string_view::npos;
+  };
   if (has("int")) return oid::kInt8;
   if (has("char") || has("clob") || has("text")) return oid::kText;
   if (has("blob")) return oid::kBytea;
@@ -109,7 +115,8 @@ pgserver::Column column_of_declaration(std::string_view declared) {
   if (column.type == oid::kNumeric && !type->numbers.empty()) {
     const int scale = type->numbers.size() == 2 ? number_of(type->numbers[1]) : 0;
     column.modifier = ((number_of(type->numbers[0]) & 0x7fff) << 16 | (scale & 0x7fff)) + 4;
-  } else if ((column.type == oid::kVarchar || column.type == oid::kBpchar) && type->numbers.size() == 1) {
+  } else if ((column.type == oid::kVarchar || column.type == oid::kBpchar) &&
+             type->numbers.size() == 1) {
     column.modifier = number_of(type->numbers[0]) + 4;
   }
   return column;
