@@ -15,7 +15,7 @@ packages_of() {
     build) echo cmake ninja-build g++ pkg-config libuv1-dev libssl-dev libpq-dev libsqlite3-dev \
                 libyaml-cpp-dev prometheus-cpp-dev libcivetweb-dev libfmt-dev libspdlog-dev libcli11-dev \
                 nlohmann-json3-dev libgtest-dev libgmock-dev postgresql-client python3 ;;
-    test)  echo ccache git clang-14 libclang-rt-14-dev clang-format-14 gcc util-linux \
+    test)  echo ccache git clang-14 libclang-rt-14-dev clang-format-14 gcc patch util-linux \
                 python3-pytest python3-yaml postgresql-15 postgresql-contrib pgbouncer haproxy ;;
     run)   echo libuv1 libssl3 libpq5 libsqlite3-0 libyaml-cpp0.7 libprometheus-cpp-core1.0 \
                 libcivetweb1 libfmt9 libspdlog1.10 ;;

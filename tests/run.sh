@@ -118,7 +118,10 @@ tier_build() {
   case_of release
 }
 
-tier_tidy() { "$PYTHON" tests/tidy/run --headers --junit "$OUT/tidy.xml"; }
+tier_tidy() {
+  "$PYTHON" tests/tidy/run --headers --junit "$OUT/tidy.xml"
+  if "$PYTHON" tests/behaviours --check; then case_of behaviours; else case_of behaviours "tests/behaviours --check"; fi
+}
 
 tier_unit() {
   build_with_tests release || return 1
@@ -170,36 +173,9 @@ tier_bench() {
   for cell in ${cells//,/ }; do case_of "$cell"; done
 }
 
-# Each patch breaks one thing on purpose; the tests must notice.
+# Each patch breaks one thing on purpose; the tests that it names must notice.
 tier_mutants() {
-  local patch copy=$BUILD/mutants
-  compgen -G 'tests/mutants/*.patch' >/dev/null || return 0
-  rm -rf "$copy"
-  git worktree prune
-  git worktree add -q --detach "$copy" HEAD || return 1
-  for patch in tests/mutants/*.patch; do
-    if is_noticed "$(realpath "$patch")" "$copy"; then
-      case_of "$(basename "$patch" .patch)"
-    else
-      case_of "$(basename "$patch" .patch)" "nobody noticed, or it does not apply"
-    fi
-  done
-  git worktree remove --force "$copy"
-}
-
-is_noticed() {
-  local patch=$1 copy=$2 out
-  out=$(realpath "$OUT")/$(basename "$patch" .patch)
-  mkdir -p "$out"
-  git -C "$copy" checkout -q . && git -C "$copy" apply "$patch" || return 1
-  (
-    cd "$copy" && OUT=$out BUILD=build RESULTS=$out LONG=0
-    build_with_tests release || exit 1
-    run_units release
-    run_integration build/release/weir -x tests/integration
-    true
-  ) >"$out.log" 2>&1 || return 1
-  [ "$("$PYTHON" tests/tally "$out" | head -n 1 | cut -d' ' -f2)" != 0 ]
+  "$PYTHON" tests/mutants/run --keep "$BUILD/mutants" --results "$OUT" --jobs "$JOBS"
 }
 
 # ---------------------------------------------------------------- the run
