@@ -103,6 +103,8 @@ class ServerSide {
   void cut_to_sync();
   void undo(Entry& entry);
   void on_copy_in();
+  bool on_copy(Bytes in, Head head);
+  bool runs() const;
   bool in_extended() const;
   uint8_t current_traits() const;
 

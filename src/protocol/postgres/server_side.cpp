@@ -45,7 +45,7 @@ Progress ServerSide::judge(Bytes in) {
     if (!sink_.to_client.has_room(1024)) return {Next::Flush, used, 0};
     if (head.type == 'D' || head.type == 'd') {  // rows: no other work than to count them down
       server_.rows_seen = true;
-      if (server_.ledger.empty()) return fail("the server sent a row that nobody asked for");
+      if (!runs()) return fail("the server sent a row that nobody asked for");
       forward(rest, head.total);
       used += std::min(rest.size(), head.total);
       continue;
@@ -74,13 +74,16 @@ Progress ServerSide::message(Bytes in, Head head) {
     case 's': fits = on_execute_end(in, head); break;
     case 'I': fits = on_execute_end(in, head); break;
     case 'E': fits = on_error(in, head); break;
-    case 'G': on_copy_in(); forward(in, head.total); break;
-    case 'H': server_.copy = Copy::Out; forward(in, head.total); break;
-    case 'W': server_.copy = Copy::Both; forward(in, head.total); break;
-    case 'c': server_.copy = Copy::None; forward(in, head.total); break;
+    case 'G':
+    case 'H':
+    case 'W':
+    case 'c': fits = on_copy(in, head); break;
+    case 'V':
+      fits = !server_.ledger.empty() && server_.ledger.front().kind == Entry::Kind::Call;
+      if (fits) forward(in, head.total);
+      break;
     case 'N':
-    case 'A':
-    case 'V': forward(in, head.total); break;
+    case 'A': forward(in, head.total); break;
     default: return fail("the server sent a message of unknown type");
   }
   if (!fits) return fail("the server's answer does not fit what it was asked");
@@ -130,6 +133,25 @@ bool ServerSide::describe(Bytes in, Head head) {
     return false;
   } else if (head.type != 't') {
     server_.ledger.pop();
+  }
+  forward(in, head.total);
+  return true;
+}
+
+// A statement runs, so that rows or a COPY may come.
+bool ServerSide::runs() const {
+  if (server_.ledger.empty()) return false;
+  const Entry::Kind kind = server_.ledger.front().kind;
+  return kind == Entry::Kind::Execute || kind == Entry::Kind::Query;
+}
+
+bool ServerSide::on_copy(Bytes in, Head head) {
+  if (!runs()) return false;
+  switch (head.type) {
+    case 'G': on_copy_in(); break;
+    case 'H': server_.copy = Copy::Out; break;
+    case 'W': server_.copy = Copy::Both; break;
+    default: server_.copy = Copy::None; break;
   }
   forward(in, head.total);
   return true;
