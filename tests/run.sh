@@ -38,7 +38,7 @@ while [ $# -gt 0 ]; do
 done
 TIERS=${TIERS:-$ALL_TIERS}
 if [ "$LONG" = 1 ]; then
-  export WEIR_TEST_LONG=1
+  export WEIR_TEST_LONG=1 WEIR_SIM_ROUNDS=${WEIR_SIM_ROUNDS:-30000}
   [ "$TIERS" = "$ALL_TIERS" ] && TIERS="$ALL_TIERS mutants"
 fi
 for tier in $TIERS; do
