@@ -14,6 +14,7 @@ namespace weir::base {
 
 namespace {
 
+// tidy(no-globals): a process has one log, and every floor writes to it.
 std::mutex open_mutex;
 // The logger lives until close_log(); opening again only changes where its lines go.
 std::shared_ptr<spdlog::sinks::dist_sink_mt> outlet;

@@ -72,6 +72,8 @@ CASES = [
     ("todo", "src/pool/a.cpp", "// TODO(now): mend\n", "// TODO(perf): batch\n"),
     ("todo", "src/pool/a.cpp", "int a;  // FIXME\n", "int todo = 1;\n"),
     ("no-globals", "src/pool/a.cpp", "namespace weir {\nint counter = 0;\n}\n", "constexpr int kMost = 3;\n"),
+    ("no-globals", "src/pool/a.cpp", "// tidy(no-globals): one\nint a = 0;\n\nint b = 0;\n",
+     "// tidy(no-globals): two\nint a = 0;\nint b = 0;\n"),
     ("no-globals", "src/pool/a.h", "struct A {\n  static A& instance();\n};\n", "struct A {\n  int a = 0;\n};\n"),
     ("header-comment", "include/weir/pool/a.h", "#pragma once\n", "// A pool.\n#pragma once\n"),
 ]

@@ -286,6 +286,12 @@ class Source:
         where = self.code if text is None else text
         return [(self.line(found.start()), found) for found in re.finditer(pattern, where)]
 
+    def paragraph(self, line):
+        """The first line of the run of lines without a blank one that this line is in."""
+        while line > 1 and self.lines[line - 2].strip():
+            line -= 1
+        return line
+
     def is_excused(self, rule, line):
         """`// tidy(rule): why` on the line or in the comment right above it."""
         here = line - 1

@@ -85,7 +85,7 @@ def no_globals(tree):
     for source in tree.cpp("src/", "include/"):
         for variable in source.outline.variables:
             if not GLOBAL_FINE.match(variable.text) and re.search(r"[\s&*>]\w+\s*(=|\{|\[|\(|$)", variable.text):
-                if not source.is_excused("no-globals", variable.line):
+                if not source.is_excused("no-globals", source.paragraph(variable.line)):
                     yield Finding(source.path, variable.line, f"a global: {' '.join(variable.text.split())[:60]}")
         for line, _ in source.find(SINGLETON):
             yield Finding(source.path, line, "a singleton")
