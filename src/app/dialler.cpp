@@ -3,12 +3,15 @@
 namespace weir::app {
 
 net::SocketOptions socket_options(const config::Tcp& tcp) {
-  return {.keepalive = tcp.keepalive, .keepalive_idle = tcp.keepalive_idle, .user_timeout = tcp.user_timeout};
+  return {.keepalive = tcp.keepalive,
+          .keepalive_idle = tcp.keepalive_idle,
+          .user_timeout = tcp.user_timeout};
 }
 
 net::Endpoint endpoint(const config::Address& address) {
   switch (address.kind) {
-    case config::Address::Kind::Tcp: return {.host = address.host, .port = address.port, .unix_path = ""};
+    case config::Address::Kind::Tcp:
+      return {.host = address.host, .port = address.port, .unix_path = ""};
     case config::Address::Kind::Unix: return {.host = "", .port = 0, .unix_path = address.path};
     default: return {.host = "", .port = 0, .unix_path = "@" + address.path};
   }
@@ -18,8 +21,9 @@ NetworkDialler::NetworkDialler(const std::vector<config::Host>& hosts, net::Sock
     : options_(options) {
   for (const config::Host& host : hosts) {
     if (host.is_unix())
-      endpoints_.push_back(
-          {.host = "", .port = 0, .unix_path = host.host + "/.s.PGSQL." + std::to_string(host.port)});
+      endpoints_.push_back({.host = "",
+                            .port = 0,
+                            .unix_path = host.host + "/.s.PGSQL." + std::to_string(host.port)});
     else
       endpoints_.push_back({.host = host.host, .port = host.port, .unix_path = ""});
   }
@@ -35,7 +39,8 @@ namespace {
 
 constexpr size_t kPipeBytes = 256 * 1024;
 
-// A pipe is there at once; the callback comes from the loop all the same. Giving up is forgetting it.
+// A pipe is there at once; the callback comes from the loop all the same. Giving up is forgetting
+// it.
 class PipeConnecting final : public net::Connecting {
  public:
   PipeConnecting(net::Loop& loop, engine::Engine& engine, net::ConnectCallback done)

@@ -1,4 +1,5 @@
-// Streams to the servers of one database: over the network, or a pipe to an engine inside weir. Any worker.
+// Streams to the servers of one database: over the network, or a pipe to an engine inside weir. Any
+// worker.
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,8 @@ namespace weir::app {
 class NetworkDialler final : public session::Dialler {
  public:
   NetworkDialler(const std::vector<config::Host>& hosts, net::SocketOptions options);
-  std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place, net::ConnectCallback done) override;
+  std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place,
+                                        net::ConnectCallback done) override;
   std::string text(int place) const override;
 
  private:
@@ -27,8 +29,10 @@ class NetworkDialler final : public session::Dialler {
 // A pipe to an engine, on the loop of whoever dials.
 class EngineDialler final : public session::Dialler {
  public:
-  EngineDialler(engine::Engine& engine, std::string name) : engine_(engine), name_(std::move(name)) {}
-  std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place, net::ConnectCallback done) override;
+  EngineDialler(engine::Engine& engine, std::string name)
+      : engine_(engine), name_(std::move(name)) {}
+  std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place,
+                                        net::ConnectCallback done) override;
   std::string text(int) const override { return name_; }
 
  private:

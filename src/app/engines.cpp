@@ -6,7 +6,8 @@
 
 namespace weir::app {
 
-base::Result<std::shared_ptr<session::Dialler>> Engines::dialler_for(const config::Database& database) {
+base::Result<std::shared_ptr<session::Dialler>> Engines::dialler_for(
+    const config::Database& database) {
   if (database.protocol != "sqlite") return std::shared_ptr<session::Dialler>();
   const std::string& path = database.url.path;
   const std::lock_guard lock(mutex_);

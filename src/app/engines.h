@@ -1,5 +1,5 @@
-// The servers that live inside weir: one engine for each database file, kept over reloads. Owned by the daemon;
-// destroyed when the loops have stopped and before they go.
+// The servers that live inside weir: one engine for each database file, kept over reloads. Owned by
+// the daemon; destroyed when the loops have stopped and before they go.
 #pragma once
 
 #include <map>
@@ -15,7 +15,8 @@ namespace weir::app {
 
 class Engines {
  public:
-  // Null for a database whose servers are elsewhere. Opens the file when it is first asked for. Any thread.
+  // Null for a database whose servers are elsewhere. Opens the file when it is first asked for. Any
+  // thread.
   base::Result<std::shared_ptr<session::Dialler>> dialler_for(const config::Database& database);
 
  private:

@@ -1,4 +1,5 @@
-// The one list of protocols: adding one is a line here. What config learns of them, and what sessions use.
+// The one list of protocols: adding one is a line here. What config learns of them, and what
+// sessions use.
 #pragma once
 
 #include <memory>

@@ -85,8 +85,8 @@ bool base64_decode(std::string_view text, std::string& out) {
   if (text.empty()) return true;
   if (text.size() % 4 != 0) return false;
   const size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
-  if (text.substr(0, text.size() - padding).find_first_not_of(
-          "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") !=
+  if (text.substr(0, text.size() - padding)
+          .find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") !=
       std::string_view::npos)
     return false;
   out.assign(text.size() / 4 * 3, '\0');

@@ -40,7 +40,8 @@ void InternTable::drop(Interned::Node* node) {
   Shard& shard = shard_of(node->text);
   {
     const std::lock_guard lock(shard.mutex);
-    // The last handle goes under the lock, so that intern() cannot hand the node out again meanwhile.
+    // The last handle goes under the lock, so that intern() cannot hand the node out again
+    // meanwhile.
     if (node->count.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     shard.nodes.erase(node->text);
   }

@@ -23,7 +23,8 @@ std::atomic<bool> json_now{false};
 std::atomic<bool> is_open{false};
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
-  return static_cast<spdlog::level::level_enum>(level == LogLevel::Off ? 6 : static_cast<int>(level));
+  return static_cast<spdlog::level::level_enum>(level == LogLevel::Off ? 6
+                                                                       : static_cast<int>(level));
 }
 
 spdlog::sink_ptr make_sink(const std::string& file) {
@@ -78,7 +79,8 @@ Status open_log(const LogOptions& options) {
 void close_log() {
   const std::lock_guard lock(open_mutex);
   if (!is_open.exchange(false)) return;
-  // First the thread that writes: it ends when it has written all, and the outlet is ours alone then.
+  // First the thread that writes: it ends when it has written all, and the outlet is ours alone
+  // then.
   spdlog::details::registry::instance().set_tp(nullptr);
   outlet.reset();
   spdlog::shutdown();

@@ -37,7 +37,8 @@ void Conversation::step(Dialogue::Result result, const std::string& send) {
     case Step::Done: return finish(base::ok());
     case Step::Fail: return finish(dialogue_->error());
     default:
-      return finish(base::Error{base::ErrorKind::Protocol, "TLS was asked for, which is not there yet"});
+      return finish(
+          base::Error{base::ErrorKind::Protocol, "TLS was asked for, which is not there yet"});
   }
 }
 
@@ -55,7 +56,8 @@ void Conversation::on_writable() {
 }
 
 void Conversation::on_deadline(void* self, base::Time) {
-  static_cast<Conversation*>(self)->finish(base::Error{base::ErrorKind::Timeout, "no answer in time"});
+  static_cast<Conversation*>(self)->finish(
+      base::Error{base::ErrorKind::Timeout, "no answer in time"});
 }
 
 void Conversation::finish(base::Status result) {

@@ -1,5 +1,6 @@
-// Runs one Dialogue over one stream under a deadline. Owned by whoever wants it held; destroying it gives up. Says how
-// it ended exactly once, and touches nothing of itself afterwards, so that the callback may destroy it.
+// Runs one Dialogue over one stream under a deadline. Owned by whoever wants it held; destroying it
+// gives up. Says how it ended exactly once, and touches nothing of itself afterwards, so that the
+// callback may destroy it.
 #pragma once
 
 #include <functional>

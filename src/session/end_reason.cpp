@@ -30,7 +30,7 @@ constexpr Words kEnds[] = {
 };
 static_assert(std::size(kEnds) == static_cast<size_t>(EndReason::kCount));
 
-constexpr const char* kCloses[] = {"lost",        "broken",       "retired",      "abandoned",
+constexpr const char* kCloses[] = {"lost",         "broken",       "retired",      "abandoned",
                                    "reset_failed", "check_failed", "client_error", "shutdown"};
 static_assert(std::size(kCloses) == static_cast<size_t>(CloseReason::kCount));
 

@@ -59,9 +59,11 @@ void Opening::on_login(base::Status result, const std::string& rest) {
     return fail({base::ErrorKind::Protocol, "the server said more than its login"});
   if (plan_->connect_query.empty()) return join_pool();
   auto talk = backend_.protocol().query(plan_->connect_query, server_->state());
-  conversation_ = std::make_unique<Conversation>(worker_.loop(), server_->stream(), std::move(talk));
-  conversation_->begin(plan_->connect_timeout,
-                       [this](base::Status status, const std::string&) { on_query(std::move(status)); });
+  conversation_ =
+      std::make_unique<Conversation>(worker_.loop(), server_->stream(), std::move(talk));
+  conversation_->begin(plan_->connect_timeout, [this](base::Status status, const std::string&) {
+    on_query(std::move(status));
+  });
 }
 
 void Opening::on_query(base::Status result) {
@@ -97,7 +99,8 @@ void Opening::fail(const base::Error& error) {
   worker.carry_out(backend);
 }
 
-// An errand that is over lives until the callback returns: the other of its two deadlines may be due in it.
+// An errand that is over lives until the callback returns: the other of its two deadlines may be
+// due in it.
 void Opening::stop() {
   timer_.drop();
   conversation_.reset();
@@ -170,7 +173,8 @@ void Caretaker::recover() {
 void Caretaker::reset() {
   std::string how = plan_->reset;
   if (work_.reset && how == "auto") how = "always";
-  if (backend_link().condition(server_->state()) == Condition::Clean && !work_.reset && how == "auto")
+  if (backend_link().condition(server_->state()) == Condition::Clean && !work_.reset &&
+      how == "auto")
     return check();
   talk(backend_link().reset(server_->state(), how), &Caretaker::check, CloseReason::ResetFailed);
 }
@@ -183,12 +187,12 @@ void Caretaker::check() {
 void Caretaker::talk(std::unique_ptr<protocol::Dialogue> dialogue, void (Caretaker::*next)(),
                      CloseReason on_failure) {
   if (!dialogue) return (this->*next)();
-  conversation_ = std::make_unique<Conversation>(worker_.loop(), server_->stream(), std::move(dialogue));
+  conversation_ =
+      std::make_unique<Conversation>(worker_.loop(), server_->stream(), std::move(dialogue));
   conversation_->begin(plan_->talk_timeout(), [this, next, on_failure](base::Status status,
-                                                                        const std::string& rest) {
+                                                                       const std::string& rest) {
     if (!status || !rest.empty()) {
-      if (!status)
-        log(LogLevel::Warn, "server {} is closed: {}", server_->id, status.error().text);
+      if (!status) log(LogLevel::Warn, "server {} is closed: {}", server_->id, status.error().text);
       return give_up(on_failure);
     }
     (this->*next)();
@@ -197,8 +201,10 @@ void Caretaker::talk(std::unique_ptr<protocol::Dialogue> dialogue, void (Caretak
 
 void Caretaker::finish() {
   const Condition condition = backend_link().condition(server_->state());
-  if (condition == Condition::Dirty && plan_->reset != "never") return give_up(CloseReason::ResetFailed);
-  if (condition == Condition::Open || condition == Condition::Broken) return give_up(CloseReason::Broken);
+  if (condition == Condition::Dirty && plan_->reset != "never")
+    return give_up(CloseReason::ResetFailed);
+  if (condition == Condition::Open || condition == Condition::Broken)
+    return give_up(CloseReason::Broken);
   count(-1);
   Worker& worker = worker_;
   auto server = std::move(server_);

@@ -1,5 +1,5 @@
-// What a worker does by itself, without a client: opening and closing servers, bringing them back into order,
-// cancelling. Each is owned by its worker until finished(); each has a deadline.
+// What a worker does by itself, without a client: opening and closing servers, bringing them back
+// into order, cancelling. Each is owned by its worker until finished(); each has a deadline.
 #pragma once
 
 #include <memory>
@@ -61,15 +61,16 @@ class Closing final : public Errand, private net::StreamReader {
   base::Timer timer_;
 };
 
-// Brings a server that nobody uses back into order: cancel, recover, reset, check; then it goes to its pool.
+// Brings a server that nobody uses back into order: cancel, recover, reset, check; then it goes to
+// its pool.
 //
 //   Cancelling -> Recovering -> Resetting -> Checking -> pool
 //        each may be left out; each failure closes the server
 class Caretaker final : public Errand {
  public:
   struct Work {
-    bool cancel = false;    // stop what is running first
-    bool reset = false;     // even if nothing is known to be left behind
+    bool cancel = false;  // stop what is running first
+    bool reset = false;   // even if nothing is known to be left behind
     bool check = false;
   };
   Caretaker(Worker& worker, std::unique_ptr<PooledServer> server, Work work);
@@ -80,7 +81,8 @@ class Caretaker final : public Errand {
   void recover();
   void reset();
   void check();
-  void talk(std::unique_ptr<protocol::Dialogue> dialogue, void (Caretaker::*next)(), CloseReason on_failure);
+  void talk(std::unique_ptr<protocol::Dialogue> dialogue, void (Caretaker::*next)(),
+            CloseReason on_failure);
   const protocol::Link& backend_link() const { return server_->backend().link(); }
   void count(int change);
   void finish();
@@ -94,7 +96,8 @@ class Caretaker final : public Errand {
   bool counted_ = false;
 };
 
-// Sends a cancel for what a server runs, over a connection of its own. The server goes to nobody until done.
+// Sends a cancel for what a server runs, over a connection of its own. The server goes to nobody
+// until done.
 class Cancelling final : public Errand {
  public:
   using Done = std::function<void(bool sent)>;

@@ -23,7 +23,8 @@ void Session::ask_pool(const protocol::ClientState& state) {
   waiter_.variant = state.variant();
   waiter_.fair_class = std::hash<std::string>{}(user_ + '\0' + application_name_);
   auto server = backend_->pool().acquire(waiter_, worker_.now(), worker_.orders());
-  if (server) return served(std::unique_ptr<PooledServer>(static_cast<PooledServer*>(server.release())));
+  if (server)
+    return served(std::unique_ptr<PooledServer>(static_cast<PooledServer*>(server.release())));
   if (state_ != State::Settling) to(State::Waiting);
   arm();
   worker_.carry_out(*backend_);
@@ -66,13 +67,17 @@ void Session::drop_server(CloseReason why) {
   served(nullptr);
 }
 
-void Session::talk(std::unique_ptr<protocol::Dialogue> dialogue, void (Session::*next)(const base::Status&)) {
+void Session::talk(std::unique_ptr<protocol::Dialogue> dialogue,
+                   void (Session::*next)(const base::Status&)) {
   to(State::Attaching);
-  conversation_ = std::make_unique<Conversation>(worker_.loop(), lease_->stream(), std::move(dialogue));
-  conversation_->begin(plan_->talk_timeout(), [this, next](base::Status status, const std::string& rest) {
-    if (!rest.empty()) status = base::Error{ErrorKind::Protocol, "the server said more than it was asked"};
-    (this->*next)(status);
-  });
+  conversation_ =
+      std::make_unique<Conversation>(worker_.loop(), lease_->stream(), std::move(dialogue));
+  conversation_->begin(
+      plan_->talk_timeout(), [this, next](base::Status status, const std::string& rest) {
+        if (!rest.empty())
+          status = base::Error{ErrorKind::Protocol, "the server said more than it was asked"};
+        (this->*next)(status);
+      });
 }
 
 void Session::checked(const base::Status& result) {

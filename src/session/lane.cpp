@@ -53,7 +53,8 @@ void Lane::acquire() {
   state_ = State::Waiting;
   waiter_.ticket = {worker_.id(), id_, waiter_.ticket.wait + 1};
   auto server = backend_.pool().acquire(waiter_, worker_.now(), worker_.orders());
-  if (server) return served(std::unique_ptr<PooledServer>(static_cast<PooledServer*>(server.release())));
+  if (server)
+    return served(std::unique_ptr<PooledServer>(static_cast<PooledServer*>(server.release())));
   worker_.carry_out(backend_);
 }
 
@@ -92,7 +93,8 @@ void Lane::wait_failed(const base::Error& why) {
     if (Session* session = worker_.session(id)) session->wait_failed(why);
 }
 
-// With the last answer the server goes back; the next request gets it again, as nobody else wants it.
+// With the last answer the server goes back; the next request gets it again, as nobody else wants
+// it.
 void Lane::after_answers() {
   if (state_ != State::Open && state_ != State::Draining) return;
   if (!backend_.link().owes(lease_->state())) return give_back();
@@ -139,7 +141,8 @@ bool Lane::share(Bytes& bytes) {
   shares_.clear();
   const Progress progress = backend_.link().on_lane(lease_->state(), bytes, shares_);
   for (const protocol::Share& each : shares_)
-    if (Session* session = worker_.session(each.owner)) session->on_lane_bytes(each.bytes, each.turns);
+    if (Session* session = worker_.session(each.owner))
+      session->on_lane_bytes(each.bytes, each.turns);
   if (progress.next == Next::Fail) {
     die({base::ErrorKind::Protocol, "the server's answer does not fit what it was asked", "08P01"});
     return false;

@@ -1,11 +1,13 @@
-// A server that the sessions of one worker share: their requests go down it one behind the other, and the link says
-// whose each answer is. Owned by its worker, one or more for each backend that has them; that worker's thread only.
+// A server that the sessions of one worker share: their requests go down it one behind the other,
+// and the link says whose each answer is. Owned by its worker, one or more for each backend that
+// has them; that worker's thread only.
 //
 //   Resting -> Waiting -> Open -> Draining -> Resting
 //   Resting    holds no server: nothing is asked
 //   Waiting    stands in the pool's queue; sessions wait for it
 //   Open       requests go out, answers come in; with the last answer the server goes back
-//   Draining   others wait for a server: no more requests, the answers that are due, then the server goes back
+//   Draining   others wait for a server: no more requests, the answers that are due, then the
+//   server goes back
 #pragma once
 
 #include <memory>
@@ -36,7 +38,8 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
 
   bool is_open() const { return state_ == State::Open; }
   protocol::ServerState& state() { return lease_->state(); }
-  // What the link has put together for the server. False: not all of it went out, this session should pause.
+  // What the link has put together for the server. False: not all of it went out, this session
+  // should pause.
   bool send(const base::Gather& gather, uint64_t session);
   // Calls Session::lane_opened() when requests may go out.
   void want(uint64_t session);

@@ -1,5 +1,5 @@
-// What one peer has not taken yet. Empty, and without memory, but while the peer is slow; bounded because the other
-// side is not read meanwhile.
+// What one peer has not taken yet. Empty, and without memory, but while the peer is slow; bounded
+// because the other side is not read meanwhile.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// A server connection with all that travels with it. Idle: owned by its pool. Lent: by a Lease. Between: by an order
-// or an errand. On one worker's thread at a time; moves only at rest.
+// A server connection with all that travels with it. Idle: owned by its pool. Lent: by a Lease.
+// Between: by an order or an errand. On one worker's thread at a time; moves only at rest.
 #pragma once
 
 #include <memory>
@@ -42,11 +42,11 @@ class PooledServer final : public pool::Server, public net::Deferred, private ne
   void join(Worker& worker);
 
   Outlet outlet;
-  std::string in;       // a piece that is not whole yet
-  size_t want = 0;      // bytes that it takes
-  int place = -1;       // which of the dialler's servers it is
-  int cancels = 0;      // under way; until they are over it goes to nobody
-  bool ended = false;   // its stream is over
+  std::string in;              // a piece that is not whole yet
+  size_t want = 0;             // bytes that it takes
+  int place = -1;              // which of the dialler's servers it is
+  int cancels = 0;             // under way; until they are over it goes to nobody
+  bool ended = false;          // its stream is over
   bool served = false;         // it has served somebody since its login
   bool said_farewell = false;  // its last words went to the client
   uint64_t client_id = 0;

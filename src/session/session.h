@@ -1,17 +1,16 @@
-// One client from accept to close. Owned by its worker; on that worker's thread only; ends in end().
+// One client from accept to close. Owned by its worker; on that worker's thread only; ends in
+// end().
 //
 //   Greeting -> Settling -> Idle <-> Waiting -> Attaching -> Linked
 //                             ^                                |
 //                             +---------- hold over -----------+
 //   Greeting   a dialogue with the client: who it is, and whether that is true
-//   Settling   logged in; waits for a server that knows the pool's facts or proves the client's settings
-//   Idle       holds no server
-//   Waiting    stands in the pool's queue; its request is parked
-//   Attaching  a talk of weir's own with the server it has got: check, settings
-//   Linked     the relay runs
-//   Queued     waits for a lane to open; its request is parked       (Idle -> Queued -> Idle)
-//   Sharing    answers are due on a lane                             (Idle -> Sharing -> Idle)
-//   Ended      being deleted
+//   Settling   logged in; waits for a server that knows the pool's facts or proves the client's
+//   settings Idle       holds no server Waiting    stands in the pool's queue; its request is
+//   parked Attaching  a talk of weir's own with the server it has got: check, settings Linked the
+//   relay runs Queued     waits for a lane to open; its request is parked       (Idle -> Queued ->
+//   Idle) Sharing    answers are due on a lane                             (Idle -> Sharing ->
+//   Idle) Ended      being deleted
 #pragma once
 
 #include <memory>
@@ -29,7 +28,15 @@ class Session final : public net::Deferred,
                       private ServerUser {
  public:
   enum class State : uint8_t {
-    Greeting, Settling, Idle, Waiting, Attaching, Linked, Queued, Sharing, Ended,
+    Greeting,
+    Settling,
+    Idle,
+    Waiting,
+    Attaching,
+    Linked,
+    Queued,
+    Sharing,
+    Ended,
   };
 
   Session(Worker& worker, uint64_t id, const Door& door, std::unique_ptr<net::Stream> stream);
@@ -80,7 +87,8 @@ class Session final : public net::Deferred,
   void ask_pool(const protocol::ClientState& state);
   void drop_server(CloseReason why);
   void attach();
-  void talk(std::unique_ptr<protocol::Dialogue> dialogue, void (Session::*next)(const base::Status&));
+  void talk(std::unique_ptr<protocol::Dialogue> dialogue,
+            void (Session::*next)(const base::Status&));
   void checked(const base::Status& result);
   void attached(const base::Status& result);
   void link_up();
@@ -96,11 +104,11 @@ class Session final : public net::Deferred,
   void relay_client(base::Bytes bytes);
   bool judge_client(base::Bytes& bytes);  // true: call again with what is left
   bool judge_server(base::Bytes& bytes);
-  bool send_both();                       // false: this session has ended
+  bool send_both();  // false: this session has ended
   void begin_turn(bool in_block);
   void count(const protocol::Sink& sink);
   void park(base::Bytes bytes);
-  void go_on();                           // with what is parked
+  void go_on();  // with what is parked
   bool hold_is_over() const;
   bool server_rests() const;
 
@@ -131,7 +139,7 @@ class Session final : public net::Deferred,
   Lane* lane_ = nullptr;     // the worker's; chosen when it is first needed
   uint32_t lane_turns_ = 0;  // whose answers are due on it
   std::unique_ptr<Conversation> conversation_;
-  std::string in_;      // a piece that is not whole yet, or a request that waits
+  std::string in_;  // a piece that is not whole yet, or a request that waits
   size_t want_ = 0;
   Outlet outlet_;
   pool::Waiter waiter_;
@@ -143,8 +151,8 @@ class Session final : public net::Deferred,
   Time hold_began_ = 0;
   Time turn_began_ = 0;
   Time turn_ended_ = 0;
-  Time stalled_at_ = 0;  // when the client stopped taking bytes; 0: it takes them
-  bool noticed_ = false; // it has been told that it waits
+  Time stalled_at_ = 0;          // when the client stopped taking bytes; 0: it takes them
+  bool noticed_ = false;         // it has been told that it waits
   bool turn_cancelled_ = false;  // its turn has been cancelled for taking too long
   std::string user_, application_name_;
 };

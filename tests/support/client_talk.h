@@ -37,7 +37,8 @@ inline std::string bind(const std::string& portal, const std::string& name) {
   return message('B', portal + '\0' + name + '\0' + std::string(6, '\0'));
 }
 // With one parameter, as text.
-inline std::string bind(const std::string& portal, const std::string& name, const std::string& value) {
+inline std::string bind(const std::string& portal, const std::string& name,
+                        const std::string& value) {
   std::string body = portal + '\0' + name + '\0';
   base::append_be16(body, 0);
   base::append_be16(body, 1);
@@ -46,8 +47,12 @@ inline std::string bind(const std::string& portal, const std::string& name, cons
   base::append_be16(body, 0);
   return message('B', body);
 }
-inline std::string describe(char what, const std::string& name) { return message('D', what + name + '\0'); }
-inline std::string close(char what, const std::string& name) { return message('C', what + name + '\0'); }
+inline std::string describe(char what, const std::string& name) {
+  return message('D', what + name + '\0');
+}
+inline std::string close(char what, const std::string& name) {
+  return message('C', what + name + '\0');
+}
 inline std::string execute(const std::string& portal, uint32_t rows_max = 0) {
   std::string body = portal + '\0';
   base::append_be32(body, rows_max);

@@ -1,5 +1,5 @@
-// The settings of a model PostgreSQL session: defaults, what SET and SET LOCAL did, what a rollback takes back, and which
-// changes have to be reported. Names in lower case.
+// The settings of a model PostgreSQL session: defaults, what SET and SET LOCAL did, what a rollback
+// takes back, and which changes have to be reported. Names in lower case.
 #pragma once
 
 #include <map>
@@ -21,7 +21,8 @@ class ModelSettings {
         told_(defaults_) {}
 
   static Settings usual() {
-    return {{"application_name", ""}, {"timezone", "UTC"}, {"note", ""}, {"server_version", "15.0"}};
+    return {
+        {"application_name", ""}, {"timezone", "UTC"}, {"note", ""}, {"server_version", "15.0"}};
   }
   // As the server spells the names of those that it reports; empty: not reported.
   static std::string reported_name(const std::string& name) {
@@ -45,7 +46,8 @@ class ModelSettings {
   void report(std::string& out) {
     for (const auto& [name, value] : now_) {
       const std::string shown = reported_name(name);
-      if (!shown.empty() && told_[name] != value) postgres::append_parameter_status(out, shown, value);
+      if (!shown.empty() && told_[name] != value)
+        postgres::append_parameter_status(out, shown, value);
     }
     told_ = now_;
   }

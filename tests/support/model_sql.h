@@ -22,7 +22,8 @@ inline ModelSession::Ran ModelSession::run(const std::string& sql, const std::st
   if (is("BAD")) return error("42601", "syntax error at or near \"" + sql + "\"");
   if (is("COMMIT") || is("ROLLBACK")) return run_block(sql);
   if (status_ == 'E')
-    return error("25P02", "current transaction is aborted, commands ignored until end of transaction block");
+    return error("25P02",
+                 "current transaction is aborted, commands ignored until end of transaction block");
   begin_work();
   if (is("BEGIN")) return run_block(sql);
   if (is("SELECT") || is("SHOW")) return run_select(sql, parameter, rows_max, rows_sent);
@@ -60,7 +61,8 @@ inline std::optional<std::vector<std::string>> ModelSession::rows_of(const std::
   if (sql.starts_with("SELECT '")) return {{text}};
   if (sql.starts_with("SHOW ")) {
     const std::string name = sql.substr(5);
-    return settings_.known(name) ? std::optional<std::vector<std::string>>({settings_.show(name)}) : std::nullopt;
+    return settings_.known(name) ? std::optional<std::vector<std::string>>({settings_.show(name)})
+                                 : std::nullopt;
   }
   if (sql == "SELECT temp()") {
     std::string all;
@@ -72,7 +74,8 @@ inline std::optional<std::vector<std::string>> ModelSession::rows_of(const std::
     for (int i = 0; i < count; ++i) rows.push_back(text + "/" + std::to_string(i));
     return rows;
   }
-  if (sql.starts_with("SELECT pad(")) return {{text + std::string(std::stoul(sql.substr(11)), '.')}};
+  if (sql.starts_with("SELECT pad("))
+    return {{text + std::string(std::stoul(sql.substr(11)), '.')}};
   return std::nullopt;
 }
 
@@ -83,8 +86,9 @@ inline void ModelSession::set_config(const std::string& sql) {
   settings_.set(name, quoted(rest), false);
 }
 
-inline ModelSession::Ran ModelSession::run_select(const std::string& sql, const std::string& parameter,
-                                                  size_t rows_max, size_t& sent) {
+inline ModelSession::Ran ModelSession::run_select(const std::string& sql,
+                                                  const std::string& parameter, size_t rows_max,
+                                                  size_t& sent) {
   if (sql.starts_with("SELECT fail(")) return error("XX001", quoted(sql));
   if (!extended_) row_description();
   if (sql.starts_with("SELECT sleep(")) {

@@ -1,6 +1,6 @@
-// A client, servers and the link between them, driven the way src/session drives it: views are copied out
-// before the link is called again, what it asks to see again is kept, a server is held from NeedServer until
-// the hold may end. Shared by the unit tests and the fuzz targets.
+// A client, servers and the link between them, driven the way src/session drives it: views are
+// copied out before the link is called again, what it asks to see again is kept, a server is held
+// from NeedServer until the hold may end. Shared by the unit tests and the fuzz targets.
 #pragma once
 
 #include <cstdlib>
@@ -54,8 +54,8 @@ class LinkTalk {
   size_t kept_bytes() const { return client_in_.size() + server_in_.size(); }
   InternTable& texts() { return texts_; }
   const protocol::Link& link() const { return link_; }
-  bool ends_holds = true;   // false: session mode
-  bool serves = true;       // false: NeedServer waits for answer_error()
+  bool ends_holds = true;  // false: session mode
+  bool serves = true;      // false: NeedServer waits for answer_error()
 
   void client_sends(Bytes bytes) {
     client_in_.append(bytes);
@@ -102,7 +102,8 @@ class LinkTalk {
     }
   }
 
-  // On a copy of its own for each call, so that a view that is kept too long is seen by AddressSanitizer.
+  // On a copy of its own for each call, so that a view that is kept too long is seen by
+  // AddressSanitizer.
   bool judge_client() {
     const auto in = std::make_unique<std::string>(client_in_);
     base::Gather client_side, server_side;

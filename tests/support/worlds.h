@@ -1,5 +1,6 @@
-// Everything between the clients and the servers, without threads and without an operating system: workers with fake loops,
-// a House with one backend, and a model database behind it. The test moves the clock and makes each event happen.
+// Everything between the clients and the servers, without threads and without an operating system:
+// workers with fake loops, a House with one backend, and a model database behind it. The test moves
+// the clock and makes each event happen.
 #pragma once
 
 #include <memory>
@@ -16,10 +17,10 @@ namespace weir::model {
 struct WorldOptions {
   uint32_t workers = 1;
   pool::Options pool;
-  session::Plan plan;       // its dialler is filled in
-  int server_cap = 0;       // a budget of its own
+  session::Plan plan;  // its dialler is filled in
+  int server_cap = 0;  // a budget of its own
   uint64_t seed = 1;
-  session::Door door;       // its protocol is filled in
+  session::Door door;  // its protocol is filled in
 };
 
 class PooledWorld final : public session::House {

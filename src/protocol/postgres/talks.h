@@ -1,5 +1,5 @@
-// The short talks with a server between two holds: attach, reset, check, recover, cancel. Each acts on a ServerState
-// that outlives it and is run by the session floor under a deadline.
+// The short talks with a server between two holds: attach, reset, check, recover, cancel. Each acts
+// on a ServerState that outlives it and is run by the session floor under a deadline.
 #pragma once
 
 #include <functional>

@@ -50,7 +50,9 @@ void raw_bytes(std::string& out, const std::string& hex) {
     out.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
 }
 
-std::string bracket(char type, const std::string& text) { return std::string(1, type) + "[" + text + "]"; }
+std::string bracket(char type, const std::string& text) {
+  return std::string(1, type) + "[" + text + "]";
+}
 
 std::string shorten(Bytes text) {
   if (text.size() > 400) return "#" + std::to_string(text.size());
@@ -62,7 +64,8 @@ void client_message(std::string& out, const Token& token) {
   MessageBuilder message(out, token.type);
   const Args& args = token.args;
   switch (token.type) {
-    case 'Q': case 'f': message.text(token.text); return;
+    case 'Q':
+    case 'f': message.text(token.text); return;
     case 'd': message.raw(token.text); return;
     case 'P': message.text(args[0]).text(args[1]).int16(0); return;
     case 'B':
@@ -70,7 +73,8 @@ void client_message(std::string& out, const Token& token) {
       if (!args[2].empty()) message.int32(static_cast<uint32_t>(args[2].size())).raw(args[2]);
       message.int16(0);
       return;
-    case 'D': case 'C': message.text(token.text); return;
+    case 'D':
+    case 'C': message.text(token.text); return;
     case 'E':
       message.text(args[0]).int32(args[1].empty() ? 0 : static_cast<uint32_t>(std::stoi(args[1])));
       return;
@@ -83,21 +87,27 @@ void server_message(std::string& out, const Token& token) {
   switch (token.type) {
     case '{': return raw_bytes(out, token.text);
     case 'E': return append_error(out, {.sqlstate = token.args[0], .message = "m"});
-    case 'N': return append_notice(out, {.severity = "NOTICE", .sqlstate = token.text, .message = "m"});
+    case 'N':
+      return append_notice(out, {.severity = "NOTICE", .sqlstate = token.text, .message = "m"});
     case 'C': return append_command_complete(out, token.text);
     case 'Z': return append_ready(out, token.text.at(0));
     case 'S': {
       const size_t equals = token.text.find('=');
-      return append_parameter_status(out, token.text.substr(0, equals), token.text.substr(equals + 1));
+      return append_parameter_status(out, token.text.substr(0, equals),
+                                     token.text.substr(equals + 1));
     }
     default: break;
   }
   MessageBuilder message(out, token.type);
   switch (token.type) {
     case 'T': message.int16(0); return;
-    case 'D': message.int16(1).int32(static_cast<uint32_t>(token.text.size())).raw(token.text); return;
+    case 'D':
+      message.int16(1).int32(static_cast<uint32_t>(token.text.size())).raw(token.text);
+      return;
     case 'd': message.raw(token.text); return;
-    case 'G': case 'H': case 'W': message.int8(0).int16(0); return;
+    case 'G':
+    case 'H':
+    case 'W': message.int8(0).int16(0); return;
     case 'V': message.int32(0xffffffff); return;
     case 'A': message.int32(9).text("channel").text(""); return;
     case 't': message.int16(0); return;
@@ -127,9 +137,11 @@ std::string text_of(BodyReader& reader) { return shorten(reader.text()); }
 std::string show_client_message(char type, Bytes body) {
   BodyReader reader(body);
   switch (type) {
-    case 'Q': case 'f': return bracket(type, text_of(reader));
+    case 'Q':
+    case 'f': return bracket(type, text_of(reader));
     case 'd': return bracket(type, shorten(body));
-    case 'D': case 'C': return bracket(type, text_of(reader));
+    case 'D':
+    case 'C': return bracket(type, text_of(reader));
     case 'P': {
       std::string text = text_of(reader) + "|";
       return bracket(type, text + text_of(reader));
@@ -153,7 +165,8 @@ std::string show_client_message(char type, Bytes body) {
 std::string show_server_message(char type, Bytes body) {
   BodyReader reader(body);
   switch (type) {
-    case 'E': case 'N': return bracket(type, read_error(body).sqlstate);
+    case 'E':
+    case 'N': return bracket(type, read_error(body).sqlstate);
     case 'C': return bracket(type, text_of(reader));
     case 'Z': return bracket(type, std::string(body));
     case 'S': {
@@ -224,8 +237,9 @@ std::string digest(LinkTalk& talk) {
       text += name.first + std::to_string(name.second.id());
   for (size_t i = 0; i < talk.servers(); ++i) {
     ServerState& server = talk.server(i);
-    text += "/" + std::string(server.in_force.view()) + std::to_string(server.dirty) + server.status +
-            std::to_string(server.prepared.size()) + "," + std::to_string(server.ledger.size()) + "," +
+    text += "/" + std::string(server.in_force.view()) + std::to_string(server.dirty) +
+            server.status + std::to_string(server.prepared.size()) + "," +
+            std::to_string(server.ledger.size()) + "," +
             std::to_string(static_cast<int>(talk.link().condition(server)));
   }
   return text;

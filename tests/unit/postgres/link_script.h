@@ -1,12 +1,14 @@
 // Dialogues through the link, written as messages in short:
 //
-//   from a client   Q[select 1]  P[name|text]  B[portal|name]  B[portal|name|value]  D[Sname]  D[Pportal]
+//   from a client   Q[select 1]  P[name|text]  B[portal|name]  B[portal|name|value]  D[Sname]
+//   D[Pportal]
 //                   E[portal]  E[portal|rows]  C[Sname]  S  H  F  X  d[data]  c  f[why]
 //   from a server   1 2 3 n t s I c  T  D[data]  Z[I]  C[tag]  E[22012]  N[00000]  S[name=value]  K
 //                   G H W  d[data]  V  A
 //
-// A line is "c: messages" or "s: messages" in, and "s: messages; c: messages; events" out. Statement names of
-// weir's own are written @1, @2, … in the order in which they are seen. {hexadecimal} is raw bytes.
+// A line is "c: messages" or "s: messages" in, and "s: messages; c: messages; events" out.
+// Statement names of weir's own are written @1, @2, … in the order in which they are seen.
+// {hexadecimal} is raw bytes.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -26,8 +28,8 @@ struct Line {
 };
 using Setup = std::function<void(LinkTalk&)>;
 
-// Plays the script whole, byte by byte and cut in two at every place; the outcome has to be as written each
-// time. Returns how it stands after the first.
+// Plays the script whole, byte by byte and cut in two at every place; the outcome has to be as
+// written each time. Returns how it stands after the first.
 std::unique_ptr<LinkTalk> play(const std::vector<Line>& lines, const Setup& setup = {});
 
 std::string client_bytes(std::string_view text);

@@ -1,5 +1,5 @@
-// Settings: what a client set comes along, what it has not set is not there, and RESET goes back to what it
-// logged in with.
+// Settings: what a client set comes along, what it has not set is not there, and RESET goes back to
+// what it logged in with.
 #include "link_script.h"
 
 namespace weir::postgres {
@@ -18,19 +18,21 @@ Setup logged_in_with(const SettingMap& settings) {
     talk.client.startup = talk.client.wanted = intern_settings(talk.texts(), settings);
     talk.server(0).in_force = talk.client.wanted;
     for (auto& [name, value] : talk.server(0).reported)
-      if (const auto own = settings.find(lower_case(name)); own != settings.end()) value = own->second;
+      if (const auto own = settings.find(lower_case(name)); own != settings.end())
+        value = own->second;
     talk.add_server();
   };
 }
 
 TEST(LinkSettings, AReportedSettingComesAlong) {
-  const auto talk = play({{"c: Q[set timezone='CET']", "s: Q[set timezone='CET']"},
-                          {"s: C[SET] S[TimeZone=CET] Z[I]", "c: C[SET] S[TimeZone=CET] Z[I]; end"},
-                          {"use 1", ""},
-                          {"c: Q[a]", "s: Q[SELECT pg_catalog.set_config('timezone','CET',false);]; attach"},
-                          {"s: T D[CET] C[SELECT 1] S[TimeZone=CET] Z[I]", "s: Q[a]"},
-                          {"s: C[INSERT 0 1] Z[I]", "c: C[INSERT 0 1] Z[I]; end"}},
-                         [](LinkTalk& setup) { setup.add_server(); });
+  const auto talk =
+      play({{"c: Q[set timezone='CET']", "s: Q[set timezone='CET']"},
+            {"s: C[SET] S[TimeZone=CET] Z[I]", "c: C[SET] S[TimeZone=CET] Z[I]; end"},
+            {"use 1", ""},
+            {"c: Q[a]", "s: Q[SELECT pg_catalog.set_config('timezone','CET',false);]; attach"},
+            {"s: T D[CET] C[SELECT 1] S[TimeZone=CET] Z[I]", "s: Q[a]"},
+            {"s: C[INSERT 0 1] Z[I]", "c: C[INSERT 0 1] Z[I]; end"}},
+           [](LinkTalk& setup) { setup.add_server(); });
   EXPECT_EQ(wanted(*talk), (SettingMap{{"timezone", "CET"}}));
   EXPECT_EQ(in_force(*talk, 0), wanted(*talk));
   EXPECT_EQ(in_force(*talk, 1), wanted(*talk));
@@ -38,8 +40,9 @@ TEST(LinkSettings, AReportedSettingComesAlong) {
 }
 
 TEST(LinkSettings, WhatANewClientHasNotSetIsReset) {
-  play({{"c: Q[a]", "s: Q[SET SESSION AUTHORIZATION DEFAULT;RESET ROLE;RESET ALL;"
-                    "SELECT pg_catalog.set_config('application_name','me',false);]; attach"},
+  play({{"c: Q[a]",
+         "s: Q[SET SESSION AUTHORIZATION DEFAULT;RESET ROLE;RESET ALL;"
+         "SELECT pg_catalog.set_config('application_name','me',false);]; attach"},
         {"s: C[SET] C[RESET] C[RESET] T D[me] C[SELECT 1] S[TimeZone=UTC] Z[I]", "s: Q[a]"}},
        [](LinkTalk& talk) {
          talk.server(0).in_force = intern_settings(talk.texts(), {{"timezone", "CET"}});
@@ -48,10 +51,11 @@ TEST(LinkSettings, WhatANewClientHasNotSetIsReset) {
 }
 
 TEST(LinkSettings, ASettingThatIsRolledBackIsNotRemembered) {
-  const auto talk = play({{"c: Q[begin;set timezone='CET']", "s: Q[begin;set timezone='CET']"},
-                          {"s: C[BEGIN] C[SET] S[TimeZone=CET] Z[T]", "c: C[BEGIN] C[SET] S[TimeZone=CET] Z[T]"},
-                          {"c: Q[rollback]", "s: Q[rollback]"},
-                          {"s: C[ROLLBACK] S[TimeZone=UTC] Z[I]", "c: C[ROLLBACK] S[TimeZone=UTC] Z[I]; end"}});
+  const auto talk =
+      play({{"c: Q[begin;set timezone='CET']", "s: Q[begin;set timezone='CET']"},
+            {"s: C[BEGIN] C[SET] S[TimeZone=CET] Z[T]", "c: C[BEGIN] C[SET] S[TimeZone=CET] Z[T]"},
+            {"c: Q[rollback]", "s: Q[rollback]"},
+            {"s: C[ROLLBACK] S[TimeZone=UTC] Z[I]", "c: C[ROLLBACK] S[TimeZone=UTC] Z[I]; end"}});
   EXPECT_EQ(wanted(*talk), SettingMap{});
   EXPECT_EQ(in_force(*talk), SettingMap{});
 }
@@ -76,7 +80,8 @@ TEST(LinkSettings, ResetGoesBackToTheStartUpValueAndTouchesNothingElse) {
 }
 
 TEST(LinkSettings, ResetOfAnUnreportedSetting) {
-  for (const char* text : {"RESET search_path;", "set search_path to default", "set SESSION search_path = DEFAULT ;"})
+  for (const char* text :
+       {"RESET search_path;", "set search_path to default", "set SESSION search_path = DEFAULT ;"})
     play({{"c: Q[" + std::string(text) + "]", "s: Q[" + std::string(text) + "]"},
           {"s: C[" + std::string(text[0] == 'R' ? "RESET" : "SET") + "] Z[T]",
            "c: C[" + std::string(text[0] == 'R' ? "RESET" : "SET") + "] Z[T]"},
@@ -89,8 +94,9 @@ TEST(LinkSettings, ResetAllAndDiscardAll) {
     play({{"c: Q[reset all]", "s: Q[reset all]"},
           {"s: C[" + std::string(tag) + "] S[TimeZone=UTC] Z[T]",
            "c: C[" + std::string(tag) + "] S[TimeZone=CET] Z[T]"},
-          {"c: Q[a]", "s: Q[SELECT pg_catalog.set_config('search_path','shop',false);"
-                      "SELECT pg_catalog.set_config('timezone','CET',false);]; attach"},
+          {"c: Q[a]",
+           "s: Q[SELECT pg_catalog.set_config('search_path','shop',false);"
+           "SELECT pg_catalog.set_config('timezone','CET',false);]; attach"},
           {"s: T D[x] C[SELECT 1] T D[x] C[SELECT 1] S[TimeZone=CET] Z[T]", "s: Q[a]"},
           {"s: C[INSERT 0 1] Z[T]", "c: C[INSERT 0 1] Z[T]"}},
          logged_in_with({{"timezone", "CET"}, {"search_path", "shop"}}));
@@ -109,25 +115,32 @@ TEST(LinkSettings, ResetTellsTheClientWhatTheServerDoesNot) {
 TEST(LinkSettings, ResetAmongOtherStatements) {
   play({{"c: Q[reset a;reset b]", "s: Q[reset a;reset b]"},
         {"s: C[RESET] C[RESET] S[TimeZone=UTC] Z[T]", "c: C[RESET] C[RESET] S[TimeZone=CET] Z[T]"},
-        {"c: Q[a]", "s: Q[SELECT pg_catalog.set_config('search_path','shop',false);"
-                    "SELECT pg_catalog.set_config('timezone','CET',false);]; attach"}},
+        {"c: Q[a]",
+         "s: Q[SELECT pg_catalog.set_config('search_path','shop',false);"
+         "SELECT pg_catalog.set_config('timezone','CET',false);]; attach"}},
        logged_in_with({{"timezone", "CET"}, {"search_path", "shop"}}));
 }
 
 TEST(LinkSettings, AttachQuotesAndKeepsValuesAsTheyAre) {
-  const SettingMap settings = {{"a.quote", "it's"}, {"application_name", "a\\b'c"}, {"search_path", "\"\", \"$user\", x"}, {"x", ""}};
-  play({{"c: Q[a]", "s: Q[SELECT pg_catalog.set_config('a.quote','it''s',false);"
-                    "SELECT pg_catalog.set_config('application_name',E'a\\\\b''c',false);"
-                    "SELECT pg_catalog.set_config('search_path','\"\", \"$user\", x',false);"
-                    "SELECT pg_catalog.set_config('x','',false);]; attach"}},
+  const SettingMap settings = {{"a.quote", "it's"},
+                               {"application_name", "a\\b'c"},
+                               {"search_path", "\"\", \"$user\", x"},
+                               {"x", ""}};
+  play({{"c: Q[a]",
+         "s: Q[SELECT pg_catalog.set_config('a.quote','it''s',false);"
+         "SELECT pg_catalog.set_config('application_name',E'a\\\\b''c',false);"
+         "SELECT pg_catalog.set_config('search_path','\"\", \"$user\", x',false);"
+         "SELECT pg_catalog.set_config('x','',false);]; attach"}},
        [&](LinkTalk& talk) { talk.client.wanted = intern_settings(talk.texts(), settings); });
 }
 
 TEST(LinkSettings, TheServersSpellingIsKept) {
   const auto talk = play(
-      {{"c: Q[a]", "s: Q[SELECT pg_catalog.set_config('application_name','App',false);"
-                   "SELECT pg_catalog.set_config('timezone','cet',false);]; attach"},
-       {"s: T D[x] C[SELECT 1] T D[x] C[SELECT 1] S[application_name=App] S[TimeZone=CET] Z[I]", "s: Q[a]"},
+      {{"c: Q[a]",
+        "s: Q[SELECT pg_catalog.set_config('application_name','App',false);"
+        "SELECT pg_catalog.set_config('timezone','cet',false);]; attach"},
+       {"s: T D[x] C[SELECT 1] T D[x] C[SELECT 1] S[application_name=App] S[TimeZone=CET] Z[I]",
+        "s: Q[a]"},
        {"s: I Z[I]", "c: I Z[I]; end"}},
       [](LinkTalk& setup) {
         setup.client.wanted =
@@ -203,13 +216,16 @@ TEST(LinkDirty, SeveralSetsInOneTurn) {
 }
 
 TEST(LinkDirty, ByTag) {
-  for (const char* tag : {"INSERT 0 1", "UPDATE 1", "DELETE 2", "MERGE 1", "COPY 5", "BEGIN", "COMMIT", "ROLLBACK",
-                          "SAVEPOINT", "RELEASE", "SET CONSTRAINTS", "FETCH 1", "MOVE 1", "TRUNCATE TABLE", "VACUUM",
-                          "CLOSE CURSOR", "ALTER TABLE", "DROP TABLE", "GRANT", "NOTIFY", "DISCARD PLANS", "LOCK TABLE"})
+  for (const char* tag :
+       {"INSERT 0 1",      "UPDATE 1",    "DELETE 2",   "MERGE 1",        "COPY 5",
+        "BEGIN",           "COMMIT",      "ROLLBACK",   "SAVEPOINT",      "RELEASE",
+        "SET CONSTRAINTS", "FETCH 1",     "MOVE 1",     "TRUNCATE TABLE", "VACUUM",
+        "CLOSE CURSOR",    "ALTER TABLE", "DROP TABLE", "GRANT",          "NOTIFY",
+        "DISCARD PLANS",   "LOCK TABLE"})
     EXPECT_FALSE(dirty_after("x", "C[" + std::string(tag) + "]")) << tag;
-  for (const char* tag : {"CREATE TABLE", "CREATE VIEW", "CREATE SEQUENCE", "CREATE FUNCTION", "DO", "CALL", "LISTEN",
-                          "LOAD", "PREPARE", "DECLARE CURSOR", "RESET", "CREATE TABLE AS", "DISCARD TEMP", "SOMETHING",
-                          "", "EXPLAIN"})
+  for (const char* tag : {"CREATE TABLE", "CREATE VIEW", "CREATE SEQUENCE", "CREATE FUNCTION", "DO",
+                          "CALL", "LISTEN", "LOAD", "PREPARE", "DECLARE CURSOR", "RESET",
+                          "CREATE TABLE AS", "DISCARD TEMP", "SOMETHING", "", "EXPLAIN"})
     EXPECT_TRUE(dirty_after("x", "C[" + std::string(tag) + "]")) << tag;
 }
 

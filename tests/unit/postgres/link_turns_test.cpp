@@ -21,7 +21,8 @@ TEST(LinkTurns, ManyQueriesAtOnceAreAnsweredOneByOne) {
 
 TEST(LinkTurns, SeveralStatementsInOneQueryOneFailing) {
   play({{"c: Q[a;b;c]", "s: Q[a;b;c]"},
-        {"s: C[INSERT 0 1] T D[x] C[SELECT 1] E[22012]", "c: C[INSERT 0 1] T D[x] C[SELECT 1] E[22012]"},
+        {"s: C[INSERT 0 1] T D[x] C[SELECT 1] E[22012]",
+         "c: C[INSERT 0 1] T D[x] C[SELECT 1] E[22012]"},
         {"s: Z[I]", "c: Z[I]; end"}});
 }
 
@@ -90,14 +91,15 @@ TEST(LinkTurns, ATransactionKeepsTheServer) {
 }
 
 TEST(LinkTurns, RowLimits) {
-  play({{"c: P[|begin] B[|] E[] P[|a] B[p|] E[p|2] S", "s: P[|begin] B[|] E[] P[|a] B[p|] E[p|2] S"},
-        {"s: 1 2 C[BEGIN] 1 2 D[x] D[y] s Z[T]", "c: 1 2 C[BEGIN] 1 2 D[x] D[y] s Z[T]"},
-        {"c: E[p|2] S", "s: E[p|2] S"},
-        {"s: D[z] C[SELECT 1] Z[T]", "c: D[z] C[SELECT 1] Z[T]"},
-        {"c: Q[commit]", "s: Q[commit]"},
-        {"s: C[COMMIT] Z[I]", "c: C[COMMIT] Z[I]; end"},
-        {"c: E[p|2] S", "s: E[p|2] S"},
-        {"s: E[34000] Z[I]", "c: E[34000] Z[I]; end"}});
+  play(
+      {{"c: P[|begin] B[|] E[] P[|a] B[p|] E[p|2] S", "s: P[|begin] B[|] E[] P[|a] B[p|] E[p|2] S"},
+       {"s: 1 2 C[BEGIN] 1 2 D[x] D[y] s Z[T]", "c: 1 2 C[BEGIN] 1 2 D[x] D[y] s Z[T]"},
+       {"c: E[p|2] S", "s: E[p|2] S"},
+       {"s: D[z] C[SELECT 1] Z[T]", "c: D[z] C[SELECT 1] Z[T]"},
+       {"c: Q[commit]", "s: Q[commit]"},
+       {"s: C[COMMIT] Z[I]", "c: C[COMMIT] Z[I]; end"},
+       {"c: E[p|2] S", "s: E[p|2] S"},
+       {"s: E[34000] Z[I]", "c: E[34000] Z[I]; end"}});
 }
 
 TEST(LinkTurns, AsynchronousMessagesEndNothing) {
@@ -107,7 +109,8 @@ TEST(LinkTurns, AsynchronousMessagesEndNothing) {
         {"c: P[|a] H", "s: P[|a] H"},
         {"s: N[00000] 1 A", "c: N[00000] 1 A"},
         {"c: S Q[commit]", "s: S Q[commit]"},
-        {"s: Z[T] N[00000] C[COMMIT] N[00000] Z[I]", "c: Z[T] N[00000] C[COMMIT] N[00000] Z[I]; end"}});
+        {"s: Z[T] N[00000] C[COMMIT] N[00000] Z[I]",
+         "c: Z[T] N[00000] C[COMMIT] N[00000] Z[I]; end"}});
 }
 
 TEST(LinkTurns, TheClientLeaves) {
@@ -116,17 +119,16 @@ TEST(LinkTurns, TheClientLeaves) {
   EXPECT_EQ(talk->link().condition(*talk->held()), Condition::Open);
 }
 
-TEST(LinkTurns, ASyncAloneNeedsNoServer) {
-  play({{"c: S H S", "c: Z[I] Z[I]"}});
-}
+TEST(LinkTurns, ASyncAloneNeedsNoServer) { play({{"c: S H S", "c: Z[I] Z[I]"}}); }
 
 TEST(LinkTurns, AServersLastWordRetiresIt) {
-  const auto talk = play({{"c: Q[begin]", "s: Q[begin]"},
-                          {"s: C[BEGIN] Z[T] E[57P01]", "c: C[BEGIN] Z[T] E[57P01]"}});
+  const auto talk = play(
+      {{"c: Q[begin]", "s: Q[begin]"}, {"s: C[BEGIN] Z[T] E[57P01]", "c: C[BEGIN] Z[T] E[57P01]"}});
   EXPECT_EQ(talk->link().condition(*talk->held()), Condition::Broken);
 }
 
-// The messages behind the error come after weir has seen the error: the server skips them all the same.
+// The messages behind the error come after weir has seen the error: the server skips them all the
+// same.
 TEST(LinkTurns, WhatComesBehindAnErrorIsSkipped) {
   play({{"c: P[|a] B[|] E[]", "s: P[|a] B[|] E[]"},
         {"s: 1 E[22012]", "c: 1 E[22012]"},
@@ -141,7 +143,8 @@ TEST(LinkTurns, WhatComesBehindAnErrorIsSkipped) {
 // A simple query ends an extended turn as a Sync does.
 TEST(LinkTurns, AQueryBehindExtendedMessages) {
   play({{"c: P[|a] B[|] E[] Q[b]", "s: P[|a] B[|] E[] Q[b]"},
-        {"s: 1 2 C[INSERT 0 1] C[INSERT 0 1] Z[I]", "c: 1 2 C[INSERT 0 1] C[INSERT 0 1] Z[I]; end"}});
+        {"s: 1 2 C[INSERT 0 1] C[INSERT 0 1] Z[I]",
+         "c: 1 2 C[INSERT 0 1] C[INSERT 0 1] Z[I]; end"}});
   play({{"c: P[|a] B[|] E[] Q[b]", "s: P[|a] B[|] E[] Q[b]"},
         {"s: 1 E[22012]", "c: 1 E[22012]"},
         {"c: S", "s: S"},
