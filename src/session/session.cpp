@@ -376,11 +376,12 @@ void Session::end(EndReason reason, const base::Error& why) {
     last_words = {base::ErrorKind::Refused, "weir is shutting down", "57P01"};
   if (last_words.text.empty() && reason == EndReason::Killed)
     last_words = {base::ErrorKind::Refused, "terminated by an administrator", "57P01"};
-  if (!last_words.text.empty() && !greeting_) {
+  const bool mid_piece = lease_ && link().is_mid_piece(lease_->state());
+  if (!last_words.text.empty() && !greeting_ && !mid_piece) {
     std::string send;
     link().say_fatal(last_words, send);
     outlet_.send(*stream_, send);
-  } else if (!last_words.text.empty() && backend_) {
+  } else if (!last_words.text.empty() && greeting_ && backend_) {
     std::string send;
     greeting_->refuse(last_words, send);
     outlet_.send(*stream_, send);

@@ -221,6 +221,8 @@ class Link {
   virtual std::string_view goodbye() const = 0;  // said to a server before it is closed at rest
 
   virtual Condition condition(const ServerState& server) const = 0;
+  // Half a piece of this server's has gone to its client, who would take anything else for the other half.
+  virtual bool is_mid_piece(const ServerState&) const { return false; }
   virtual bool is_idle(const ClientState& client) const = 0;  // no turn begun, no half piece
   virtual bool owes(const ServerState& server) const = 0;     // something is running: cancel makes sense
   virtual bool cancel_matches(const ClientState& client, const CancelRequest& request) const = 0;

@@ -89,6 +89,10 @@ class PostgresLink final : public protocol::Link {
     return server.dirty ? Condition::Dirty : Condition::Clean;
   }
 
+  bool is_mid_piece(const protocol::ServerState& server) const override {
+    return of(server).body_left > 0 && !of(server).body_dropped;
+  }
+
   bool is_idle(const protocol::ClientState& client) const override {
     return of(client).body_left == 0 && !of(client).skip_to_sync;
   }
