@@ -38,6 +38,7 @@ class ModelSession {
   void wake(bool cancelled);
   // For a shadow: the next message that wants an answer is answered with this error instead of being run.
   bool refuse(Bytes error_message);
+  void skip_unanswered();  // messages that come next and want no answer
 
   char status() const { return status_; }
   bool over() const { return over_; }            // Terminate, or a broken client
@@ -162,6 +163,14 @@ inline bool ModelSession::refuse(Bytes error_message) {
     else
       skip_ = true;
     return true;
+  }
+}
+
+inline void ModelSession::skip_unanswered() {
+  while (!in_.empty() && !copy_in_ && (in_[0] == 'H' || in_[0] == 'd' || in_[0] == 'c' || in_[0] == 'f')) {
+    auto cut = postgres::cut_message(in_, base::kPieceBytesMax);
+    if (!cut || cut->consumed == 0) return;
+    in_.erase(0, cut->consumed);
   }
 }
 

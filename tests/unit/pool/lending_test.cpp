@@ -59,7 +59,8 @@ TEST_F(Lending, FreedServerGoesToTheHeadWaiterAtOnce) {
   EXPECT_EQ(take_one(Kind::Serve).ticket.session, second.ticket.session);
 }
 
-// It looked as if it had rested since it was last idle, and was checked at every hand-over of a busy pool.
+// It looked as if it had rested since it was last idle, and was checked at every hand-over of a
+// busy pool.
 TEST_F(Lending, ServerThatIsHandedOverHasNotRested) {
   make({.size = 1});
   fill(1);

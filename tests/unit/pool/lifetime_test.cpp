@@ -12,7 +12,8 @@ using base::kSecond;
 
 class Lifetime : public PoolTest {
  protected:
-  // Ticks every half second, gives checked servers back, frees closed slots, and opens what is asked for.
+  // Ticks every half second, gives checked servers back, frees closed slots, and opens what is
+  // asked for.
   void pass(Duration time) {
     for (const Time end = now + time; now < end;) {
       now += 500 * kMillisecond;
@@ -50,9 +51,11 @@ TEST_F(Lifetime, IdleServersAreClosedDownToMin) {
   EXPECT_EQ(closed_ids.size(), 3u);
 }
 
-// A check counted as use, so that with checks more frequent than idle_timeout no server was ever closed.
+// A check counted as use, so that with checks more frequent than idle_timeout no server was ever
+// closed.
 TEST_F(Lifetime, ChecksDoNotKeepIdleServersAlive) {
-  make({.size = 3, .idle_timeout = 60 * kSecond, .max_lifetime = 0, .check_interval = 10 * kSecond});
+  make(
+      {.size = 3, .idle_timeout = 60 * kSecond, .max_lifetime = 0, .check_interval = 10 * kSecond});
   fill(3);
   pass(55 * kSecond);
   EXPECT_EQ(snapshot().idle, 3);

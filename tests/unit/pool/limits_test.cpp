@@ -1,4 +1,5 @@
-// Limits under chance: several pools on several workers share budgets, and their orders are carried out in any order.
+// Limits under chance: several pools on several workers share budgets, and their orders are carried
+// out in any order.
 #include <gtest/gtest.h>
 
 #include <list>
@@ -18,10 +19,10 @@ constexpr uint32_t kWorkers = 3;
 struct Seat {
   std::unique_ptr<Pool> pool;
   Options options;
-  std::list<Waiter> waiters;                    // queued, or promised a server
-  std::vector<std::unique_ptr<Server>> held;    // by clients
-  std::vector<Order> orders;                    // not yet carried out
-  std::vector<WorkerId> opening;                // on these workers
+  std::list<Waiter> waiters;                  // queued, or promised a server
+  std::vector<std::unique_ptr<Server>> held;  // by clients
+  std::vector<Order> orders;                  // not yet carried out
+  std::vector<WorkerId> opening;              // on these workers
   int closing = 0;
 };
 
@@ -34,7 +35,8 @@ class Limits : public testing::Test {
     budgets.clear();
     budgets.push_back(std::make_unique<Budget>("all", pick(2) ? 0 : 1 + static_cast<int>(pick(8))));
     for (int i = 0; i < 3; ++i) {
-      budgets.push_back(std::make_unique<Budget>("own", pick(3) ? 0 : 1 + static_cast<int>(pick(4))));
+      budgets.push_back(
+          std::make_unique<Budget>("own", pick(3) ? 0 : 1 + static_cast<int>(pick(4))));
       Seat& seat = seats.emplace_back();
       seat.options.size = 1 + static_cast<int>(pick(4));
       seat.options.overflow = static_cast<int>(pick(3));
@@ -51,7 +53,8 @@ class Limits : public testing::Test {
       seat.options.movable = pick(4) != 0;
       seat.options.fair = pick(2) != 0;
       seat.pool = std::make_unique<Pool>(
-          seat.options, std::vector<Budget*>{budgets[0].get(), budgets.back().get()}, kWorkers, seed);
+          seat.options, std::vector<Budget*>{budgets[0].get(), budgets.back().get()}, kWorkers,
+          seed);
     }
   }
   uint64_t pick(uint64_t below) { return random() % below; }
@@ -95,7 +98,8 @@ class Limits : public testing::Test {
 
   void withdraw(Seat& seat) {
     if (seat.waiters.empty() || pick(3) != 0) return;
-    auto chosen = std::next(seat.waiters.begin(), static_cast<std::ptrdiff_t>(pick(seat.waiters.size())));
+    auto chosen =
+        std::next(seat.waiters.begin(), static_cast<std::ptrdiff_t>(pick(seat.waiters.size())));
     if (seat.pool->withdraw(*chosen)) seat.waiters.erase(chosen);
   }
 
@@ -117,7 +121,9 @@ class Limits : public testing::Test {
         return serve(seat, std::move(order));
       case Order::Kind::Open: seat.opening.push_back(order.worker); return;
       case Order::Kind::Close: ++seat.closing; return;
-      case Order::Kind::Check: seat.pool->give_back(std::move(order.server), now, seat.orders); return;
+      case Order::Kind::Check:
+        seat.pool->give_back(std::move(order.server), now, seat.orders);
+        return;
       case Order::Kind::Fail: forget(seat, order.ticket); return;
     }
   }

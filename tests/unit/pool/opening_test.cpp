@@ -76,7 +76,8 @@ TEST_F(Opening, DelayIsJittered) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     orders.clear();
     waiters.clear();
-    pool = std::make_unique<Pool>(Options{.size = 1, .retry_min = kSecond}, std::vector<Budget*>{}, 1, seed * 2);
+    pool = std::make_unique<Pool>(Options{.size = 1, .retry_min = kSecond}, std::vector<Budget*>{},
+                                  1, seed * 2);
     acquire();
     fail_open(ErrorKind::Unreachable);
     const Time failed_at = now;
@@ -170,7 +171,7 @@ TEST_F(Opening, OverflowOnlyAfterAWhileAndFirstToGo) {
   EXPECT_EQ(count(Kind::Open), 0u) << "size and overflow are in use";
   give_back(std::move(served.server));  // somebody waits: it stays
   Order again = take_one(Kind::Serve);
-  give_back(std::move(again.server));   // nobody waits: it goes
+  give_back(std::move(again.server));  // nobody waits: it goes
   EXPECT_EQ(count(Kind::Close), 1u);
   give_back(std::move(held));
   EXPECT_EQ(snapshot().idle, 1);
@@ -190,12 +191,14 @@ TEST_F(Opening, ErrorsOfWaitingNameTheCapThePoolThePauseAndTheLastLogin) {
   acquire();
   acquire();
   base::Error error = pool->wait_error(2 * kSecond);
-  EXPECT_EQ(error.text,
-            "no free server connection within 2.0 s: all 1 of server connections of user app are in use");
+  EXPECT_EQ(
+      error.text,
+      "no free server connection within 2.0 s: all 1 of server connections of user app are in use");
   EXPECT_EQ(error.code, "53300");
   cap.set_limit(0);
   error = pool->wait_error(2 * kSecond);
-  EXPECT_EQ(error.text, "no free server connection within 2.0 s: all 1 of the pool are in use, 1 clients wait");
+  EXPECT_EQ(error.text,
+            "no free server connection within 2.0 s: all 1 of the pool are in use, 1 clients wait");
   EXPECT_EQ(error.code, "53300");
   pool->pause(true, now, orders);
   error = pool->wait_error(10 * kSecond);

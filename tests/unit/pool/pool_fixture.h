@@ -1,5 +1,5 @@
-// What the pool's tests stand on: servers without anything behind them, a clock that the test moves, and a place where
-// orders are kept until the test carries them out.
+// What the pool's tests stand on: servers without anything behind them, a clock that the test
+// moves, and a place where orders are kept until the test carries them out.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -24,11 +24,13 @@ inline WorldOptions quiet() {
 
 // A client that writes what it is told and keeps what it reads.
 struct Client {
-  explicit Client(model::PooledWorld& in, uint32_t worker = 0) : world(in), stream(in.connect(worker)) {
+  explicit Client(model::PooledWorld& in, uint32_t worker = 0)
+      : world(in), stream(in.connect(worker)) {
     stream->set_reader(&recorder);
   }
   Client& login(const std::string& name = "one") {
-    stream->write(talk::startup({{"user", "app"}, {"database", "base"}, {"application_name", name}}));
+    stream->write(
+        talk::startup({{"user", "app"}, {"database", "base"}, {"application_name", name}}));
     world.settle();
     login_bytes = std::exchange(recorder.bytes, {});
     return *this;

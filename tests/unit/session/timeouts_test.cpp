@@ -1,4 +1,5 @@
-// Deadlines of a session under a fake clock, with the real PostgreSQL link and a model server behind the pool.
+// Deadlines of a session under a fake clock, with the real PostgreSQL link and a model server
+// behind the pool.
 #include <gtest/gtest.h>
 
 #include "session_client.h"
@@ -122,7 +123,8 @@ TEST(Timeouts, QueryTimeoutCancelsAndTheClientLives) {
   EXPECT_EQ(world.database.logins, 1);
 }
 
-// The timer of idle_in_transaction, set earlier, must not hide the nearer deadline of a later query.
+// The timer of idle_in_transaction, set earlier, must not hide the nearer deadline of a later
+// query.
 TEST(Timeouts, QueryTimeoutCountsInsideATransactionToo) {
   WorldOptions options = quiet();
   options.plan.timeouts.query = 2 * kSecond;
@@ -265,7 +267,8 @@ TEST(Timeouts, ClientThatDoesNotReadIsEndedAndItsServerComesBack) {
   EXPECT_EQ(world.pool().snapshot().closing, 0);
 }
 
-// The deadline of the whole and the deadline of the talk fell into one tick of the clock, and both counted.
+// The deadline of the whole and the deadline of the talk fell into one tick of the clock, and both
+// counted.
 TEST(Timeouts, LoginThatHangsFailsOnce) {
   WorldOptions options = quiet();
   options.plan.connect_timeout = 2 * kSecond;
@@ -279,7 +282,8 @@ TEST(Timeouts, LoginThatHangsFailsOnce) {
   EXPECT_EQ(world.pool().snapshot().opening, 1);
   world.database.login_fate = [] { return model::LoginFate::Welcome; };
   world.pass(200 * kMillisecond, 200 * kMillisecond);
-  EXPECT_EQ(world.sum([](const Stats& stats) { return stats.opens[OpenResult::Timeout].value(); }), 1);
+  EXPECT_EQ(world.sum([](const Stats& stats) { return stats.opens[OpenResult::Timeout].value(); }),
+            1);
   world.pass(2 * kSecond);
   EXPECT_EQ(world.pool().snapshot().opening, 0);
   EXPECT_EQ(world.pool().snapshot().idle, 1);
@@ -295,10 +299,13 @@ TEST(Timeouts, CancelThatHangsEndsOnce) {
   Client client(world);
   client.login();
   client.ask(talk::query("SELECT sleep('a')"));
-  world.database.on_connection = [](model::ModelServer& server) { server.stream().inward().stalled = true; };
+  world.database.on_connection = [](model::ModelServer& server) {
+    server.stream().inward().stalled = true;
+  };
   world.pass(2100 * kMillisecond);
   world.pass(4 * kSecond, 500 * kMillisecond);
-  EXPECT_EQ(world.sum([](const Stats& stats) { return stats.cancels[CancelResult::Failed].value(); }), 1);
+  EXPECT_EQ(
+      world.sum([](const Stats& stats) { return stats.cancels[CancelResult::Failed].value(); }), 1);
 }
 
 }  // namespace
