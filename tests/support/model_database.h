@@ -1,6 +1,7 @@
-// A model PostgreSQL server in memory: weir dials it through a Dialler, each connection is a ModelSession behind a trusting
-// login, a cancel request wakes who sleeps. Its ends of all streams are on one loop of their own. Faults by order of the
-// test. Owned by the test; outlives all that dials it.
+// A model PostgreSQL server in memory: weir dials it through a Dialler, each connection is a
+// ModelSession behind a trusting login, a cancel request wakes who sleeps. Its ends of all streams
+// are on one loop of their own. Faults by order of the test. Owned by the test; outlives all that
+// dials it.
 #pragma once
 
 #include <algorithm>
@@ -25,17 +26,22 @@ class ModelDatabase;
 class ModelServer final : private net::StreamReader {
  public:
   ModelServer(ModelDatabase& database, std::unique_ptr<fake::FakeStream> stream, int32_t pid)
-      : pid_(pid), database_(database), stream_(std::move(stream)), session_(ModelSettings::usual()) {
+      : pid_(pid),
+        database_(database),
+        stream_(std::move(stream)),
+        session_(ModelSettings::usual()) {
     stream_->set_reader(this);
   }
 
   int32_t pid() const { return pid_; }
   bool gone() const { return !stream_; }
-  bool is_pooled() const { return logged_in_; }      // not a cancel
+  bool is_pooled() const { return logged_in_; }  // not a cancel
   bool seen_by_weir() const { return stream_ && stream_->peer_alive(); }
   fake::FakeStream& stream() { return *stream_; }
   ModelSession& session() { return session_; }
-  std::string key() const { return std::string("K") + std::to_string(1000 + pid_ % 1000).substr(1); }
+  std::string key() const {
+    return std::string("K") + std::to_string(1000 + pid_ % 1000).substr(1);
+  }
 
   void wake(bool cancelled) {
     if (!stream_ || !session_.sleeping()) return;
@@ -46,8 +52,10 @@ class ModelServer final : private net::StreamReader {
   void die(bool with_words) {
     if (!stream_) return;
     if (with_words && out_.empty() && logged_in_) {
-      postgres::append_error(out_, {.severity = "FATAL", .sqlstate = "57P01",
-                                    .message = "terminating connection due to administrator command"});
+      postgres::append_error(out_,
+                             {.severity = "FATAL",
+                              .sqlstate = "57P01",
+                              .message = "terminating connection due to administrator command"});
       stream_->write(out_);
     }
     stream_->outward().stalled = false;  // or nobody would ever know
@@ -80,9 +88,11 @@ class ModelDatabase final : public session::Dialler {
   std::function<LoginFate()> login_fate = [] { return LoginFate::Welcome; };
   std::function<void(ModelServer&)> on_connection = [](ModelServer&) {};
 
-  std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place, net::ConnectCallback done) override {
+  std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place,
+                                        net::ConnectCallback done) override {
     place = 0;
-    return std::make_unique<Dial>(*this, static_cast<fake::FakeLoop&>(loop), dial_fate(), std::move(done));
+    return std::make_unique<Dial>(*this, static_cast<fake::FakeLoop&>(loop), dial_fate(),
+                                  std::move(done));
   }
   std::string text(int) const override { return "model"; }
 
@@ -163,7 +173,8 @@ inline void ModelServer::on_first_packet() {
   constexpr uint32_t kCancelCode = 80877102;
   const size_t length = base::load_be32(in_.data());
   if (base::load_be32(in_.data() + 4) == kCancelCode) {
-    database_.cancel(static_cast<int32_t>(base::load_be32(in_.data() + 8)), in_.substr(12, length - 12));
+    database_.cancel(static_cast<int32_t>(base::load_be32(in_.data() + 8)),
+                     in_.substr(12, length - 12));
     stream_.reset();
     return;
   }

@@ -1,12 +1,14 @@
-// A tiny PostgreSQL session behind its login: bytes in, bytes out, no time and no input or output of its own. It speaks the
-// simple and the extended protocol, with transactions, settings, prepared statements, portals, COPY, errors and a statement
-// that sleeps. One message is handled at a time, so that a test can use a second one as a shadow that says, message by
-// message, what a client has to be answered.
+// A tiny PostgreSQL session behind its login: bytes in, bytes out, no time and no input or output
+// of its own. It speaks the simple and the extended protocol, with transactions, settings, prepared
+// statements, portals, COPY, errors and a statement that sleeps. One message is handled at a time,
+// so that a test can use a second one as a shadow that says, message by message, what a client has
+// to be answered.
 //
-// Its SQL: SELECT 'text' · SELECT $1 · SELECT many(n,'text') · SELECT pad(n,'text') · SELECT sleep('text') ·
-// SELECT fail('text') · SELECT temp() · SELECT pg_catalog.set_config('n','v',false) · SHOW n · SET [LOCAL] n = 'v' ·
-// RESET ALL|n · DISCARD ALL · DEALLOCATE ALL · CREATE TEMP TABLE n · BEGIN · COMMIT · ROLLBACK · COPY 'text' FROM STDIN ·
-// COPY n 'text' TO STDOUT · BAD (does not parse)
+// Its SQL: SELECT 'text' · SELECT $1 · SELECT many(n,'text') · SELECT pad(n,'text') · SELECT
+// sleep('text') · SELECT fail('text') · SELECT temp() · SELECT pg_catalog.set_config('n','v',false)
+// · SHOW n · SET [LOCAL] n = 'v' · RESET ALL|n · DISCARD ALL · DEALLOCATE ALL · CREATE TEMP TABLE n
+// · BEGIN · COMMIT · ROLLBACK · COPY 'text' FROM STDIN · COPY n 'text' TO STDOUT · BAD (does not
+// parse)
 #pragma once
 
 #include <deque>
@@ -36,14 +38,17 @@ class ModelSession {
 
   bool sleeping() const { return sleeping_.has_value(); }
   void wake(bool cancelled);
-  // For a shadow: the next message that wants an answer is answered with this error instead of being run.
+  // For a shadow: the next message that wants an answer is answered with this error instead of
+  // being run.
   bool refuse(Bytes error_message);
   void skip_unanswered();  // messages that come next and want no answer
 
   char status() const { return status_; }
-  bool over() const { return over_; }            // Terminate, or a broken client
+  bool over() const { return over_; }  // Terminate, or a broken client
   bool copying_in() const { return copy_in_; }
-  bool at_rest() const { return status_ == 'I' && in_.empty() && !sleeping_ && !copy_in_ && !skip_; }
+  bool at_rest() const {
+    return status_ == 'I' && in_.empty() && !sleeping_ && !copy_in_ && !skip_;
+  }
   const std::string& alarm() const { return alarm_; }  // what no client may ever cause
   ModelSettings& settings() { return settings_; }
   uint64_t handled() const { return handled_; }
@@ -70,10 +75,12 @@ class ModelSession {
   // statements (model_sql.h)
   Ran run(const std::string& sql, const std::string& parameter, size_t rows_max, size_t& rows_sent);
   Ran run_block(const std::string& sql);
-  Ran run_select(const std::string& sql, const std::string& parameter, size_t rows_max, size_t& sent);
+  Ran run_select(const std::string& sql, const std::string& parameter, size_t rows_max,
+                 size_t& sent);
   Ran run_setting(const std::string& sql);
   Ran run_copy(const std::string& sql);
-  std::optional<std::vector<std::string>> rows_of(const std::string& sql, const std::string& parameter);
+  std::optional<std::vector<std::string>> rows_of(const std::string& sql,
+                                                  const std::string& parameter);
   void set_config(const std::string& sql);
   void reset(const std::string& what);
 
@@ -88,12 +95,12 @@ class ModelSession {
   std::string in_, out_, alarm_;
   ModelSettings settings_;
   char status_ = 'I';
-  bool implicit_ = false;   // work outside a block has begun
-  bool extended_ = false;   // the statement at work came by Execute
-  bool skip_ = false;       // up to the next Sync
+  bool implicit_ = false;  // work outside a block has begun
+  bool extended_ = false;  // the statement at work came by Execute
+  bool skip_ = false;      // up to the next Sync
   bool over_ = false;
   bool copy_in_ = false;
-  bool simple_ = false;     // a Query is at work
+  bool simple_ = false;  // a Query is at work
   std::string copy_tag_;
   size_t copied_ = 0;
   std::optional<std::string> sleeping_;
@@ -130,7 +137,8 @@ inline void ModelSession::handle(char type, const std::string& body) {
     return;
   }
   if (copy_in_) return on_copy(type, body);
-  if (type == 'd' || type == 'c' || type == 'f') return;  // "COPY Operations", 55.2.6: a failed COPY's
+  if (type == 'd' || type == 'c' || type == 'f')
+    return;  // "COPY Operations", 55.2.6: a failed COPY's
   if (type == 'S') return on_sync();
   if (skip_ || type == 'H') return;
   if (type != 'Q') extended_ = true;
@@ -141,9 +149,7 @@ inline void ModelSession::handle(char type, const std::string& body) {
     case 'D': return on_describe(body);
     case 'E': return on_execute(body);
     case 'C': return on_close(body);
-    default:
-      alarm_ = std::string("a message of unknown type ") + type;
-      over_ = true;
+    default: alarm_ = std::string("a message of unknown type ") + type; over_ = true;
   }
 }
 
@@ -167,7 +173,8 @@ inline bool ModelSession::refuse(Bytes error_message) {
 }
 
 inline void ModelSession::skip_unanswered() {
-  while (!in_.empty() && !copy_in_ && (in_[0] == 'H' || in_[0] == 'd' || in_[0] == 'c' || in_[0] == 'f')) {
+  while (!in_.empty() && !copy_in_ &&
+         (in_[0] == 'H' || in_[0] == 'd' || in_[0] == 'c' || in_[0] == 'f')) {
     auto cut = postgres::cut_message(in_, base::kPieceBytesMax);
     if (!cut || cut->consumed == 0) return;
     in_.erase(0, cut->consumed);
@@ -212,7 +219,8 @@ inline void ModelSession::on_parse(Bytes body) {
     return;
   }
   if (status_ == 'E' && !sql.starts_with("ROLLBACK") && !sql.starts_with("COMMIT")) {
-    error("25P02", "current transaction is aborted, commands ignored until end of transaction block");
+    error("25P02",
+          "current transaction is aborted, commands ignored until end of transaction block");
     return;
   }
   begin_work();
@@ -247,7 +255,8 @@ inline void ModelSession::on_bind(Bytes body) {
     return;
   }
   if (status_ == 'E' && !sql->starts_with("ROLLBACK") && !sql->starts_with("COMMIT")) {
-    error("25P02", "current transaction is aborted, commands ignored until end of transaction block");
+    error("25P02",
+          "current transaction is aborted, commands ignored until end of transaction block");
     return;
   }
   begin_work();
@@ -369,12 +378,22 @@ inline ModelSession::Ran ModelSession::error(const std::string& code, const std:
 }
 
 inline void ModelSession::row_description() {
-  postgres::MessageBuilder(out_, 'T').int16(1).text("v").int32(0).int16(0).int32(25).int16(0xffff).int32(
-      0xffffffff).int16(0);
+  postgres::MessageBuilder(out_, 'T')
+      .int16(1)
+      .text("v")
+      .int32(0)
+      .int16(0)
+      .int32(25)
+      .int16(0xffff)
+      .int32(0xffffffff)
+      .int16(0);
 }
 
 inline void ModelSession::row(const std::string& value) {
-  postgres::MessageBuilder(out_, 'D').int16(1).int32(static_cast<uint32_t>(value.size())).raw(value);
+  postgres::MessageBuilder(out_, 'D')
+      .int16(1)
+      .int32(static_cast<uint32_t>(value.size()))
+      .raw(value);
 }
 
 inline void ModelSession::ready() {
