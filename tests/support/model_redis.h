@@ -3,12 +3,15 @@
 // under test.
 #pragma once
 
+#include <algorithm>
+#include <cctype>
 #include <cstdlib>
-#include <deque>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace weir::redis::script {
@@ -26,19 +29,24 @@ class ModelRedis {
   std::map<int, std::map<std::string, Value>> keys_;
 };
 
-class ModelConnection {
+// The server's end of a connection.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  virtual std::string feed(std::string_view bytes) = 0;  // what it answers
+  virtual bool half_command() const = 0;                 // it waits for the rest of one
+  virtual bool at_rest() const = 0;
+  bool closed = false;
+};
+
+class ModelConnection final : public Connection {
  public:
   explicit ModelConnection(ModelRedis& redis) : redis_(redis) {}
 
-  int database = 0;
-  bool closed = false;
-  bool half_command() const { return !in_.empty(); }
-  bool in_multi() const { return multi_; }
-  bool watches() const { return !watched_.empty(); }
-  uint64_t commands = 0;
+  bool half_command() const override { return !in_.empty(); }
+  bool at_rest() const override { return !multi_ && watched_.empty(); }
 
-  // What it answers.
-  std::string feed(std::string_view bytes) {
+  std::string feed(std::string_view bytes) override {
     in_ += bytes;
     std::string out;
     std::vector<std::string> arguments;
@@ -88,7 +96,6 @@ class ModelConnection {
   void command(const Arguments& arguments, std::string& out) {
     std::string name;
     for (const char c : arguments[0]) name += static_cast<char>(std::toupper(c));
-    ++commands;
     if (name == "QUIT") {
       out += "+OK\r\n";
       closed = true;
@@ -157,21 +164,21 @@ class ModelConnection {
     } else if (name == "ECHO") {
       out += bulk(argument(1));
     } else if (name == "SET") {
-      ModelRedis::Value& value = redis_.at(database, argument(1));
+      ModelRedis::Value& value = redis_.at(database_, argument(1));
       value = {argument(2), true, value.version + 1};
       out += "+OK\r\n";
     } else if (name == "GET") {
-      const ModelRedis::Value& value = redis_.at(database, argument(1));
+      const ModelRedis::Value& value = redis_.at(database_, argument(1));
       out += value.set ? bulk(value.text) : "$-1\r\n";
     } else if (name == "WATCH") {
       for (size_t i = 1; i < arguments.size(); ++i)
-        watched_.push_back({{database, arguments[i]}, redis_.at(database, arguments[i]).version});
+        watched_.push_back({{database_, arguments[i]}, redis_.at(database_, arguments[i]).version});
       out += "+OK\r\n";
     } else if (name == "UNWATCH") {
       watched_.clear();
       out += "+OK\r\n";
     } else if (name == "SELECT") {
-      database = std::atoi(argument(1).c_str());
+      database_ = std::atoi(argument(1).c_str());
       out += "+OK\r\n";
     } else if (name == "SUBSCRIBE") {
       for (size_t i = 1; i < arguments.size(); ++i)
@@ -182,6 +189,7 @@ class ModelConnection {
   }
 
   ModelRedis& redis_;
+  int database_ = 0;
   std::string in_;
   bool multi_ = false, spoilt_ = false;
   std::vector<Arguments> queued_;

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -26,9 +27,8 @@ inline void check(bool holds) {
 }
 
 struct Server {
-  explicit Server(ModelRedis& redis) : model(redis) {}
   ServerState state;
-  ModelConnection model;
+  std::unique_ptr<Connection> model;
   std::string coming;  // answers that are still under way
   std::string in;      // what the link wants to see again
   size_t want = 0;
@@ -48,9 +48,14 @@ struct Client {
 
 class World {
  public:
-  // In which pieces answers come.
-  explicit World(size_t piece = SIZE_MAX)
-      : protocol_(make_protocol()), link_(protocol_->link()), piece_(piece) {
+  using Connect = std::function<std::unique_ptr<Connection>()>;
+  // In which pieces bytes come; who is at the other end.
+  explicit World(size_t piece = SIZE_MAX, Connect connect = {})
+      : protocol_(make_protocol()),
+        link_(protocol_->link()),
+        piece_(piece),
+        connect_(std::move(connect)) {
+    if (!connect_) connect_ = [this] { return std::make_unique<ModelConnection>(redis); };
     lane_ = &open();
   }
 
@@ -92,7 +97,7 @@ class World {
     }
     for (size_t id = 1; id <= clients_.size(); ++id) {
       Client& each = client(id);
-      if (each.lease && each.lease->model.closed && !each.over) lose(each);
+      if (each.lease && each.lease->model->closed && !each.over) lose(each);
     }
   }
 
@@ -115,14 +120,14 @@ class World {
     if (!server) return;
     server->used = false;
     if (!server->in.empty() || link_.condition(server->state) == Condition::Broken)
-      server->model.closed = true;
+      server->model->closed = true;
     else if (link_.condition(server->state) == Condition::Open)
       recover(*server);
   }
 
  private:
   Server& open() {
-    servers_.emplace_back(redis);
+    servers_.emplace_back().model = connect_();
     servers_.back().used = true;
     return servers_.back();
   }
@@ -130,7 +135,7 @@ class World {
   Server& lend() {
     ++leases_opened_;
     for (Server& server : servers_) {
-      if (server.used || server.model.closed) continue;
+      if (server.used || server.model->closed) continue;
       check(link_.condition(server.state) == Condition::Clean);
       server.used = true;
       return server;
@@ -164,8 +169,8 @@ class World {
     check(progress.consumed <= in.size());
     const std::string sent = take(to_server);
     check(server || sent.empty());
-    if (server) server->coming += server->model.feed(sent);
-    check(server != lane_ || !lane_->model.half_command());
+    if (server) server->coming += server->model->feed(sent);
+    check(server != lane_ || !lane_->model->half_command());
     const std::string own = take(to_client);
     check(own.empty() || client.lease || client.turns == 0);
     client.out += own;
@@ -209,7 +214,7 @@ class World {
   void end_hold(Client& client) {
     if (!client.lease || !client.lease->in.empty()) return;
     check(link_.condition(client.lease->state) == Condition::Clean);
-    check(!client.lease->model.in_multi() && !client.lease->model.watches());
+    check(client.lease->model->at_rest());
     client.lease->used = false;
     client.lease = nullptr;
     client.events += " end";
@@ -231,7 +236,7 @@ class World {
       server.want = progress.want;
       if (progress.next == Next::Fail) {
         link_.say_fatal(sink.error, client.out);
-        server.model.closed = true;
+        server.model->closed = true;
         return void(end(client, " fail"));
       }
       again = progress.next == Next::Flush && !server.in.empty();
@@ -272,7 +277,7 @@ class World {
     check(talk != nullptr);
     std::string send;
     auto result = talk->start(send);
-    server.coming += server.model.feed(send);
+    server.coming += server.model->feed(send);
     std::string in = server.in;
     while (result.step == protocol::Step::Wait && !server.coming.empty()) {
       in += server.coming.substr(0, piece_);
@@ -281,12 +286,13 @@ class World {
       result = talk->feed(in, send);
       in.erase(0, result.consumed);
     }
-    if (result.step != protocol::Step::Done) server.model.closed = true;
+    if (result.step != protocol::Step::Done) server.model->closed = true;
   }
 
   std::unique_ptr<protocol::Protocol> protocol_;
   const protocol::Link& link_;
   size_t piece_;
+  Connect connect_;
   std::deque<Server> servers_;
   std::deque<Client> clients_;
   Server* lane_ = nullptr;

@@ -102,6 +102,7 @@ ClientSide::Step ClientSide::without_lease(Bytes in, const Request& request) {
     return by_weir(request, chosen);
   }
   if (chosen != Way::Lane || request.kind == Request::Kind::Large) return over(Next::NeedServer);
+  if (!client_.shares) return over(Next::NeedServer);
   if (mode_ == Mode::Nothing) return over(Next::NeedLane);
   server_->ledger.push(sink_.owner, Entry::Kind::Plain);
   sink_.to_server.add(in.substr(0, request.bytes));

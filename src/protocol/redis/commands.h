@@ -10,15 +10,16 @@
 namespace weir::redis {
 
 enum class Way : uint8_t {
-  Lane,  // no state on the connection: may be mixed with others
-  Multi,
+  Lane,   // no state on the connection: may be mixed with others
+  Multi,  // from here to Unwatch a lease: state that the answers show
   Exec,
   Discard,
   Watch,
-  Unwatch,  // lease: state that the answers show
-  Raw,      // lease: state that they do not show, or more answers than one, or none for a long time
-  Select,   // Lane when it names the database that all are in, else Raw
-  Read,     // XREAD, XREADGROUP: Raw when they block, else Lane
+  Unwatch,
+  Lease,   // no state, but it must not stand in line behind what it is to end
+  Raw,     // lease: state that they do not show, or more answers than one, or none for a long time
+  Select,  // Lane when it names the database that all are in, else Raw
+  Read,    // XREAD, XREADGROUP: Raw when they block, else Lane
   Quit,
   Refuse,  // makes a replica or a debugger of the connection
   Attack,  // a web browser's words; the server closes without an answer

@@ -60,13 +60,16 @@ RedisGreeting::Result RedisGreeting::start(std::string&) {
 RedisGreeting::Result RedisGreeting::admit(const protocol::Admission& admission,
                                            std::string& send) {
   admission_ = admission;
-  if (admission.method == AuthMethod::Trust) {
-    client_ = std::make_unique<ClientState>();
-    state_ = State::Settling;
-    return {Step::NeedServer, 0};
-  }
+  if (admission.method == AuthMethod::Trust) return settle();
   state_ = State::Proving;
   return proof_ ? compare(send) : Result{};
+}
+
+RedisGreeting::Result RedisGreeting::settle() {
+  client_ = std::make_unique<ClientState>();
+  client_->shares = admission_.options.transaction_mode;
+  state_ = State::Settling;
+  return {Step::NeedServer, 0};
 }
 
 RedisGreeting::Result RedisGreeting::feed(Bytes in, std::string& send) {
@@ -161,11 +164,7 @@ RedisGreeting::Result RedisGreeting::prove(Proof proof, std::string& send) {
 RedisGreeting::Result RedisGreeting::compare(std::string& send) {
   const bool hashed = !admission_.mock && is_hashed(admission_.secret);
   const bool equal = base::equal_constant_time(admission_.secret, proof_->password);
-  if (!hashed && !admission_.mock && !admission_.secret.empty() && equal) {
-    client_ = std::make_unique<ClientState>();
-    state_ = State::Settling;
-    return {Step::NeedServer, 0};
-  }
+  if (!hashed && !admission_.mock && !admission_.secret.empty() && equal) return settle();
   proof_.reset();
   if (hashed)
     say("ERR weir: Redis clients send plain passwords, and weir knows only a hash of this user's",

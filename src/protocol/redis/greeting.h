@@ -43,6 +43,7 @@ class RedisGreeting final : public protocol::Greeting {
   Result on_hello(const Request& request, std::string& send);
   Result prove(Proof proof, std::string& send);
   Result compare(std::string& send);
+  Result settle();
   Result say(std::string_view error, std::string& send);
 
   RequestLimits limits_;

@@ -14,6 +14,7 @@
 namespace weir::redis {
 
 struct ClientState final : protocol::ClientState {
+  bool shares = true;     // false: it keeps a server of its own (session mode), and uses no lane
   RequestStream stream;   // a large command that is half passed
   int64_t database = -1;  // which all servers of its pool are in; -1: it has not seen one yet
 };

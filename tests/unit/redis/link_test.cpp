@@ -178,7 +178,7 @@ TEST(RedisLink, StateThatAnswersDoNotShowKeepsTheLease) {
   world.arrive(server, "sage\r\n$1\r\nx\r\n$1\r\nm\r\n");
   EXPECT_EQ(world.client(a).out, ">3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$1\r\nm\r\n");
   world.leave(a);
-  EXPECT_TRUE(server.model.closed);
+  EXPECT_TRUE(server.model->closed);
   world.send(b, "PING\r\n");
   EXPECT_EQ(world.client(b).out, "+PONG\r\n");
 }

@@ -1,0 +1,122 @@
+// Conversations with the greeting and the login of Redis, played from given bytes cut into given
+// pieces. Shared by the unit tests and the fuzz targets.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "protocol/redis/greeting.h"
+#include "protocol/redis/login.h"
+#include "protocol/redis/talks.h"
+
+namespace weir::redis::script {
+
+using protocol::Step;
+
+struct Outcome {
+  Step step = Step::Wait;
+  std::string sent;
+  std::string error;
+  base::ErrorKind kind = base::ErrorKind::System;
+  std::string left;  // bytes that nobody consumed
+  std::string user, asked, learnt;
+  int64_t database = 0;
+  bool operator==(const Outcome&) const = default;
+};
+
+// How the app answers a greeting: "default" and "bob" have passwords, `secret` and "b" in front of
+// it.
+struct Host {
+  protocol::AuthMethod method = protocol::AuthMethod::ScramSha256;
+  std::string secret = "sec";
+  bool mock = false;
+};
+
+// What a dialogue does not consume is offered again in front of what follows.
+class Driver {
+ public:
+  using Answer = std::function<protocol::Dialogue::Result(Step, std::string&)>;
+  Driver(protocol::Dialogue& dialogue, Answer answer)
+      : dialogue_(dialogue), answer_(std::move(answer)) {
+    take(dialogue_.start(outcome_.sent));
+  }
+
+  void deliver(const std::string& bytes, size_t piece) {
+    for (size_t at = 0; at < bytes.size(); at += std::min(piece, bytes.size() - at)) {
+      outcome_.left += bytes.substr(at, piece);
+      bool again = true;
+      while (again && outcome_.step == Step::Wait && !outcome_.left.empty()) {
+        const auto result = dialogue_.feed(outcome_.left, outcome_.sent);
+        outcome_.left.erase(0, result.consumed);
+        again = take(result) || result.consumed > 0;
+      }
+    }
+  }
+
+  Outcome& outcome() {
+    outcome_.error = dialogue_.error().text;
+    if (outcome_.step == Step::Fail) {
+      outcome_.kind = dialogue_.error().kind;
+      outcome_.left.clear();  // the stream is closed
+    }
+    return outcome_;
+  }
+
+ private:
+  // True when the dialogue went on by an answer of the host.
+  bool take(protocol::Dialogue::Result result) {
+    bool answered = false;
+    while (result.step == Step::Ask || result.step == Step::NeedServer) {
+      result = answer_(result.step, outcome_.sent);
+      answered = true;
+    }
+    outcome_.step = result.step;
+    return answered;
+  }
+
+  protocol::Dialogue& dialogue_;
+  Answer answer_;
+  Outcome outcome_;
+};
+
+class NoFacts final : public protocol::Facts {
+ public:
+  void learn(const protocol::ServerState&) override {}
+};
+
+inline Outcome greet(const Host& host, const std::string& bytes, size_t piece) {
+  RedisGreeting greeting(4096);
+  NoFacts facts;
+  std::string asked;
+  Driver driver(greeting, [&](Step step, std::string& send) {
+    if (step == Step::NeedServer) return greeting.welcome(facts, nullptr, send);
+    const std::string& user = greeting.request().user;
+    asked += user + " ";
+    protocol::Admission admission;
+    admission.method = host.method;
+    admission.secret = host.secret;
+    if (user == "bob") admission.secret = "b" + host.secret;
+    admission.mock = host.mock || (user != "bob" && user != "default");
+    admission.session_id = 42;
+    return greeting.admit(admission, send);
+  });
+  driver.deliver(bytes, piece);
+  Outcome outcome = driver.outcome();
+  outcome.user = greeting.request().user;
+  outcome.asked = asked;
+  outcome.learnt = greeting.learnt_secret();
+  return outcome;
+}
+
+inline Outcome log_in(const protocol::LoginTarget& target, const std::string& bytes, size_t piece) {
+  RedisLogin login(target);
+  Driver driver(login, nullptr);
+  driver.deliver(bytes, piece);
+  Outcome outcome = driver.outcome();
+  if (outcome.step == Step::Done)
+    outcome.database = static_cast<ServerState&>(*login.take_server()).database;
+  return outcome;
+}
+
+}  // namespace weir::redis::script

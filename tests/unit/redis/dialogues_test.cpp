@@ -1,0 +1,209 @@
+// Greetings, logins and the short talks, each whole and at every split.
+#include <gtest/gtest.h>
+
+#include "redis_dialogues.h"
+
+namespace weir::redis::script {
+namespace {
+
+using protocol::AuthMethod;
+using protocol::LoginTarget;
+
+Outcome greet_at_every_split(const Host& host, const std::string& bytes) {
+  const Outcome expected = greet(host, bytes, SIZE_MAX);
+  for (size_t piece = 1; piece <= std::min<size_t>(bytes.size(), 100); ++piece)
+    EXPECT_EQ(expected, greet(host, bytes, piece)) << bytes << " in pieces of " << piece;
+  return expected;
+}
+
+constexpr const char* kWrong = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+constexpr const char* kNoAuth = "-NOAUTH Authentication required.\r\n";
+
+TEST(RedisGreeting, TrustNeedsNotAByte) {
+  const Outcome outcome = greet({.method = AuthMethod::Trust}, "PING\r\n", SIZE_MAX);
+  EXPECT_EQ(outcome.step, Step::Done);
+  EXPECT_EQ(outcome.sent, "");
+  EXPECT_EQ(outcome.left, "PING\r\n");
+  EXPECT_EQ(outcome.user, "default");
+  EXPECT_EQ(outcome.asked, "default ");
+}
+
+TEST(RedisGreeting, Passwords) {
+  const Host host;
+  Outcome outcome = greet_at_every_split(host, "PING\r\nAUTH nope\r\nAUTH sec\r\nPING\r\n");
+  EXPECT_EQ(outcome.sent, std::string(kNoAuth) + kWrong + "+OK\r\n");
+  EXPECT_EQ(outcome.step, Step::Done);
+  EXPECT_EQ(outcome.left, "PING\r\n");
+  EXPECT_EQ(outcome.asked, "default ");
+  EXPECT_EQ(outcome.learnt, "sec");
+
+  outcome = greet_at_every_split(host, "*3\r\n$4\r\nauth\r\n$3\r\nbob\r\n$4\r\nbsec\r\n");
+  EXPECT_EQ(outcome.sent, "+OK\r\n");
+  EXPECT_EQ(outcome.user, "bob");
+  EXPECT_EQ(outcome.asked, "default bob ");
+
+  outcome =
+      greet_at_every_split(host, "AUTH bob sec\r\nAUTH bsec\r\nAUTH eve x\r\nAUTH eve \"\"\r\n");
+  EXPECT_EQ(outcome.sent, std::string(kWrong) + kWrong + kWrong + kWrong);
+  EXPECT_EQ(outcome.step, Step::Wait);
+}
+
+TEST(RedisGreeting, WordsOfTheServer) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"AUTH\r\n", "-ERR wrong number of arguments for 'auth' command\r\n"},
+      {"AUTH a b c\r\n", "-ERR syntax error\r\n"},
+      {"RESET\r\n", "+RESET\r\n"},
+      {"HELLO 4\r\n", "-NOPROTO unsupported protocol version\r\n"},
+      {"HELLO x\r\n", "-ERR Protocol version is not an integer or out of range\r\n"},
+      {"HELLO 2 AUTH\r\n", "-ERR Syntax error in HELLO option 'AUTH'\r\n"},
+      {"HELLO 2 AUTH default\r\n", "-ERR Syntax error in HELLO option 'AUTH'\r\n"},
+      {"HELLO 2 FOO\r\n", "-ERR Syntax error in HELLO option 'FOO'\r\n"},
+      {"HELLO 2 AUTH default x\r\n", kWrong},
+      {"HELLO 2 SETNAME 'a b' AUTH default sec\r\n",
+       "-ERR Client names cannot contain spaces, newlines or special characters.\r\n"},
+      {"PING a b c d e f g h i j k l m n\r\n", kNoAuth},
+  };
+  for (const auto& [bytes, answer] : cases) {
+    const Outcome outcome = greet_at_every_split({}, bytes);
+    EXPECT_EQ(outcome.sent, answer) << bytes;
+    EXPECT_EQ(outcome.step, Step::Wait);
+  }
+  EXPECT_TRUE(
+      greet_at_every_split({}, "HELLO\r\n").sent.starts_with("-NOAUTH HELLO must be called"));
+}
+
+TEST(RedisGreeting, Hello) {
+  const Outcome outcome = greet_at_every_split({}, "HELLO 2 SETNAME x AUTH bob bsec\r\n");
+  EXPECT_EQ(
+      outcome.sent,
+      "*14\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$5\r\nproto\r\n:2\r\n"
+      "$2\r\nid\r\n:42\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
+      "$7\r\nmodules\r\n*0\r\n");
+  EXPECT_EQ(outcome.step, Step::Done);
+}
+
+TEST(RedisGreeting, Ends) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"QUIT\r\n", "+OK\r\n"},
+      {"POST / HTTP/1.1\r\n", ""},
+      {"*11\r\n", "-ERR Protocol error: unauthenticated multibulk length\r\n"},
+      {"*10\r\n$16385\r\n", "-ERR Protocol error: unauthenticated bulk length\r\n"},
+      {"*1\r\n$-1\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
+      {"PING 'a\r\n", "-ERR Protocol error: unbalanced quotes in request\r\n"},
+  };
+  for (const auto& [bytes, answer] : cases) {
+    const Outcome outcome = greet_at_every_split({}, bytes + "PING\r\n");
+    EXPECT_EQ(outcome.sent, answer);
+    EXPECT_EQ(outcome.step, Step::Fail);
+    EXPECT_NE(outcome.error, "");
+  }
+  std::string guesses;
+  for (int i = 0; i < 20; ++i) guesses += "AUTH x\r\n";
+  const Outcome outcome = greet(Host{}, guesses, SIZE_MAX);
+  EXPECT_EQ(outcome.step, Step::Fail);
+  EXPECT_EQ(outcome.sent.size(), 10 * std::string(kWrong).size());
+}
+
+TEST(RedisGreeting, HashesAreSaidToBeOfNoUse) {
+  const std::string hash = "md5" + std::string(32, 'a');
+  const Outcome outcome = greet_at_every_split({.secret = hash}, "AUTH " + hash + "\r\n");
+  EXPECT_TRUE(outcome.sent.starts_with("-ERR weir: Redis clients send plain passwords"));
+  EXPECT_EQ(greet_at_every_split({.secret = "x", .mock = true}, "AUTH x\r\n").sent, kWrong);
+  EXPECT_EQ(greet_at_every_split({.secret = ""}, "AUTH \"\"\r\n").sent, kWrong);
+}
+
+// ---------------------------------------------------------------- logins
+
+Outcome log_in_at_every_split(const LoginTarget& target, const std::string& bytes) {
+  const Outcome expected = log_in(target, bytes, SIZE_MAX);
+  for (size_t piece = 1; piece <= bytes.size(); ++piece)
+    EXPECT_EQ(expected, log_in(target, bytes, piece)) << bytes << " in pieces of " << piece;
+  return expected;
+}
+
+TEST(RedisLogin, AsksOnlyForWhatIsNeeded) {
+  const std::string ping = "*1\r\n$4\r\nPING\r\n";
+  EXPECT_EQ(log_in({"app", "", "", {}}, "+PONG\r\n", 99).sent, ping);
+  EXPECT_EQ(log_in({"default", "pw", "0", {}}, "", 99).sent,
+            "*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n" + ping);
+  const Outcome outcome =
+      log_in_at_every_split({"app", "pw", "3", {}}, "+OK\r\n+OK\r\n+PONG\r\n+X");
+  EXPECT_EQ(
+      outcome.sent,
+      "*3\r\n$4\r\nAUTH\r\n$3\r\napp\r\n$2\r\npw\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n" + ping);
+  EXPECT_EQ(outcome.step, Step::Done);
+  EXPECT_EQ(outcome.database, 3);
+  EXPECT_EQ(outcome.left, "+X");
+  EXPECT_EQ(log_in_at_every_split({"app", "", "", {}}, "+PONG\r\n").step, Step::Done);
+}
+
+TEST(RedisLogin, TellsRefusalsFromTroubles) {
+  using base::ErrorKind;
+  const std::vector<std::pair<std::string, ErrorKind>> cases{
+      {"-WRONGPASS invalid username-password pair or user is disabled.\r\n", ErrorKind::Refused},
+      {"-NOAUTH Authentication required.\r\n", ErrorKind::Refused},
+      {"-NOPERM this user has no permissions\r\n", ErrorKind::Refused},
+      {"-ERR DB index is out of range\r\n", ErrorKind::Refused},
+      {"-DENIED Redis is running in protected mode\r\n", ErrorKind::Refused},
+      {"-LOADING Redis is loading the dataset in memory\r\n", ErrorKind::Unreachable},
+      {"-MASTERDOWN Link with MASTER is down\r\n", ErrorKind::Unreachable},
+      {"-ERR max number of clients reached\r\n", ErrorKind::Unreachable},
+      {"+PONG\r\n", ErrorKind::Protocol},
+      {"HTTP/1.1 400 Bad Request\r\n", ErrorKind::Protocol},
+      {"+" + std::string(5000, 'x'), ErrorKind::TooLarge},
+  };
+  for (const auto& [bytes, kind] : cases) {
+    const Outcome outcome = bytes.size() > 1000
+                                ? log_in({"app", "pw", "", {}}, bytes, 7)
+                                : log_in_at_every_split({"app", "pw", "", {}}, bytes);
+    EXPECT_EQ(outcome.step, Step::Fail) << bytes;
+    EXPECT_EQ(outcome.kind, kind) << bytes;
+  }
+  EXPECT_EQ(log_in({"app", "SCRAM-SHA-256$4096:x", "", {}}, "", 1).kind, ErrorKind::Refused);
+}
+
+// ---------------------------------------------------------------- talks
+
+// How a talk ends, the same for each way of cutting what the server says.
+Step talk(const std::function<std::unique_ptr<protocol::Dialogue>(ServerState&)>& make,
+          ServerState state, const std::string& bytes) {
+  Step expected = Step::Wait;
+  for (size_t piece = bytes.size(); piece >= 1; --piece) {
+    ServerState server = state;
+    const auto dialogue = make(server);
+    Driver driver(*dialogue, nullptr);
+    driver.deliver(bytes, piece);
+    if (piece == bytes.size()) expected = driver.outcome().step;
+    EXPECT_EQ(driver.outcome().step, expected) << bytes << " in pieces of " << piece;
+    EXPECT_TRUE(expected != Step::Done || server.at_rest());
+  }
+  return expected;
+}
+
+TEST(RedisTalks, RecoverReadsUpWhatIsOwed) {
+  ServerState state;
+  state.multi = true;
+  EXPECT_EQ(talk(make_recover, state, "+OK\r\n+OK\r\n"), Step::Done);
+  EXPECT_EQ(talk(make_recover, state, "-ERR DISCARD without MULTI\r\n+OK\r\n"), Step::Done);
+  EXPECT_EQ(talk(make_recover, state, "-NOPERM no\r\n+QUEUED\r\n"), Step::Fail);
+  EXPECT_EQ(talk(make_recover, state, "+OK\r\n-LOADING\r\n"), Step::Fail);
+  EXPECT_EQ(talk(make_recover, state, "+OK\r\nhello\r\n"), Step::Fail);
+  state.ledger.push(0, Entry::Kind::Plain);
+  state.ledger.push(0, Entry::Kind::Exec);
+  EXPECT_EQ(talk(make_recover, state,
+                 "*1\r\n$50\r\n" + std::string(50, 'x') + "\r\n*-1\r\n-ERR\r\n+OK\r\n"),
+            Step::Done);
+  EXPECT_EQ(talk(make_recover, state, "+OK\r\n+OK\r\n"), Step::Wait);
+}
+
+TEST(RedisTalks, CheckAndQuery) {
+  EXPECT_EQ(talk(make_check, {}, "+PONG\r\n"), Step::Done);
+  EXPECT_EQ(talk(make_check, {}, "-LOADING Redis is loading the dataset in memory\r\n"),
+            Step::Fail);
+  const auto query = [](ServerState& server) { return make_query(server, "SET a 1\nGET a"); };
+  EXPECT_EQ(talk(query, {}, "+OK\r\n$1\r\n1\r\n"), Step::Done);
+  EXPECT_EQ(talk(query, {}, "-ERR x\r\n$1\r\n1\r\n"), Step::Fail);
+}
+
+}  // namespace
+}  // namespace weir::redis::script
