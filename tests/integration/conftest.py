@@ -1,9 +1,16 @@
 """Fixtures: one PostgreSQL for the whole run, poolers and faults for each test."""
 
+import signal
+
 import pytest
 
 from harness import (LOGIN_ROLES, PASSWORD, TARGET, FakeServer, Gate, PostgresServer, merge,
                      start_target)
+
+
+def pytest_configure():
+    """Told to end from outside, the run still ends the servers that it has started."""
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))
 
 
 def pytest_collection_modifyitems(items):

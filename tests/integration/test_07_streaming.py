@@ -1,5 +1,6 @@
 """Section 7, first half: much data, both ways, in bounded memory."""
 
+import contextlib
 import select
 import time
 
@@ -115,7 +116,8 @@ def test_client_stall_ends_a_client_that_never_reads(start_pool, postgres, writi
     pool = start_pool(size=1, config=config)
     deaf, other = pool.client(), pool.client()
     if writing:
-        _fill_until_blocked(deaf, Echo(200, MIB))
+        with contextlib.suppress(ConnectionError):  # its time may be up while we still write
+            _fill_until_blocked(deaf, Echo(200, MIB))
     else:
         deaf.send(pg.query("select repeat('x', 1000) from generate_series(1, 1000000)"))
     assert other.value("select 'after the stall'") == "after the stall"

@@ -29,7 +29,8 @@ def run_pgbench(pool, *options):
     threads = CLIENTS if "prepared" in options else 2
     command = [BIN / "pgbench", "-h", pool.host, "-p", str(pool.port), "-U", "few", "-n",
                "-c", str(CLIENTS), "-j", str(threads), *options, "app"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300 if LONG else 60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False,
+                          timeout=300 if LONG else 60)
     print(done.stdout)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "ERROR" not in done.stderr and "abort" not in done.stderr, done.stderr[-3000:]

@@ -71,7 +71,13 @@ class Pooler:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory,
                                             user=account, preexec_fn=limit)
-        eventually(lambda: self._started(ready), within_s=20, what="the pooler accepting clients")
+        try:
+            eventually(lambda: self._started(ready), within_s=20, what="accepting clients")
+        except AssertionError:
+            self.process.kill()
+            self.process.wait()
+            self.remove()
+            raise
 
     def _started(self, ready):
         assert self.process.poll() is None, f"it ended at start:\n{self.log()}"

@@ -154,7 +154,8 @@ class PostgresServer:
         return len(self.backends(user))
 
     def terminate_backends(self, user="app"):
-        self.rows(f"select pg_terminate_backend(pid) from pg_stat_activity where usename = '{user}'")
+        self.rows("select pg_terminate_backend(pid) from pg_stat_activity "
+                  f"where usename = '{user}'")
 
     def wait_for_no_backends(self):
         names = ",".join(f"'{role}'" for role in LOGIN_ROLES)
