@@ -199,7 +199,7 @@ class World {
       case Next::Fail:
         if (!sink.error.text.empty()) link_.say_fatal(sink.error, client.out);
         return end(client, " fail");
-      case Next::Reattach: check(false);
+      default: check(false);  // this protocol has no use for the others
     }
     return false;
   }

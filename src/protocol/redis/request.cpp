@@ -75,15 +75,20 @@ class ArrayCutter {
 
  private:
   bool argument(int64_t follow) {
+    // Once the command has its name, it may turn out that the rest cannot fit. So what counts as
+    // large does not hang on how much of it has come.
+    if (request_.known > 0 &&
+        (static_cast<uint64_t>(follow) + 1) * kArgumentBytesMin + at_ > limits_.bytes_max)
+      return large();
     const BulkHead head = read_bulk_head(in_.substr(at_));
-    if (head.state == BulkHead::State::Incomplete) return wait(in_.size() + 1, follow + 1);
+    if (head.state == BulkHead::State::Incomplete) return wait(in_.size() + 1);
     if (head.state == BulkHead::State::Bad) return fail(head.error);
     if (head.length > limits_.bulk_bytes_max) return fail("unauthenticated bulk length");
     const size_t start = at_ + head.bytes;
     const auto length = static_cast<uint64_t>(head.length);
     if (length + start + 2 > limits_.bytes_max) return large();
     const size_t end = start + static_cast<size_t>(length) + 2;
-    if (end > in_.size()) return wait(end, follow);
+    if (end > in_.size()) return wait(end);
     if (request_.known < Request::kArguments)
       request_.arguments[request_.known++] = in_.substr(start, static_cast<size_t>(length));
     else if (further_ == 0)
@@ -92,11 +97,7 @@ class ArrayCutter {
     return true;
   }
 
-  // Once the command has its name, it may turn out that the rest cannot fit.
-  bool wait(size_t want, int64_t follow) {
-    if (request_.known > 0 &&
-        static_cast<uint64_t>(follow) * kArgumentBytesMin + at_ > limits_.bytes_max)
-      return large();
+  bool wait(size_t want) {
     request_.want = want;
     return false;
   }
