@@ -33,6 +33,7 @@ bool is_forbidden_function(const char* name) {
                        "sqlite_offset", "shell_add_schema"});
 }
 
+// tidy(parameters): the signature is SQLite's
 int authorize(void* self, int action, const char* first, const char* second, const char* database,
               const char*) {
   if (static_cast<const Handle*>(self)->runs_own()) return SQLITE_OK;
