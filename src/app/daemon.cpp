@@ -63,15 +63,17 @@ Daemon::~Daemon() {
   entrances_.clear();
   // Idle servers are the pools' and stand on the loops: they go first.
   for (auto& seat : seats_) seat->worker->clear();
-  for (session::Backend* backend : house_->backends()) backend->set_pool(nullptr);
+  for (session::Backend* backend : house_->all_backends()) backend->set_pool(nullptr);
 }
 
 base::Status Daemon::start() {
   if (auto opened = open_page(); !opened) return opened;
+  open_console();
   if (auto opened = house_->open_fixed(); !opened) return opened;
   const auto config = house_->config();
   for (const config::Listener& listener : config->listeners)
     if (auto opened = open_listener(listener); !opened) return opened;
+  if (auto opened = console_->open_socket(config->admin); !opened) return opened;
   watch_signals();
   for (size_t i = 1; i < seats_.size(); ++i) {
     net::Loop* loop = seats_[i]->loop.get();
@@ -98,6 +100,19 @@ base::Status Daemon::open_page() {
   page_ = std::make_unique<Page>(*metrics_, [this] { return not_ready(); });
   const auto& address = house_->config()->http.address;
   return address ? page_->open(*address) : base::ok();
+}
+
+void Daemon::open_console() {
+  console_ = std::make_unique<Console>(
+      *house_, *metrics_,
+      Console::Levers{.reload = [this] { return reload(); },
+                      .drain =
+                          [this] {
+                            if (state_ == State::Running) drain();
+                          },
+                      .stop = [this] { stop(); },
+                      .draining = [this] { return state_ != State::Running; }});
+  house_->set_console(console_->dialler());
 }
 
 std::string Daemon::not_ready() const {
@@ -167,6 +182,7 @@ void Daemon::on_tick(void* self, base::Time) { static_cast<Daemon*>(self)->tick(
 void Daemon::tick() {
   net::Loop& loop = *seats_[0]->loop;
   house_->tick(*seats_[0]->worker);
+  console_->tick();
   if (state_ == State::Draining) {
     close_listeners();
     on_all([](session::Worker& worker) { worker.end_idle_sessions(session::EndReason::Shutdown); });
@@ -175,10 +191,11 @@ void Daemon::tick() {
   if (state_ != State::Stopping) loop.timers().set(ticker_, loop.now() + kTick);
 }
 
+// Clients of the console hold nothing up.
 bool Daemon::is_empty() const {
-  return std::all_of(seats_.begin(), seats_.end(), [](const auto& seat) {
-    return seat->given == seat->worker->sessions_left();
-  });
+  int64_t sessions = 0;
+  for (const auto& seat : seats_) sessions += seat->given - seat->worker->sessions_left();
+  return sessions <= house_->console_clients();
 }
 
 void Daemon::watch_signals() {
@@ -186,12 +203,7 @@ void Daemon::watch_signals() {
   const auto on = [&](int number, std::function<void()> call) {
     signals_.push_back(net::watch_signal(loop, number, std::move(call)));
   };
-  on(SIGHUP, [this] {
-    notify(reloading());
-    reload();
-    notify(reloads_.last_good ? "READY=1\nSTATUS=running"
-                              : "READY=1\nSTATUS=running; the last reload failed, see the log");
-  });
+  on(SIGHUP, [this] { (void)reload(); });
   on(SIGTERM, [this] { state_ == State::Draining ? stop() : drain(); });
   on(SIGINT, [this] { stop(); });
   on(SIGQUIT, [this] { stop(); });
@@ -201,19 +213,24 @@ void Daemon::watch_signals() {
 
 void Daemon::pause(bool paused) {
   log(LogLevel::Info, "{}", paused ? "paused: clients wait" : "resumed");
-  session::Worker& worker = *seats_[0]->worker;
-  house_->each_pool(worker, [&](pool::Pool& pool, pool::Orders& orders) {
-    pool.pause(paused, worker.now(), orders);
-  });
+  house_->pause("", paused, *seats_[0]->worker);
 }
 
-void Daemon::reload() {
+base::Status Daemon::reload() {
+  notify(reloading());
+  base::Status status = load_again();
+  notify(status ? "READY=1\nSTATUS=running"
+                : "READY=1\nSTATUS=running; the last reload failed, see the log");
+  return status;
+}
+
+base::Status Daemon::load_again() {
   auto loaded = source_();
   if (!loaded) {
     log(LogLevel::Error, "reload: the configuration stays as it was\n{}", loaded.error().text);
     reloads_.failed.add();
     reloads_.last_good = false;
-    return;
+    return loaded.error();
   }
   for (const config::Difference& difference : config::differences(*house_->config(), *loaded))
     log(LogLevel::Info, "reload: {}{}", difference.text,
@@ -228,6 +245,7 @@ void Daemon::reload() {
   reloads_.good.add();
   reloads_.last_good = true;
   log(LogLevel::Info, "reload: done");
+  return base::ok();
 }
 
 // /readyz says at once that weir takes no more clients; the listeners close at the next tick.

@@ -14,6 +14,7 @@
 #include <weir/config/config.h>
 #include <weir/session/worker.h>
 
+#include "console.h"
 #include "engines.h"
 #include "house.h"
 #include "metrics.h"
@@ -39,13 +40,15 @@ class Daemon {
  private:
   struct Seat;  // a worker with its loop and thread
   struct Entrance;  // a listener with its door
+  void open_console();
   base::Status open_page();
   std::string not_ready() const;  // any thread
   base::Status open_listener(const config::Listener& listener);
   void accept(const session::Door& door, net::Accepted accepted);
   void watch_signals();
   void tick();
-  void reload();
+  base::Status reload();
+  base::Status load_again();
   void drain();
   void close_listeners();
   void stop();
@@ -68,6 +71,7 @@ class Daemon {
   Reloads reloads_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Page> page_;
+  std::unique_ptr<Console> console_;
 };
 
 }  // namespace weir::app

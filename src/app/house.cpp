@@ -5,21 +5,20 @@
 
 #include <algorithm>
 
+#include "house_entry.h"
+
 namespace weir::app {
 
 using base::Error;
 using base::ErrorKind;
 
-struct House::Entry {
-  std::string name;   // of the database, as clients call it
-  std::string login;  // whose pool it is, when the database names no user
-  uint32_t number = 0;
-  std::shared_ptr<session::Dialler> dialler;
-  config::Url url;
-  std::unique_ptr<session::Backend> backend;
-};
-
 namespace {
+
+bool same_target(const protocol::LoginTarget& a, const protocol::LoginTarget& b) {
+  return a.user == b.user && a.secret == b.secret && a.database == b.database && a.settings == b.settings;
+}
+
+}  // namespace
 
 pool::Options pool_options(const config::PoolOptions& from, bool movable) {
   return {.size = from.size,
@@ -35,12 +34,6 @@ pool::Options pool_options(const config::PoolOptions& from, bool movable) {
           .fair = from.queue == config::Queue::Fair,
           .movable = movable};
 }
-
-bool same_target(const protocol::LoginTarget& a, const protocol::LoginTarget& b) {
-  return a.user == b.user && a.secret == b.secret && a.database == b.database && a.settings == b.settings;
-}
-
-}  // namespace
 
 protocol::AuthMethod method_of(config::AuthMethod method) {
   switch (method) {
@@ -93,6 +86,10 @@ session::Admitted House::admit(const session::Door& door, const protocol::LoginR
   const bool trusts = out.admission.method == protocol::AuthMethod::Trust;
   out.admission.mock = !trusts && (!user || user->password.empty());
   if (user) out.admission.secret = user->password.reveal();
+  if (is_console(door, request)) {
+    admit_to_console(request, out);
+    return out;
+  }
   std::vector<pool::Budget*> taken;
   out.refusal = count_client(database, request, taken);
   out.on_leave = [taken] {
@@ -175,6 +172,10 @@ base::Result<std::unique_ptr<House::Entry>> House::make_entry(const config::Data
   entry->backend->set_pool(std::make_unique<pool::Pool>(pool_options(effective.pool, movable),
                                                         server_budgets(database, name, user),
                                                         worker_count_, base::random_u64()));
+  if (paused_.contains("") || paused_.contains(name)) {
+    pool::Orders none;
+    entry->backend->pool().pause(true, base::steady_now(), none);
+  }
   return entry;
 }
 
@@ -269,16 +270,11 @@ void House::reload(std::shared_ptr<const config::Config> config, session::Worker
   }
 }
 
-void House::each_pool(session::Worker& worker,
-                      const std::function<void(pool::Pool&, pool::Orders&)>& act) {
-  for (session::Backend* backend : backends()) {
-    act(backend->pool(), worker.orders());
+void House::tick(session::Worker& worker) {
+  for (session::Backend* backend : all_backends()) {
+    backend->pool().tick(worker.now(), worker.orders());
     worker.carry_out(*backend);
   }
-}
-
-void House::tick(session::Worker& worker) {
-  each_pool(worker, [&](pool::Pool& pool, pool::Orders& orders) { pool.tick(worker.now(), orders); });
 }
 
 }  // namespace weir::app

@@ -6,12 +6,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <weir/base/intern.h>
 #include <weir/config/config.h>
+#include <weir/engine/console.h>
 #include <weir/session/worker.h>
 
 #include "dialler.h"
@@ -19,6 +21,8 @@
 namespace weir::app {
 
 protocol::AuthMethod method_of(config::AuthMethod method);
+pool::Options pool_options(const config::PoolOptions& from, bool movable);
+engine::AdminRole role_of(const config::Admin& admin, std::string_view user);
 
 // Makes diallers for databases whose servers live inside weir; null for others. Kept by name over reloads.
 using EngineDiallers =
@@ -32,6 +36,7 @@ class House final : public session::House {
   ~House() override;
 
   session::Admitted admit(const session::Door& door, const protocol::LoginRequest& request) override;
+  base::Error no_backend(const session::Door& door, const protocol::LoginRequest& request) override;
   void login_failed(const protocol::LoginRequest& request) override;
   session::Worker& worker(pool::WorkerId id) override { return *workers_[id]; }
   uint32_t workers() const override { return worker_count_; }
@@ -39,8 +44,10 @@ class House final : public session::House {
 
   std::shared_ptr<const config::Config> config() const;
   const protocol::Protocol* protocol(std::string_view name) const;
-  std::vector<session::Backend*> backends() const;
+  std::vector<session::Backend*> backends() const;  // without those of the console
+  std::vector<session::Backend*> all_backends() const;
   int clients() const { return all_clients_.used(); }
+  int used(const std::string& budget) const;  // by its name; 0 when nobody has asked for it
   int64_t failed_logins() const { return failed_logins_; }
 
   // Makes the backends that have servers to keep ready.
@@ -48,7 +55,15 @@ class House final : public session::House {
   // A new configuration: changed pools get new plans; `now` and `worker` are those of the caller.
   void reload(std::shared_ptr<const config::Config> config, session::Worker& worker);
   void tick(session::Worker& worker);
-  void each_pool(session::Worker& worker, const std::function<void(pool::Pool&, pool::Orders&)>& act);
+
+  // The console (house_console.cpp): a database of its own, outside all limits.
+  void set_console(std::shared_ptr<session::Dialler> dialler) { console_ = std::move(dialler); }
+  int console_clients() const { return console_clients_; }
+  // All databases when the name is empty.
+  bool knows(const std::string& database) const;
+  void pause(const std::string& database, bool paused, session::Worker& worker);
+  bool is_paused(const std::string& database) const;
+  void reconnect(const std::string& database, session::Worker& worker);
 
  private:
   struct Entry;  // a backend and what it was made of
@@ -56,6 +71,10 @@ class House final : public session::House {
                                               const std::string& login);
   base::Result<std::unique_ptr<Entry>> make_entry(const config::Database& database,
                                                   const std::string& name, const std::string& login);
+  void note_paused(const std::string& database, bool paused);
+  bool is_console(const session::Door& door, const protocol::LoginRequest& request) const;
+  void admit_to_console(const protocol::LoginRequest& request, session::Admitted& out);
+  session::Backend& console_backend(const std::string& login);
   std::shared_ptr<const session::Plan> make_plan(const config::Database& database, const Entry& entry) const;
   base::Error count_client(const config::Database* database, const protocol::LoginRequest& request,
                            std::vector<pool::Budget*>& taken);
@@ -69,6 +88,10 @@ class House final : public session::House {
   uint32_t worker_count_;
   std::vector<session::Worker*> workers_;
   std::map<std::pair<std::string, std::string>, std::unique_ptr<Entry>> entries_;
+  std::shared_ptr<session::Dialler> console_;
+  std::map<std::string, std::unique_ptr<session::Backend>> consoles_;  // by login
+  std::atomic<int> console_clients_{0};
+  std::set<std::string> paused_;  // databases; "" stands for all
   std::map<std::string, std::unique_ptr<pool::Budget>> budgets_;
   pool::Budget all_clients_;
   std::atomic<int64_t> failed_logins_{0};

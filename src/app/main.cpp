@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <iostream>
 
+#include "ctl.h"
 #include "daemon.h"
+#include "places.h"
 #include "protocols.h"
 
 namespace weir::app {
@@ -26,12 +28,6 @@ struct Arguments {
   std::vector<std::string> listeners;
   std::string http;
 };
-
-std::string data_directory() {
-  if (const char* dir = std::getenv("XDG_DATA_HOME"); dir && *dir) return std::string(dir) + "/weir";
-  if (const char* home = std::getenv("HOME"); home && *home) return std::string(home) + "/.local/share/weir";
-  return "/var/lib/weir";
-}
 
 config::Surroundings surroundings() { return {.protocols = protocol_descriptors()}; }
 
@@ -142,12 +138,16 @@ int main_of(int argc, char** argv) {
   add_run_options(*run_command, arguments);
   CLI::App* check_command = app.add_subcommand("check", "validate a configuration and say what it amounts to");
   check_command->add_option("-c,--config", arguments.config, "configuration file");
+  CtlArguments ctl_arguments;
+  CLI::App* ctl_command = app.add_subcommand("ctl", "one console command, through the admin socket");
+  add_ctl_options(*ctl_command, ctl_arguments);
   app.require_subcommand(0, 1);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? kFine : kBadCommand;
   }
+  if (*ctl_command) return ctl(ctl_arguments);
   return *check_command ? check(arguments) : run(arguments);
 }
 

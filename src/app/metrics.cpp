@@ -357,10 +357,11 @@ std::vector<Sample> Metrics::samples() const {
     Sample& sample = out.emplace_back();
     sample.database = backend->database();
     sample.user = backend->user();
+    sample.backend = backend;
     sample.pool = backend->pool().snapshot();
     for (const Stats& slot : std::as_const(*backend).stats()) sample.slots.push_back(&slot);
   }
-  out.push_back({"", "", {}, sources_.strangers});
+  out.push_back({"", "", {}, sources_.strangers, nullptr});
   return out;
 }
 

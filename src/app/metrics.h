@@ -26,6 +26,7 @@ struct Sample {
   std::string database, user;
   std::optional<pool::Snapshot> pool;
   std::vector<const session::Stats*> slots;  // one for each worker
+  const session::Backend* backend = nullptr;
 
   template <class Pick>
   int64_t sum(Pick pick) const {  // pick: Stats -> Counter

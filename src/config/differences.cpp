@@ -97,6 +97,18 @@ void compare_database(Comparison& to, const std::string& at, Comparison::Pair<Da
                        {databases.before.timeouts, databases.after.timeouts});
 }
 
+template <class Owner>
+void append_values(const std::string& at, std::span<const Option<Owner>> table, const Owner& values,
+                   std::vector<OptionValue>& out) {
+  for (const Option<Owner>& option : table) {
+    if (!option.field.show) continue;
+    std::string path = at + std::string(option.name);
+    const bool fixed = needs_restart(path);
+    out.push_back(
+        {std::move(path), masked(option.field.show(values)), std::string(option.fallback), fixed});
+  }
+}
+
 }  // namespace
 
 std::vector<Difference> differences(const Config& before, const Config& after) {
@@ -120,6 +132,14 @@ std::vector<Difference> differences(const Config& before, const Config& after) {
                          compare_database(to, at, databases);
                        });
   return to.take();
+}
+
+std::vector<OptionValue> option_values(const Config& config) {
+  std::vector<OptionValue> out;
+  append_values("", top_options(), config, out);
+  append_values("defaults.pool.", pool_options(), config.defaults.pool, out);
+  append_values("defaults.timeouts.", timeout_options(), config.defaults.timeouts, out);
+  return out;
 }
 
 }  // namespace weir::config

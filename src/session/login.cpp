@@ -87,7 +87,7 @@ void Session::ask() {
 // no client has had before, need a server.
 void Session::settle() {
   if (!backend_)
-    return refuse(EndReason::LoginFailed, {base::ErrorKind::Refused, "no such database", "3D000"});
+    return refuse(EndReason::LoginFailed, worker_.house().no_backend(door_, greeting_->request()));
   if (backend_->with_facts([this](protocol::Facts& facts) { return greeting_->settled_by(facts); }))
     return welcome(nullptr);
   to(State::Settling);

@@ -428,6 +428,7 @@ ClientView Session::view() const {
   view.peer = stream_->peer();
   view.state = kNames[static_cast<size_t>(state_)];
   view.connected_at = connected_at_;
+  view.request_at = turn_began_;
   if (backend_) {
     view.database = backend_->database();
     view.server_user = backend_->user();

@@ -57,9 +57,11 @@ void Worker::end_all_sessions(EndReason why) {
   while (!sessions_.empty()) sessions_.begin()->second->end(why);
 }
 
-void Worker::end_session(uint64_t id, EndReason why) {
+bool Worker::end_session(uint64_t id, EndReason why) {
   const auto found = sessions_.find(id);
-  if (found != sessions_.end()) found->second->end(why);
+  if (found == sessions_.end()) return false;
+  found->second->end(why);
+  return true;
 }
 
 void Worker::clear() {

@@ -45,6 +45,15 @@ struct Difference {
 };
 std::vector<Difference> differences(const Config& before, const Config& after);
 
+// The options of the whole and the defaults of databases, as they stand. Secrets are masked.
+struct OptionValue {
+  std::string path;
+  std::string value;
+  std::string fallback;
+  bool needs_restart = false;
+};
+std::vector<OptionValue> option_values(const Config& config);
+
 // The table of options, as docs/configuration.md shows it: path as in "pool.size",
 // "listeners[].address", "databases.NAME.url", "users.NAME.password"; the default as it would be
 // written in YAML.

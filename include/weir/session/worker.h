@@ -42,6 +42,10 @@ class House {
  public:
   virtual ~House() = default;
   virtual Admitted admit(const Door& door, const protocol::LoginRequest& request) = 0;
+  // What a client hears that has proved who it is, and for whom admit() had no backend.
+  virtual base::Error no_backend(const Door&, const protocol::LoginRequest&) {
+    return {base::ErrorKind::Refused, "no such database", "3D000"};
+  }
   virtual void login_failed(const protocol::LoginRequest& request) = 0;
   virtual Worker& worker(pool::WorkerId id) = 0;
   virtual uint32_t workers() const = 0;
@@ -51,7 +55,7 @@ class House {
 struct ClientView {
   uint64_t id = 0;
   std::string database, user, server_user, application_name, peer, state;
-  Time connected_at = 0, waiting_since = 0;
+  Time connected_at = 0, request_at = 0, waiting_since = 0;
   uint64_t server_id = 0;
 };
 struct ServerView {
@@ -88,7 +92,7 @@ class Worker {
   Session* session(uint64_t id) const;
   Lane& lane(Backend& backend, uint64_t number);
   std::vector<Session*> sessions_owed_by(const Lane& lane) const;
-  void end_session(uint64_t id, EndReason why);
+  bool end_session(uint64_t id, EndReason why);  // false: it is not here
   void start(std::unique_ptr<Errand> errand);
   void finished(Errand& errand);
   void give_back(std::unique_ptr<PooledServer> server);    // clean and at rest

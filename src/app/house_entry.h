@@ -1,0 +1,21 @@
+// A backend and what it was made of. Owned by the house, under its mutex; lives as long as the
+// process.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "house.h"
+
+namespace weir::app {
+
+struct House::Entry {
+  std::string name;   // of the database, as clients call it
+  std::string login;  // whose pool it is, when the database names no user
+  uint32_t number = 0;
+  std::shared_ptr<session::Dialler> dialler;
+  config::Url url;
+  std::unique_ptr<session::Backend> backend;
+};
+
+}  // namespace weir::app
