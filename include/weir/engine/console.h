@@ -1,7 +1,7 @@
 // The admin console as a PostgreSQL server inside weir: SHOW … and a few commands, for people,
 // drivers and PgBouncer's exporters (docs/console.md). What it shows and does comes from app
-// through AdminView and AdminActions, which outlive it. Owned by app; see <weir/pgserver/engine.h> for its
-// life and its threads.
+// through AdminView and AdminActions, which outlive it. Owned by app; see <weir/pgserver/engine.h>
+// for its life and its threads.
 #pragma once
 
 #include <cstdint>

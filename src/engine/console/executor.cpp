@@ -48,13 +48,15 @@ ConsoleExecutor::ConsoleExecutor(const ConsoleOptions& options, const Seat& seat
 
 ConsoleExecutor::~ConsoleExecutor() { forget(); }
 
-// A word of the console, or one that is no setting either: then the console says what there is.
+// Every SHOW but those of settings: then the console says what there is.
 bool ConsoleExecutor::claims(const pgserver::Lexed& lexed, pgserver::TokenRange range) {
   if (range.last == range.first || !pgserver::is_word(lexed, range.first, "show")) return false;
-  if (is_show(lexed, range) || range.last - range.first == 1) return true;
-  if (range.last - range.first > 2) return false;
+  const size_t words = range.last - range.first;
+  if (words == 1 || is_show(lexed, range)) return true;
   const std::string name = pgserver::identifier_of(lexed, range.first + 1);
-  return name != "all" && !seat_.session.settings.show(name);
+  if (name == "all" || name == "time" || name == "transaction" || name == "session") return false;
+  if (words == 2) return !seat_.session.settings.show(name);
+  return !pgserver::is_symbol(lexed, range.first + 2, ".");
 }
 
 // ---------------------------------------------------------------- what is asked
@@ -184,13 +186,14 @@ void ConsoleExecutor::on_late() {
 }
 
 Answer ConsoleExecutor::begin(const Act& act) {
-  base::log(base::LogLevel::Info, "console: {} says {}", seat_.session.user,
-            portal_->statement->text);
+  const AdminCommand& command = act.command;
+  base::log(base::LogLevel::Info, "console: {} says {} {}{}", seat_.session.user, act.tag,
+            command.database, command.client > 0 ? std::to_string(command.client) : "");
   begin_waiting(limits_.deadline);
   auto kept = std::make_unique<Result>();
   kept->tag = act.tag;
   portal_->kept = std::move(kept);
-  options_.actions.act(act.command, seat_.loop, [waiting = waiting_](const base::Status& status) {
+  options_.actions.act(command, seat_.loop, [waiting = waiting_](const base::Status& status) {
     if (waiting->who) waiting->who->on_acted(status);
   });
   return Answer::Pending;
