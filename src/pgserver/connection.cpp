@@ -155,10 +155,10 @@ void Connection::end(const Failure* fatal) {
   if (state_ == State::Ending || state_ == State::Ended) return;
   const bool pending = state_ == State::Working;
   state_ = State::Ending;
-  if (fatal && stream_) {
-    append_failure(*fatal, "FATAL");
+  if (fatal) append_failure(*fatal, "FATAL");
+  if (backlog() > 0) {
     const iovec piece{out_.data() + out_at_, backlog()};
-    (void)stream_->try_write({&piece, 1});
+    (void)stream_->try_write({&piece, 1});  // what the stream does not take now is lost
   }
   timer_.drop();
   stream_->shut_write();

@@ -132,7 +132,8 @@ class Executor {
   // How long the transaction may wait for its client; 0: as long as it likes.
   virtual base::Duration idle_limit() const { return 0; }
 
-  virtual void cancel() = 0;  // what is pending is to end soon, with a failure; otherwise nothing
+  // What is pending is to end soon, with a failure; its answer may come from within this call. Otherwise nothing.
+  virtual void cancel() = 0;
   virtual Answer discard() = 0;  // DISCARD ALL: forget what the session has made
 
   const Failure& failure() const { return failure_; }

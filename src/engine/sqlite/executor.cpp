@@ -103,6 +103,7 @@ Answer SqliteExecutor::describe_inline(Statement& statement, const Compiled& com
   }
   Handle* const handle = reading_handle();
   if (!handle) return Answer::Failed;
+  handle->refresh(schema);
   if (Runner(*handle, failure_).describe(statement, compiled) == Answer::Failed)
     return Answer::Failed;
   state_.remember(statement.text, given,
@@ -157,6 +158,7 @@ Answer SqliteExecutor::run_inline(Cursor& cursor) {
   const uint64_t rows = portal_->rows;
   watch_ = Watch{};
   watch_.steps_left = core_.options.read_budget_steps;
+  handle->refresh(core_.schema.load(std::memory_order_acquire));
   Runner runner(*handle, failure_);
   handle->begin(watch_, &view_);
   const Answer answer = runner.run(*portal_, limits_);
@@ -174,9 +176,15 @@ Answer SqliteExecutor::run_inline(Cursor& cursor) {
     portal_->rows = rows;
     return run_aside(cursor);
   }
+  if (answer == Answer::Failed) note_failure();
   // A statement that goes on later keeps its reader: nobody else's reads shall see its snapshot.
   if (answer == Answer::More && !has_snapshot()) cursor.own = std::move(state_.home);
   return answer;
+}
+
+// Another process may have changed the schema: what has been described is to be described anew.
+void SqliteExecutor::note_failure() {
+  if (failure_.sqlstate == "0A000") core_.schema.fetch_add(1, std::memory_order_release);
 }
 
 // On a helper's thread.

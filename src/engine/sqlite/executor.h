@@ -52,6 +52,7 @@ class SqliteExecutor final : public pgserver::Executor, private Job {
   Handle* reading_handle();
   bool open_snapshot();
   void begin_clock();
+  void note_failure();
   bool has_snapshot() const {
     return mode_.isolation != pgserver::Isolation::ReadCommitted && in_block_;
   }
@@ -81,6 +82,7 @@ class SqliteExecutor final : public pgserver::Executor, private Job {
   pgserver::TransactionMode mode_;
   ReaderLease snapshot_;  // of REPEATABLE READ and SERIALIZABLE
   bool writes_ = false;   // holds the right to write
+  bool defines_ = false;  // has changed the schema
   bool lost_ = false;     // SQLite has rolled everything back, savepoints too
   size_t savepoints_ = 0;
   int writer_cursors_ = 0;  // open where it writes

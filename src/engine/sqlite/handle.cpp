@@ -62,7 +62,7 @@ Result<std::unique_ptr<Handle>> Handle::open(const HandleOptions& options) {
 }
 
 Handle::~Handle() {
-  for (const Cached& cached : cache_) sqlite3_finalize(cached.statement);
+  forget_statements();
   if (db_) sqlite3_close(db_);
 }
 
@@ -122,6 +122,19 @@ void Handle::give_back(sqlite3_stmt* statement, std::string sql) {
   cached_.erase(cache_.back().sql);
   sqlite3_finalize(cache_.back().statement);
   cache_.pop_back();
+}
+
+void Handle::forget_statements() {
+  cached_.clear();
+  for (const Cached& cached : cache_) sqlite3_finalize(cached.statement);
+  cache_.clear();
+}
+
+void Handle::refresh(uint64_t generation) {
+  if (generation == generation_) return;
+  generation_ = generation;
+  forget_statements();
+  run_own("SELECT 1 FROM sqlite_schema LIMIT 1");
 }
 
 void Handle::begin(Watch& watch, const SessionView* session) {

@@ -82,6 +82,10 @@ class Handle {
   // A client's statement, under the authorizer. Empty with failure set when it cannot be.
   // `text` is what the client wrote, for positions.
   Prepared prepare(const std::string& sql, std::string_view text, pgserver::Failure& failure);
+  // SQLite looks whether the schema has changed when a statement is stepped, not when it is prepared. `generation`
+  // changes with the schema: with a new one, it is made to look, and nothing prepared before is used again.
+  void refresh(uint64_t generation);
+  void forget_statements();
   // One of weir's own statements, without the authorizer. Returns SQLite's code.
   int run_own(const char* sql);
   bool runs_own() const { return own_; }
@@ -129,6 +133,7 @@ class Handle {
   bool writable_ = false;
   Watch* watch_ = nullptr;
   const SessionView* session_ = nullptr;
+  uint64_t generation_ = 0;
   std::string sqlstate_;
   std::list<Cached> cache_;  // most recently used first
   std::unordered_map<std::string_view, std::list<Cached>::iterator> cached_;

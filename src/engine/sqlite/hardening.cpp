@@ -37,8 +37,11 @@ bool is_forbidden_function(const char* name) {
 int authorize(void* self, int action, const char* first, const char* second, const char* database,
               const char*) {
   if (static_cast<const Handle*>(self)->runs_own()) return SQLITE_OK;
-  if (database && std::strcmp(database, "temp") == 0 && action != SQLITE_READ &&
-      action != SQLITE_SELECT)
+  // ALTER TABLE looks through the temporary schema too; DEFENSIVE keeps clients from writing to it.
+  const bool temporary = database && std::strcmp(database, "temp") == 0;
+  const bool schema = one_of(first, {"sqlite_temp_master", "sqlite_temp_schema"});
+  if (temporary && action != SQLITE_READ && action != SQLITE_SELECT &&
+      !(action == SQLITE_UPDATE && schema))
     return SQLITE_DENY;
   switch (action) {
     case SQLITE_SELECT:

@@ -86,6 +86,7 @@ void SqliteExecutor::on_done() {
     answer_ = route(cursor);
     if (answer_ == Answer::Pending) return;
   }
+  if (answer_ == Answer::Failed) note_failure();
   client_.on_answer(answer_);
 }
 
@@ -97,6 +98,8 @@ void SqliteExecutor::work() {
 }
 
 Answer SqliteExecutor::perform(Handle& handle) {
+  if (task_ == Task::Describe || task_ == Task::Run)
+    handle.refresh(core_.schema.load(std::memory_order_acquire));
   Runner runner(handle, failure_);
   handle.begin(watch_, &view_);
   Answer answer = Answer::Done;
@@ -122,10 +125,9 @@ void SqliteExecutor::work_as_writer() {
     core_.writer.keep(false);
     return;
   }
-  const bool defines = task_ == Task::Run && static_cast<Cursor&>(*portal_->kept).compiled->defines;
+  if (task_ == Task::Run) defines_ |= static_cast<Cursor&>(*portal_->kept).compiled->defines;
   answer_ = perform(handle);
   end_write(handle, begins);
-  if (defines) core_.schema.fetch_add(1, std::memory_order_release);
 }
 
 bool SqliteExecutor::begin_write(Handle& handle) {
@@ -166,6 +168,7 @@ void SqliteExecutor::end_write(Handle& handle, bool began) {
   } else {
     keeps_right_ = handle.in_transaction();
   }
+  if (!handle.in_transaction()) defines_ = false;
   if (!handle.in_transaction() && handle.role() == Role::Reader) handle.set_writable(false);
   core_.writer.keep(keeps_right_);
 }
@@ -175,6 +178,9 @@ bool SqliteExecutor::commit(Handle& handle) {
   const int code = handle.run_own("COMMIT");
   if (code == SQLITE_OK) {
     core_.keeper.note_log(handle.log_pages());
+    // Not before: until then others describe what was there before.
+    if (defines_) core_.schema.fetch_add(1, std::memory_order_release);
+    defines_ = false;
   } else {
     failure_ = handle.failure(code, {});
   }

@@ -218,6 +218,7 @@ void Runner::finish(Portal& portal, Cursor& cursor) {
   }
   cursor.statement.release();
   cursor.open = false;
+  if (compiled.defines) handle_.forget_statements();
 }
 
 }  // namespace weir::engine::sqlite

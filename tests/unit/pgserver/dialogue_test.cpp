@@ -284,7 +284,12 @@ TEST_F(ServerTest, SlowReadersStopTheRows) {
 }
 
 TEST_F(ServerTest, Goodbye) {
+  // What was asked for before is answered, also when all of it comes at once.
+  auto hasty = login();
+  hasty->send(pg_query("rows 1") + pg_message('X', ""));
+  EXPECT_EQ(hasty->reply().kinds, "TDCZ");
   auto client = login();
+  log();
   client->query("begin");
   client->query("write");
   client->send(pg_message('X', ""));

@@ -198,6 +198,30 @@ TEST_F(Dialect, Copy) {
   EXPECT_EQ(a.reply().sqlstate(), "42P01");
 }
 
+TEST_F(Dialect, Definitions) {
+  PgClient& a = connect();
+  for (const auto& [sql, tag] : std::vector<std::pair<std::string, std::string>>{
+           {"create table d(id int primary key, v text)", "CREATE TABLE"},
+           {"create table if not exists d(id int)", "CREATE TABLE"},
+           {"alter table d add column w uuid default null", "ALTER TABLE"},
+           {"alter table d rename column v to vv", "ALTER TABLE"},
+           {"alter table d drop column w", "ALTER TABLE"},
+           {"alter table d rename to e", "ALTER TABLE"},
+           {"alter table e add constraint u unique (vv)", "ALTER TABLE"},
+           {"create index on e (vv desc)", "CREATE INDEX"},
+           {"insert into e values (1, 'x')", "INSERT 0 1"},
+           {"create view v as select vv from e", "CREATE VIEW"},
+           {"create or replace view v as select id from e", "CREATE VIEW"},
+           {"create table f as select id + 1 as n from v", "SELECT 1"},
+           {"drop view v", "DROP VIEW"},
+           {"drop index e_vv_idx", "DROP INDEX"},
+           {"drop table if exists nix, e cascade", "DROP TABLE"}})
+    EXPECT_EQ(a.query(sql).tags, std::vector<std::string>{tag}) << sql;
+  EXPECT_EQ(a.query("select n from f").value(), "2");
+  EXPECT_EQ(a.query("select * from e").sqlstate(), "42P01");
+  EXPECT_EQ(a.query("create table f(a int)").sqlstate(), "42P07");
+}
+
 TEST_F(Dialect, StatementsWithoutEffect) {
   PgClient& a = connect();
   for (const auto& [sql, tag] : std::vector<std::pair<std::string, std::string>>{

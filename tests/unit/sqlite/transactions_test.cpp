@@ -1,5 +1,7 @@
 // READ COMMITTED as PostgreSQL has it, and what else transactions promise.
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 #include "fixture.h"
 
@@ -224,6 +226,72 @@ TEST_F(Transactions, AChangedTableIsNoticed) {
                 .sqlstate(),
             "0A000");
   EXPECT_EQ(a.query("select w from t where id = 1").value(), "(null)");
+}
+
+// What is described while a definition is not yet committed must not be remembered for after it.
+TEST_F(Transactions, DescriptionsFollowTheCommit) {
+  PgClient& a = connect();
+  PgClient& b = connect();
+  const std::string ask = fake::pg_parse("", "select * from t where id = 1") +
+                          fake::pg_describe('S', "") + fake::pg_bind({}) + fake::pg_execute("") +
+                          fake::pg_sync();
+  a.query("begin");
+  a.query("alter table t add column w int");
+  EXPECT_EQ(b.ask(ask).columns.size(), 2U);
+  a.query("commit");
+  const PgReply reply = b.ask(ask);
+  EXPECT_EQ(reply.columns.size(), 3U);
+  EXPECT_EQ(values_of(reply), "1|one|~;");
+  // The same within one transaction.
+  a.query("begin");
+  a.query("delete from t where id = 2");
+  EXPECT_EQ(a.ask(ask).columns.size(), 3U);
+  a.query("alter table t drop column w");
+  EXPECT_EQ(values_of(a.ask(ask)), "1|one;");
+  a.query("rollback");
+  EXPECT_EQ(values_of(a.ask(ask)), "1|one|~;");
+}
+
+// Each worker's loop has readers of its own; the writer serves them all.
+TEST_F(Transactions, SeveralLoops) {
+  constexpr int kThreads = 3;
+  constexpr int kRounds = 40;
+  std::vector<std::unique_ptr<net::Loop>> loops;  // outlive the engine
+  for (int i = 0; i < kThreads; ++i) loops.push_back(net::make_loop());
+  std::atomic<int> wrong{0};
+  const auto work = [&](int number) {
+    net::Loop& own = *loops[static_cast<size_t>(number)];
+    base::Timer alarm([](void* on, base::Time) { static_cast<net::Loop*>(on)->stop(); }, &own);
+    const auto turn_own = [&] {
+      own.timers().set(alarm, base::steady_now() + 20 * base::kMillisecond);
+      own.run();
+    };
+    auto [ours, theirs] = net::make_pipe(own, 64 * 1024);
+    PgClient client(std::move(ours), turn_own);
+    client.then = [&] { own.stop(); };
+    engine->serve(own, std::move(theirs));
+    client.start();
+    for (int i = 0; i < kRounds; ++i) {
+      const std::string id = std::to_string(100 + number * kRounds + i);
+      wrong += client.query("insert into t values (" + id + ", 'x')").tags.size() != 1;
+      wrong +=
+          client.query("begin; update t set v = v || '.' where id = 1; commit").errors.size() != 0;
+      wrong += client.query("select v from t where id = " + id).value() != "x";
+    }
+    client.hang_up();
+    for (int i = 0; i < 3; ++i) turn_own();
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) threads.emplace_back(work, i);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  PgClient& a = connect();
+  EXPECT_EQ(a.query("select count(*) from t").value(), std::to_string(2 + kThreads * kRounds));
+  EXPECT_EQ(a.query("select length(v) from t where id = 1").value(),
+            std::to_string(3 + kThreads * kRounds));
+  clients.clear();
+  turn();
+  engine.reset();
 }
 
 TEST_F(Transactions, CommittedWorkIsInTheFile) {
