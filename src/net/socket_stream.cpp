@@ -1,6 +1,7 @@
 #include "socket_stream.h"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +26,7 @@ SocketStream::SocketStream(UvLoop& loop, int fd, std::string peer, NodePtr<PollN
 }
 
 SocketStream::~SocketStream() {
+  if (loop_) loop_->cork().flush(*this);
   node_.reset();  // libuv forgets the descriptor before its number can be used again
   ::close(fd_);
 }
@@ -47,7 +49,8 @@ void SocketStream::on_ready(void* owner, int events) {
 // loop closes it.
 void SocketStream::handle_ready(int events) {
   const PollNode& node = *node_;
-  if ((events & UV_WRITABLE) && wants_writable_ && reader_) {
+  if ((events & UV_WRITABLE) && !rest_.empty()) send_rest();
+  if ((events & UV_WRITABLE) && rest_.empty() && wants_writable_ && reader_) {
     wants_writable_ = false;
     reader_->on_writable();
     if (!node.is_held()) return;
@@ -65,7 +68,8 @@ void SocketStream::handle_ready(int events) {
 void SocketStream::read_some(const PollNode& node) {
   const std::span<char> scratch = loop_->scratch();
   for (size_t reads = 0; reads < base::kReadsPerWake && paused_ == 0; ++reads) {
-    const ssize_t got = recv(fd_, scratch.data(), scratch.size(), 0);
+    const ssize_t got =
+        syscall(SYS_recvfrom, fd_, scratch.data(), scratch.size(), 0, nullptr, nullptr);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) return end(got < 0 ? errno : 0);
     reader_->on_bytes({scratch.data(), static_cast<size_t>(got)});
@@ -77,7 +81,7 @@ void SocketStream::read_some(const PollNode& node) {
 bool SocketStream::is_alive() {
   char byte;
   const ssize_t got = recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return got > 0 || (got < 0 && errno == EAGAIN);
+  return got < 0 && errno == EAGAIN;
 }
 
 void SocketStream::end(int error_number) {
@@ -89,19 +93,50 @@ void SocketStream::end(int error_number) {
 }
 
 int64_t SocketStream::try_write(std::span<const iovec> pieces) {
+  if (!rest_.empty()) return write_error_ != 0 ? -1 : 0;
+  if (write_error_ != 0) return -1;
+  if (loop_->cork().hold(*this, pieces)) {
+    size_t size = 0;
+    for (const iovec& piece : pieces) size += piece.iov_len;
+    return static_cast<int64_t>(size);
+  }
+  loop_->cork().flush(*this);
+  return rest_.empty() ? send_now(pieces) : 0;
+}
+
+// send() and recv() of the C library are points where a thread can be cancelled, which costs; nobody cancels here.
+int64_t SocketStream::send_now(std::span<const iovec> pieces) {
   if (write_error_ != 0) return -1;
   msghdr message = {};
   message.msg_iov = const_cast<iovec*>(pieces.data());
   message.msg_iovlen = std::min<size_t>(pieces.size(), IOV_MAX);
   ssize_t sent;
   do {
-    sent = pieces.size() == 1 ? send(fd_, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
+    sent = pieces.size() == 1 ? syscall(SYS_sendto, fd_, pieces[0].iov_base, pieces[0].iov_len,
+                                        MSG_NOSIGNAL, nullptr, 0)
                               : sendmsg(fd_, &message, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0) return sent;
   if (errno == EAGAIN) return 0;
   write_error_ = errno;
   return -1;
+}
+
+void SocketStream::send_held(base::Bytes bytes) {
+  const iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+  const int64_t sent = send_now({&piece, 1});
+  if (sent < 0 || static_cast<size_t>(sent) == bytes.size()) return;
+  rest_.assign(bytes.substr(static_cast<size_t>(sent)));
+  apply_mask();
+}
+
+void SocketStream::send_rest() {
+  const iovec piece{rest_.data(), rest_.size()};
+  const int64_t sent = send_now({&piece, 1});
+  if (sent < 0 || static_cast<size_t>(sent) == rest_.size())
+    std::string().swap(rest_);
+  else
+    rest_.erase(0, static_cast<size_t>(sent));
 }
 
 void SocketStream::want_writable() {
@@ -118,14 +153,18 @@ void SocketStream::resume_bits(uint8_t bits) {
 
 void SocketStream::apply_mask() {
   if (!node_) return;
-  const bool tell_writable = wants_writable_ && reader_;
+  const bool tell_writable = (wants_writable_ && reader_) || !rest_.empty();
   node_->arm((read_armed_ ? UV_READABLE : 0) | (tell_writable ? UV_WRITABLE : 0));
 }
 
-void SocketStream::shut_write() { ::shutdown(fd_, SHUT_WR); }
+void SocketStream::shut_write() {
+  loop_->cork().flush(*this);
+  ::shutdown(fd_, SHUT_WR);
+}
 
 void SocketStream::leave() {
   assert(loop_);
+  loop_->cork().flush(*this);
   node_.reset();
   loop_ = nullptr;
 }

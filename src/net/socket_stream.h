@@ -20,6 +20,11 @@ class SocketStream final : public Stream {
   SocketStream(UvLoop& loop, int fd, std::string peer, NodePtr<PollNode> node = nullptr);
   ~SocketStream() override;
 
+  // For the cork.
+  bool is_corked() const { return corked_; }
+  void set_corked(bool corked) { corked_ = corked; }
+  void send_held(base::Bytes bytes);
+
   void set_reader(StreamReader* reader) override;
   int64_t try_write(std::span<const iovec> pieces) override;
   void want_writable() override;
@@ -41,14 +46,18 @@ class SocketStream final : public Stream {
   void end(int error_number);
   void resume_bits(uint8_t bits);
   void apply_mask();
+  int64_t send_now(std::span<const iovec> pieces);
+  void send_rest();
 
   UvLoop* loop_;  // null between leave() and join()
   NodePtr<PollNode> node_;
   StreamReader* reader_ = nullptr;
   std::string peer_;
+  std::string rest_;  // of what the cork held, that the socket did not take: goes before all else
   int fd_;
   int write_error_ = 0;
   uint8_t paused_ = kPauseNoReader;
+  bool corked_ = false;       // the loop's cork holds something
   bool read_armed_ = false;
   bool wants_writable_ = false;
 };

@@ -81,7 +81,7 @@ UvLoop::UvLoop()
   prepare_.data = check_.data = idle_.data = timer_.data = this;
   uv_prepare_start(&prepare_,
                    [](uv_prepare_t* h) { static_cast<UvLoop*>(h->data)->before_poll(); });
-  uv_check_start(&check_, [](uv_check_t* h) { static_cast<UvLoop*>(h->data)->delete_now(); });
+  uv_check_start(&check_, [](uv_check_t* h) { static_cast<UvLoop*>(h->data)->after_poll(); });
   mailbox_.open(uv_);
 }
 
@@ -114,6 +114,7 @@ void UvLoop::stop() {
 
 void UvLoop::before_poll() {
   run_soon_now();
+  cork_.flush();
   delete_now();
   arm_timer();
   if (soon_.empty())
@@ -121,6 +122,11 @@ void UvLoop::before_poll() {
   else
     uv_idle_start(&idle_, [](uv_idle_t*) {});
   clock_read_ = false;
+}
+
+void UvLoop::after_poll() {
+  cork_.flush();
+  delete_now();
 }
 
 void UvLoop::run_soon_now() {

@@ -1,9 +1,11 @@
 // The loop over libuv. What happens in one turn of it, in this order:
 //
 //   timer wheel, when its uv_timer_t fires
-//   prepare: run_soon() calls, deletions, arm the timer if an earlier deadline was set, forget the
-//   time poll:    sockets, letters, signals; the first to ask for now() reads the clock check:
-//   deletions closing: nodes of closed handles are freed
+//   prepare: run_soon() calls, what was written goes out, deletions, arm the timer if an earlier
+//            deadline was set, forget the time
+//   poll:    sockets, letters, signals; the first to ask for now() reads the clock
+//   check:   what was written goes out, deletions
+//   closing: nodes of closed handles are freed
 #pragma once
 
 #include <uv.h>
@@ -17,6 +19,7 @@
 #include <weir/base/limits.h>
 #include <weir/net/loop.h>
 
+#include "cork.h"
 #include "poll.h"
 
 namespace weir::net {
@@ -65,9 +68,11 @@ class UvLoop final : public Loop {
   void stop() override;
 
   uv_loop_t& uv() { return uv_; }
+  Cork& cork() { return cork_; }
 
  private:
   void before_poll();
+  void after_poll();
   void run_soon_now();
   void delete_now();
   void arm_timer();
@@ -84,6 +89,7 @@ class UvLoop final : public Loop {
   base::Time armed_ = base::kNever;
   base::TimerWheel timers_;
   UvMailbox mailbox_;
+  Cork cork_;
   std::unique_ptr<char[]> scratch_;
   std::vector<std::unique_ptr<Deferred>> later_, dying_;
   std::vector<std::function<void()>> soon_, running_;

@@ -198,7 +198,7 @@ void Pool::give_back(std::unique_ptr<Server> server, Time now, Orders& orders) {
   auto& stack = idle_[here];
   if (options_.pick == Pick::Scatter && !stack.empty()) {
     random_ = random_ * 6364136223846793005u + 1442695040888963407u;
-    stack.insert(stack.begin() + static_cast<std::ptrdiff_t>((random_ >> 33) % stack.size()), std::move(server));
+    stack.insert(stack.begin() + static_cast<std::ptrdiff_t>((random_ >> 33) % (stack.size() + 1)), std::move(server));
   } else {
     const auto place = std::find_if(stack.rbegin(), stack.rend(), [idle_since](const auto& each) {
       return each->idle_since <= idle_since;

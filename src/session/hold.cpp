@@ -45,7 +45,7 @@ void Session::served(std::unique_ptr<PooledServer> server) {
   stats().acquire.observe(worker_.now() - wait_since_);
   hold_began_ = turn_began_ = turn_ended_ = worker_.now();
   if (plan_->check_after > 0 && rested >= plan_->check_after && lease_->served)
-    return talk(link().check(lease_->state()), &Session::checked);
+    return check();
   lease_->served = true;
   attach();
 }
@@ -69,7 +69,6 @@ void Session::drop_server(CloseReason why) {
 
 void Session::talk(std::unique_ptr<protocol::Dialogue> dialogue,
                    void (Session::*next)(const base::Status&)) {
-  to(State::Attaching);
   conversation_ =
       std::make_unique<Conversation>(worker_.loop(), lease_->stream(), std::move(dialogue));
   conversation_->begin(
@@ -78,6 +77,11 @@ void Session::talk(std::unique_ptr<protocol::Dialogue> dialogue,
           status = base::Error{ErrorKind::Protocol, "the server said more than it was asked"};
         (this->*next)(status);
       });
+}
+
+void Session::check() {
+  to(State::Attaching);
+  talk(link().check(lease_->state()), &Session::checked);
 }
 
 void Session::checked(const base::Status& result) {
@@ -92,6 +96,7 @@ void Session::attach() {
   auto dialogue = link().attach(state, lease_->state());
   if (!dialogue) return link_up();
   attach_began_ = worker_.now();
+  to(State::Attaching);
   talk(std::move(dialogue), &Session::attached);
 }
 
@@ -109,10 +114,31 @@ void Session::attached(const base::Status& result) {
   answer_error(why);
 }
 
+// In the middle of a hold no other server will do: a failure ends the session.
+void Session::reattach() {
+  auto dialogue = link().attach(*client_, lease_->state());
+  if (!dialogue) return go_on();
+  to(State::Reattaching);
+  talk(std::move(dialogue), &Session::reattached);
+}
+
+void Session::reattached(const base::Status& result) {
+  conversation_.reset();
+  if (result) return link_up();
+  const bool refused = result.error().kind == ErrorKind::Refused;
+  end(refused ? EndReason::Refused : EndReason::ServerLost, result.error());
+}
+
+void Session::unblock() {
+  if (outlet_.empty()) lease_->stream().resume(net::kPausePeerFull);
+  if (lease_->outlet.empty()) stream_->resume(net::kPausePeerFull);
+}
+
 void Session::link_up() {
   if (greeting_) return welcome(&lease_->state());
   to(State::Linked);
   lease_->use(this);
+  unblock();
   go_on();
 }
 

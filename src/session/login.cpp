@@ -67,6 +67,7 @@ void Session::ask() {
   const protocol::LoginRequest& request = greeting_->request();
   if (worker_.draining())
     return refuse(EndReason::Shutdown, {base::ErrorKind::Refused, "weir is shutting down", "57P01"});
+  if (on_leave_) on_leave_();  // asked about somebody else before
   Admitted admitted = worker_.house().admit(door_, request);
   on_leave_ = std::move(admitted.on_leave);
   if (!admitted.refusal.text.empty()) return refuse(EndReason::Refused, admitted.refusal);

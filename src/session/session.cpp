@@ -26,6 +26,7 @@ ClientCount counted_as(Session::State state) {
     case Session::State::Queued:
     case Session::State::Waiting: return ClientCount::Waiting;
     case Session::State::Attaching:
+    case Session::State::Reattaching:
     case Session::State::Sharing:
     case Session::State::Linked: return ClientCount::Active;
     default: return ClientCount::Idle;
@@ -72,7 +73,8 @@ void Session::on_bytes(Bytes bytes) {
     case State::Settling:
     case State::Waiting:
     case State::Queued:
-    case State::Attaching: return park(bytes);
+    case State::Attaching:
+    case State::Reattaching: return park(bytes);
     case State::Idle:
     case State::Sharing:
     case State::Linked: return relay_client(bytes);
@@ -101,6 +103,7 @@ bool Session::judge_client(Bytes& bytes) {
   const bool in_block = server && link().condition(*server) == Condition::Open;
   Sink sink{worker_.to_client(), worker_.to_server()};
   if (server && !lease_) sink.owner = id_;
+  sink.settled = lane_turns_ == 0;
   const Progress progress = link().on_client(*client_, server, bytes, sink);
   if (sink.turn_began && !owed) begin_turn(in_block);
   if (sink.turns > 0) note_lane_turns(sink.turns);
@@ -118,7 +121,8 @@ bool Session::judge_client(Bytes& bytes) {
       if (lane_turns_ == 0) acquire();  // else when the last answer from the lane is there
       return false;
     case Next::NeedLane: park(bytes); want_lane(); return false;
-    case Next::Reattach: park(bytes); attach(); return false;
+    case Next::Reattach: park(bytes); reattach(); return false;
+    case Next::Later: park(bytes); return false;
     case Next::Leave: end(EndReason::ClientLeft); return false;
     case Next::Fail: end(EndReason::ProtocolError, sink.error); return false;
   }
@@ -189,7 +193,10 @@ bool Session::judge_server(Bytes& bytes) {
   }
   lease_->in.assign(bytes);
   lease_->want = progress.want;
-  if (sink.hold_may_end && hold_is_over()) end_hold();
+  if (sink.hold_may_end && hold_is_over())
+    end_hold();
+  else if (!in_.empty() && want_ == 0)
+    go_on();  // requests that had to wait for answers
   return false;
 }
 
@@ -403,7 +410,7 @@ void Session::leave_server(EndReason reason) {
   if (!lease_) return;
   auto server = lease_.take();
   server->use(nullptr);
-  if (state_ == State::Attaching || server->ended || !server->in.empty() || !server->outlet.empty() ||
+  if (state_ == State::Attaching || state_ == State::Reattaching || server->ended || !server->in.empty() || !server->outlet.empty() ||
       reason == EndReason::ServerProtocol)
     return worker_.close(std::move(server), CloseReason::Abandoned);
   if (link().condition(server->state()) == Condition::Broken)
@@ -420,7 +427,7 @@ void Session::refresh_plan() {
 
 ClientView Session::view() const {
   static constexpr const char* kNames[] = {"login",  "login",   "idle",   "waiting", "active",
-                                           "active", "waiting", "active", "ended"};
+                                           "active", "active",  "waiting", "active",  "ended"};
   ClientView view;
   view.id = id_;
   view.user = user_;

@@ -1,16 +1,19 @@
-// One client from accept to close. Owned by its worker; on that worker's thread only; ends in
-// end().
+// One client from accept to close. Owned by its worker; on that worker's thread only; ends in end().
 //
-//   Greeting -> Settling -> Idle <-> Waiting -> Attaching -> Linked
+//   Greeting -> Settling -> Idle <-> Waiting -> Attaching -> Linked <-> Reattaching
 //                             ^                                |
 //                             +---------- hold over -----------+
-//   Greeting   a dialogue with the client: who it is, and whether that is true
-//   Settling   logged in; waits for a server that knows the pool's facts or proves the client's
-//   settings Idle       holds no server Waiting    stands in the pool's queue; its request is
-//   parked Attaching  a talk of weir's own with the server it has got: check, settings Linked the
-//   relay runs Queued     waits for a lane to open; its request is parked       (Idle -> Queued ->
-//   Idle) Sharing    answers are due on a lane                             (Idle -> Sharing ->
-//   Idle) Ended      being deleted
+//
+//   Greeting     a dialogue with the client: who it is, and whether that is true
+//   Settling     logged in; waits for a server that knows the pool's facts or proves its settings
+//   Idle         holds no server
+//   Waiting      stands in the pool's queue; its request is parked
+//   Attaching    a talk of weir's own with the server it has got: check, settings
+//   Linked       the relay runs
+//   Reattaching  a talk in the middle of a hold: the client's own RESET is made good
+//   Queued       waits for a lane to open; its request is parked  (Idle -> Queued -> Idle)
+//   Sharing      answers are due on a lane                        (Idle -> Sharing -> Idle)
+//   Ended        being deleted
 #pragma once
 
 #include <memory>
@@ -34,6 +37,7 @@ class Session final : public net::Deferred,
     Waiting,
     Attaching,
     Linked,
+    Reattaching,
     Queued,
     Sharing,
     Ended,
@@ -87,11 +91,15 @@ class Session final : public net::Deferred,
   void ask_pool(const protocol::ClientState& state);
   void drop_server(CloseReason why);
   void attach();
+  void reattach();
+  void reattached(const base::Status& result);
   void talk(std::unique_ptr<protocol::Dialogue> dialogue,
             void (Session::*next)(const base::Status&));
+  void check();
   void checked(const base::Status& result);
   void attached(const base::Status& result);
   void link_up();
+  void unblock();  // what was paused for a peer that has taken everything since
   void end_hold();
   void lost_server(const base::Error& why);
   void answer_error(const base::Error& error);

@@ -160,9 +160,10 @@ Session* Worker::session(uint64_t id) const {
 }
 
 Lane& Worker::lane(Backend& backend, uint64_t number) {
-  auto& lane = lanes_[{&backend, number}];
-  if (!lane) lane = std::make_unique<Lane>(*this, backend, next_session_id());
-  return *lane;
+  const auto found = lanes_.find({&backend, number});
+  if (found != lanes_.end()) return *found->second;
+  auto lane = std::make_unique<Lane>(*this, backend, next_session_id());
+  return *lanes_.emplace(std::pair{&backend, number}, std::move(lane)).first->second;
 }
 
 std::vector<Session*> Worker::sessions_owed_by(const Lane& lane) const {
@@ -217,11 +218,11 @@ void Worker::give_back(std::unique_ptr<PooledServer> server) {
 void Worker::release(std::unique_ptr<PooledServer> server) {
   if (server->ended) return close(std::move(server), CloseReason::Lost);
   if (!server->in.empty()) return close(std::move(server), CloseReason::Broken);
-  switch (server->backend().link().condition(server->state())) {
-    case Condition::Clean: return give_back(std::move(server));
-    case Condition::Broken: return close(std::move(server), CloseReason::Broken);
-    default: return start(std::make_unique<Caretaker>(*this, std::move(server), Caretaker::Work{}));
-  }
+  const Condition condition = server->backend().link().condition(server->state());
+  if (condition == Condition::Broken) return close(std::move(server), CloseReason::Broken);
+  if (condition == Condition::Clean && !server->backend().resets_always())
+    return give_back(std::move(server));
+  start(std::make_unique<Caretaker>(*this, std::move(server), Caretaker::Work{}));
 }
 
 void Worker::close(std::unique_ptr<PooledServer> server, CloseReason why) {

@@ -158,6 +158,7 @@ enum class Next : uint8_t {
   NeedServer,  // call again with the rest once a server is held
   NeedLane,    // call again with the rest and a lane's state: it may be mixed with other clients' requests
   Reattach,    // run attach() on the held server, then call again with the rest
+  Later,       // call again with the rest when the server has answered some of what it owes
   Leave,       // the client said goodbye
   Fail,        // error says why: the pair is closed
 };

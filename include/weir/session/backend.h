@@ -119,8 +119,11 @@ class Backend {
   }
   void set_plan(std::shared_ptr<const Plan> plan) {
     const std::lock_guard lock(mutex_);
+    resets_always_ = plan->reset == "always";
     plan_ = std::move(plan);
   }
+
+  bool resets_always() const { return resets_always_.load(std::memory_order_relaxed); }
 
   template <class Use>
   auto with_facts(Use use) {
@@ -135,6 +138,7 @@ class Backend {
   mutable std::mutex mutex_;
   std::unique_ptr<protocol::Facts> facts_;
   std::shared_ptr<const Plan> plan_;
+  std::atomic<bool> resets_always_{false};  // of the plan, asked at each release
   std::unique_ptr<pool::Pool> pool_;
   std::vector<Stats> stats_;
 };

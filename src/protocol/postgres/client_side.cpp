@@ -87,7 +87,7 @@ Progress ClientSide::message(Bytes in, Head head) {
   const bool differs = server_->settings_unknown || !(client_.wanted == server_->in_force);
   if (differs && server_->ledger.empty() && server_->status != 'E' && !server_->unsynced)
     return {Next::Reattach, 0, 0};
-  if (server_->ledger.size() >= base::kLedgerEntriesMax) return fail("too many requests in flight");
+  if (server_->ledger.size() >= base::kLedgerEntriesMax) return {Next::Later, 0, 0};
   sink_.turn_began = true;
   if (head.type == 'Q') return on_query(in, head);
   if (head.type == 'F') {

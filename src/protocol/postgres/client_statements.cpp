@@ -58,9 +58,14 @@ Progress ClientSide::on_parse(Bytes in, Head head) {
 }
 
 Progress ClientSide::on_parse_named(Bytes in, Head head, std::string name, Bytes rest) {
-  if (find(name))
-    return poison(in, head, Entry::Kind::Parse,
-                  error_message("42P05", "prepared statement \"" + name + "\" already exists"));
+  if (const Interned* taken = find(name)) {
+    // The server has that one: it finds everything else that is wrong with the new one first, and then the name.
+    ensure_prepared(*taken);
+    send_parse(server_name(taken->id()), rest);
+    server_->ledger.push({.kind = Entry::Kind::Parse, .fate = Entry::Fate::Poison,
+                          .fake = error_message("42P05", "prepared statement \"" + name + "\" already exists")});
+    return done(head.total);
+  }
   const Interned statement = texts_.intern(statement_key(client_.options.pool, rest));
   remember(name, statement);
   Entry entry{.kind = Entry::Kind::Parse, .statement = statement, .name = std::move(name)};
@@ -228,6 +233,9 @@ bool ClientSide::ensure_unnamed() {
   if (server_->unnamed_mark == client_.unnamed_mark &&
       (server_->unnamed_sure || server_->unnamed_segment == server_->segment))
     return true;
+  // In a failed transaction only its end can be parsed; anything else has failed, and is gone.
+  const Bytes body = key_body(client_.unnamed);
+  if (server_->status == 'E' && !ends_block(body.substr(0, body.find('\0')))) return false;
   send_parse("", key_body(client_.unnamed));
   own_unnamed(Entry::Fate::Swallow);
   flush_ = true;

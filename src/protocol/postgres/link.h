@@ -92,6 +92,8 @@ class ServerSide {
   bool describe(Bytes in, Head head);
   bool on_execute_end(Bytes in, Head head);
   bool on_error(Bytes in, Head head);
+  bool is_replaced(const Entry& entry, Bytes message) const;
+  bool needs_whole_error() const;
   bool on_ready(Bytes in, Head head);
   void on_status(Bytes in, Head head);
   void on_complete(Bytes tag);

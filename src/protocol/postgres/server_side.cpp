@@ -73,7 +73,13 @@ Progress ServerSide::message(Bytes in, Head head) {
     case 't': fits = describe(in, head); break;
     case 's': fits = on_execute_end(in, head); break;
     case 'I': fits = on_execute_end(in, head); break;
-    case 'E': fits = on_error(in, head); break;
+    case 'E':
+      if (needs_whole_error() && in.size() < head.total) {
+        if (head.total > base::kServerNoteBytesMax) return fail("the server sent too long a message");
+        return {Next::Feed, 0, head.total};
+      }
+      fits = on_error(in, head);
+      break;
     case 'G':
     case 'H':
     case 'W':
@@ -174,6 +180,18 @@ bool ServerSide::in_extended() const {
   return kind != Entry::Kind::Query && kind != Entry::Kind::Call && kind != Entry::Kind::Sync;
 }
 
+// Of a Parse under a name that is taken only the complaint about that name is reworded; what poison_message()
+// calls forth always is.
+bool ServerSide::is_replaced(const Entry& entry, Bytes message) const {
+  if (entry.kind != Entry::Kind::Parse) return true;
+  const std::string sqlstate = read_error(message.substr(kHeadBytes)).sqlstate;
+  return sqlstate == "42P05" || sqlstate == "26000";
+}
+
+bool ServerSide::needs_whole_error() const {
+  return !server_.ledger.empty() && server_.ledger.front().fate == Entry::Fate::Poison;
+}
+
 bool ServerSide::on_error(Bytes in, Head head) {
   if (server_.ledger.empty()) {  // a last word before the server closes
     server_.retire = true;
@@ -182,7 +200,7 @@ bool ServerSide::on_error(Bytes in, Head head) {
   }
   ++sink_.errors;
   Entry& entry = server_.ledger.front();
-  if (entry.fate == Entry::Fate::Poison) {
+  if (entry.fate == Entry::Fate::Poison && is_replaced(entry, in.substr(0, head.total))) {
     sink_.to_client.add_copy(entry.fake);
     drop(in, head.total);
   } else {

@@ -160,6 +160,11 @@ std::string setting_name(std::string_view sql) {
   return name;
 }
 
+bool ends_block(std::string_view sql) {
+  const std::string word = lower_case(take_word(sql));
+  return word == "commit" || word == "end" || word == "rollback" || word == "abort" || word == "prepare";
+}
+
 std::string reset_name(std::string_view sql) {
   std::string_view rest = sql;
   if (take_word(rest) == "reset") {
@@ -174,7 +179,9 @@ std::string reset_name(std::string_view sql) {
     rest.remove_prefix(1);
   else if (take_word(rest) == "zone")
     name = "timezone";
-  return take_word(rest) == "default" && is_end(rest) ? name : std::string{};
+  const std::string value = take_word(rest);
+  const bool resets = value == "default" || (value == "local" && name == "timezone");
+  return resets && is_end(rest) ? name : std::string{};
 }
 
 std::string deallocated_name(std::string_view sql) {

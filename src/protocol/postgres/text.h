@@ -28,6 +28,8 @@ uint8_t traits_on(const ServerState& server, uint8_t traits, std::string_view sq
 std::string setting_name(std::string_view sql);
 // Of one statement "RESET name", "RESET ALL" or "SET name TO DEFAULT", in lower case; empty for all others.
 std::string reset_name(std::string_view sql);
+// COMMIT, ROLLBACK and their like, which a failed transaction still takes.
+bool ends_block(std::string_view sql);
 // Of "DEALLOCATE [PREPARE] name", as the server would fold it; empty for anything else.
 std::string deallocated_name(std::string_view sql);
 

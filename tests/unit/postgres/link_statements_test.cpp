@@ -50,8 +50,8 @@ TEST(LinkStatements, ParameterTypesMakeAnother) {
 TEST(LinkStatements, ANameInUse) {
   const auto talk = play({{"c: P[s|x] S", "s: P[@1|x] S"},
                           {"s: 1 Z[I]", "c: 1 Z[I]; end"},
-                          {"c: Q[a] P[s|y] B[|s] S Q[b]", "s: Q[a] B[|weir_none] B[|@1] S Q[b]"},
-                          {"s: C[INSERT 0 1] Z[I] E[26000] Z[I]", "c: C[INSERT 0 1] Z[I] E[42P05] Z[I]"},
+                          {"c: Q[a] P[s|y] B[|s] S Q[b]", "s: Q[a] P[@1|y] B[|@1] S Q[b]"},
+                          {"s: C[INSERT 0 1] Z[I] E[42P05] Z[I]", "c: C[INSERT 0 1] Z[I] E[42P05] Z[I]"},
                           {"s: C[INSERT 0 1] Z[I]", "c: C[INSERT 0 1] Z[I]; end"}});
   EXPECT_TRUE(knows(*talk, "s"));
 }

@@ -1,0 +1,161 @@
+"""Redis through lanes and leases, against a real redis-server."""
+
+import pytest
+
+from harness import eventually, start_target, weir_only
+from support.redis import RedisClient, RedisServer, command
+
+pytestmark = weir_only
+
+LISTENER = {"protocol": "redis", "auth": {"method": "trust"}}
+
+
+def redis(number):
+    return pytest.mark.behaviour("redis", number)
+
+
+@pytest.fixture
+def server():
+    one = RedisServer()
+    yield one
+    one.stop()
+
+
+@pytest.fixture(params=[1, 2], ids=["one worker", "two workers"])
+def cache(request, server):
+    """weir in front of the server with one server connection."""
+    pool = start_target({
+        "workers": request.param,
+        "shutdown_timeout": "2s",
+        "databases": {"cache": {"url": f"redis://127.0.0.1:{server.port}/0",
+                                "pool": {"size": 1}}},
+    }, listener=LISTENER)
+    yield pool
+    pool.stop()
+
+
+def dial(cache):
+    return RedisClient(cache.port)
+
+
+def server_connections(server):
+    with server.client() as direct:
+        lines = direct.do("CLIENT", "LIST").decode().strip().split("\n")
+    return len(lines) - 1  # without this one
+
+
+@redis("R01")
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_commands_cut_into_pieces(cache, server, size):
+    batch = (command("SET", "k", b"a\r\n$1\r\nb\0") + command("GET", "k") + b"PING\r\n" +
+             command("MULTI") + command("INCR", "n") + command("EXEC") + command("LRANGE", "l", 0, -1))
+    with dial(cache) as whole:
+        whole.send(batch)
+        expected = [whole.read() for _ in range(7)]
+    with dial(cache) as pieces:
+        for at in range(0, len(batch), size):
+            pieces.send(batch[at:at + size])
+        found = [pieces.read() for _ in range(7)]
+    assert expected[1] == b"a\r\n$1\r\nb\0" and expected[5] == [1] and found[5] == [2]
+    assert found[:5] == expected[:5] and found[6] == expected[6] == []
+
+
+@redis("R14")
+def test_everybody_gets_his_own_answers_in_order(cache, server):
+    clients = [dial(cache) for _ in range(40)]
+    for round_number in range(10):
+        for n, client in enumerate(clients):
+            client.send(b"".join(command("ECHO", f"{n}-{round_number}-{i}") for i in range(10)))
+        for n, client in enumerate(clients):
+            found = [client.read() for _ in range(10)]
+            assert found == [f"{n}-{round_number}-{i}".encode() for i in range(10)]
+    assert server_connections(server) == 1
+    for client in clients:
+        client.close()
+
+
+@redis("R15")
+def test_a_client_that_vanishes_with_answers_due(cache, server):
+    stays = dial(cache)
+    assert stays.do("SET", "big", b"x" * 100_000) == b"OK"
+    for n in range(20):
+        leaver = dial(cache)
+        leaver.send(command("GET", "big") * 50)
+        leaver.close()
+        assert stays.do("ECHO", f"mine {n}") == f"mine {n}".encode()
+    assert server_connections(server) == 1
+
+
+@redis("R19")
+def test_a_lane_that_dies(cache, server):
+    idle, asking = dial(cache), dial(cache)
+    assert idle.do("PING") == b"PONG"
+    with server.client() as direct:  # answers are held back while it pauses
+        direct.do("CLIENT", "PAUSE", 60000, "ALL")
+        asking.send(command("GET", "k"))
+        eventually(lambda: cache.metrics().value("weir_servers", database="cache", state="active") == 1)
+    server.kill()
+    with pytest.raises((ConnectionError, AssertionError)):
+        found = asking.read()
+        assert not isinstance(found, RuntimeError), found
+        asking.read()
+    server.start()
+    assert idle.do("SET", "k", "v") == b"OK"
+
+
+@redis("R27")
+def test_transactions_of_two_clients_do_not_mix(cache, server):
+    one, two, other = dial(cache), dial(cache), dial(cache)
+    assert one.do("MULTI") == b"OK"
+    assert one.do("INCR", "a") == b"QUEUED"
+    two.send(command("MULTI") + command("INCR", "b") + command("EXEC"))
+    other.send(command("GET", "a"))
+    assert one.do("INCR", "a") == b"QUEUED"
+    assert one.do("EXEC") == [1, 2]
+    assert [two.read() for _ in range(3)] == [b"OK", b"QUEUED", [1]]
+    assert other.read() == b"2"
+    assert server_connections(server) == 1
+
+
+@redis("R28")
+def test_wrong_transactions(cache, server):
+    with server.client() as direct, dial(cache) as client:
+        for steps in (["EXEC"], ["DISCARD"], ["MULTI", "MULTI", "INCR x", "EXEC"],
+                      ["MULTI", "WATCH k", "EXEC"], ["MULTI", "NOSUCH", "EXEC"]):
+            for step in steps:
+                expected, found = direct.do(*step.split()), client.do(*step.split())
+                if step == "INCR x" or (step == "EXEC" and isinstance(expected, list)):
+                    assert type(found) is type(expected)
+                else:
+                    assert str(found) == str(expected), steps
+
+
+@redis("R32")
+def test_a_client_that_leaves_inside_multi(cache, server):
+    for n in range(5):
+        leaver = dial(cache)
+        assert leaver.do("MULTI") == b"OK"
+        assert leaver.do("SET", "left", n) == b"QUEUED"
+        leaver.close()
+        with dial(cache) as follower:
+            assert follower.do("MULTI") == b"OK"
+            assert follower.do("INCR", "n") == b"QUEUED"
+            assert follower.do("EXEC") == [n + 1]
+            assert follower.do("GET", "left") is None
+
+
+def test_stateful_commands_have_a_server_of_their_own(server):
+    pool = start_target({"databases": {"cache": {"url": f"redis://127.0.0.1:{server.port}"}}},
+                        listener=LISTENER)
+    port = pool.port
+    try:
+        listener, sender = RedisClient(port), RedisClient(port)
+        assert listener.do("SUBSCRIBE", "c") == [b"subscribe", b"c", 1]
+        assert sender.do("PUBLISH", "c", "hello") == 1
+        assert listener.read() == [b"message", b"c", b"hello"]
+        assert sender.do("SELECT", 3) == b"OK"
+        assert sender.do("SET", "only in 3", 1) == b"OK"
+        with RedisClient(port) as other:
+            assert other.do("GET", "only in 3") is None
+    finally:
+        pool.stop()
