@@ -9,6 +9,8 @@ namespace {
 
 constexpr uint16_t kNegative = 0x4000;
 constexpr uint16_t kNan = 0xc000;
+constexpr int kWeightMax = 250;     // a thousand digits before the point
+constexpr size_t kScaleMax = 1000;  // and behind it
 
 struct Decimal {
   bool negative = false;
@@ -29,6 +31,15 @@ std::optional<Decimal> read_decimal(std::string_view text) {
   if (all.empty() || all.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
   decimal.whole.erase(0, std::min(decimal.whole.find_first_not_of('0'), decimal.whole.size()));
   return decimal;
+}
+
+std::string joined(bool negative, const std::string& whole, const std::string& fraction) {
+  std::string text;
+  if (negative) text.push_back('-');
+  text += whole;
+  if (!fraction.empty()) text.push_back('.');
+  text += fraction;
+  return text;
 }
 
 }  // namespace
@@ -70,7 +81,8 @@ std::optional<std::string> read_numeric_binary(base::Bytes raw) {
   const uint16_t sign = base::load_be16(raw.data() + 4);
   const size_t scale = base::load_be16(raw.data() + 6);
   if (sign == kNan) return "NaN";
-  if ((sign != 0 && sign != kNegative) || raw.size() != 8 + 2 * count || scale > 0x3fff)
+  if ((sign != 0 && sign != kNegative) || raw.size() != 8 + 2 * count || scale > kScaleMax ||
+      weight > kWeightMax)
     return std::nullopt;
   const auto digit = [&](int i) -> uint16_t {
     return i >= 0 && static_cast<size_t>(i) < count ? base::load_be16(raw.data() + 8 + 2 * i) : 0;
@@ -84,11 +96,11 @@ std::optional<std::string> read_numeric_binary(base::Bytes raw) {
   std::string whole;
   for (int i = 0; i <= weight; ++i) whole += four(digit(i));
   whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size()));
-  if (whole.empty()) whole = "0";
+  if (whole.empty()) whole.push_back('0');
   std::string fraction;
   for (int i = weight + 1; fraction.size() < scale; ++i) fraction += four(digit(i));
   fraction.resize(scale);
-  return (sign == kNegative ? "-" : "") + whole + (scale > 0 ? "." + fraction : "");
+  return joined(sign == kNegative, whole, fraction);
 }
 
 std::string plain_decimal(double value) {
@@ -119,10 +131,9 @@ std::string with_scale(std::string_view text, int scale) {
   }
   std::string whole = digits.substr(0, digits.size() - wanted);
   whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size() - 1));
-  if (whole.empty()) whole = "0";
+  if (whole.empty()) whole.push_back('0');
   const bool zero = digits.find_first_not_of('0') == std::string::npos;
-  return (decimal->negative && !zero ? "-" : "") + whole +
-         (wanted > 0 ? "." + digits.substr(digits.size() - wanted) : "");
+  return joined(decimal->negative && !zero, whole, digits.substr(digits.size() - wanted));
 }
 
 }  // namespace weir::pgserver

@@ -132,7 +132,8 @@ class Executor {
   // How long the transaction may wait for its client; 0: as long as it likes.
   virtual base::Duration idle_limit() const { return 0; }
 
-  // What is pending is to end soon, with a failure; its answer may come from within this call. Otherwise nothing.
+  // What is pending is to end soon, with a failure; its answer may come from within this call.
+  // Nothing is pending: nothing happens.
   virtual void cancel() = 0;
   virtual Answer discard() = 0;  // DISCARD ALL: forget what the session has made
 

@@ -54,8 +54,8 @@ Failure unique_violation(std::string_view message) {
     const size_t end = std::min(columns.find(", ", at), columns.size());
     const std::string_view one = columns.substr(at, end - at);
     const size_t dot = one.find('.');
-    names += (names.empty() ? "" : "_") +
-             std::string(dot == std::string_view::npos ? one : one.substr(dot + 1));
+    if (!names.empty()) names.push_back('_');
+    names += dot == std::string_view::npos ? one : one.substr(dot + 1);
     at = end + 2;
   }
   return {"23505",

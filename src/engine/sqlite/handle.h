@@ -82,8 +82,9 @@ class Handle {
   // A client's statement, under the authorizer. Empty with failure set when it cannot be.
   // `text` is what the client wrote, for positions.
   Prepared prepare(const std::string& sql, std::string_view text, pgserver::Failure& failure);
-  // SQLite looks whether the schema has changed when a statement is stepped, not when it is prepared. `generation`
-  // changes with the schema: with a new one, it is made to look, and nothing prepared before is used again.
+  // SQLite looks whether the schema has changed when a statement is stepped, not when it is
+  // prepared. `generation` changes with the schema: with a new one, SQLite is made to look, and
+  // nothing prepared before is used again.
   void refresh(uint64_t generation);
   void forget_statements();
   // One of weir's own statements, without the authorizer. Returns SQLite's code.

@@ -219,7 +219,8 @@ void Rewriter::column_default(size_t from, size_t to) {
   if (is(from + 1, "current_date") && end == from + 2) return replace(from + 1, "CURRENT_DATE");
   if (end == from + 2 || symbol_is(from + 1, "(")) return;
   expressions(from + 1, end);
-  parts_[from + 1 - first_].before.insert(0, "(");
+  std::string& before = parts_[from + 1 - first_].before;
+  before.insert(before.begin(), '(');
   parts_[end - 1 - first_].behind += ")";
 }
 

@@ -116,7 +116,9 @@ void Rewriter::token(size_t i) {
       if (number == 0 || number > 32766)
         return refuse("42P02", "there is no parameter " + std::string(lexed_.view(i)), i);
       out_.parameters = std::max(out_.parameters, number);
-      return replace(i, "?" + std::to_string(number));
+      std::string place = std::to_string(number);
+      place.insert(place.begin(), '?');
+      return replace(i, std::move(place));
     }
     case TokenKind::Operator: return operation(i);
     case TokenKind::Symbol: return symbol(i);

@@ -205,16 +205,13 @@ bool Runner::append_row(Portal& portal, sqlite3_stmt* statement) {
 void Runner::finish(Portal& portal, Cursor& cursor) {
   const Compiled& compiled = *cursor.compiled;
   portal.tag = compiled.tag;
-  switch (compiled.verb) {
-    case Verb::Select:
-    case Verb::CopyOut: portal.tag += " " + std::to_string(portal.rows); break;
-    case Verb::Insert:
-    case Verb::Update:
-    case Verb::Delete: portal.tag += " " + std::to_string(sqlite3_changes64(handle_.db())); break;
-    case Verb::CreateTableAs:
-      portal.tag += " " + std::to_string(sqlite3_changes64(handle_.db()));
-      break;
-    default: break;
+  const bool rows = compiled.verb == Verb::Select || compiled.verb == Verb::CopyOut;
+  const bool changes = compiled.verb == Verb::Insert || compiled.verb == Verb::Update ||
+                       compiled.verb == Verb::Delete || compiled.verb == Verb::CreateTableAs;
+  if (rows || changes) {
+    portal.tag.push_back(' ');
+    portal.tag +=
+        std::to_string(rows ? portal.rows : static_cast<uint64_t>(sqlite3_changes64(handle_.db())));
   }
   cursor.statement.release();
   cursor.open = false;

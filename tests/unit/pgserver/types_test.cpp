@@ -141,6 +141,9 @@ TEST(Types, BinaryParameters) {
                  oid::kNumeric, Format::Binary),
             "r12345.678");
   EXPECT_EQ(read(bytes("0003"), oid::kNumeric, Format::Binary), "!22P03");
+  // A few bytes must not become a hundred thousand digits.
+  EXPECT_EQ(read(bytes("00017fff000000000001"), oid::kNumeric, Format::Binary), "!22P03");
+  EXPECT_EQ(read(bytes("0001000000003fff0001"), oid::kNumeric, Format::Binary), "!22P03");
   EXPECT_EQ(read(bytes("017b7d"), oid::kJsonb, Format::Binary), "t{}");
   // int4[] {1,NULL,2}
   const std::string array = bytes(
