@@ -40,9 +40,7 @@ struct Daemon::Entrance {
 };
 
 Daemon::Daemon(config::Config config, Source source)
-    : source_(std::move(source)),
-      protocols_(make_protocols(texts_)),
-      ticker_(on_tick, this) {
+    : source_(std::move(source)), protocols_(make_protocols(texts_)), ticker_(on_tick, this) {
   const uint32_t workers = worker_count(config);
   house_ = std::make_unique<House>(
       std::make_shared<const config::Config>(std::move(config)), protocols_,
@@ -95,7 +93,8 @@ void Daemon::run() {
 
 base::Status Daemon::open_page() {
   Metrics::Sources sources{[this] { return house_->backends(); }, {}, reloads_};
-  for (const auto& seat : seats_) sources.strangers.push_back(&std::as_const(*seat->worker).strangers());
+  for (const auto& seat : seats_)
+    sources.strangers.push_back(&std::as_const(*seat->worker).strangers());
   metrics_ = std::make_unique<Metrics>(std::move(sources));
   page_ = std::make_unique<Page>(*metrics_, [this] { return not_ready(); });
   const auto& address = house_->config()->http.address;
@@ -143,7 +142,9 @@ base::Status Daemon::open_listener(const config::Listener& listener) {
       {.backlog = config->tcp.backlog, .mode = mode, .group = listener.group},
       {.on_accept = [this, &door](net::Accepted accepted) { accept(door, std::move(accepted)); },
        .on_accept_rest =
-           [](int) { log(LogLevel::Warn, "no file descriptor left: accepting rests for 100 ms"); }});
+           [](int) {
+             log(LogLevel::Warn, "no file descriptor left: accepting rests for 100 ms");
+           }});
   if (!socket) return socket.error();
   entrance->socket = std::move(*socket);
   log(LogLevel::Info, "listening for {} on {}", listener.protocol, listener.address.text());
@@ -154,9 +155,8 @@ base::Status Daemon::open_listener(const config::Listener& listener) {
 // To the worker with the fewest sessions.
 void Daemon::accept(const session::Door& door, net::Accepted accepted) {
   const auto busy = [](const auto& seat) { return seat->given - seat->worker->sessions_left(); };
-  auto& seat = *std::min_element(seats_.begin(), seats_.end(), [&](const auto& a, const auto& b) {
-    return busy(a) < busy(b);
-  });
+  auto& seat = *std::min_element(seats_.begin(), seats_.end(),
+                                 [&](const auto& a, const auto& b) { return busy(a) < busy(b); });
   ++seat->given;
   session::Worker& worker = *seat->worker;
   if (worker.id() == 0) return worker.greet(door, net::adopt(worker.loop(), accepted, door.socket));

@@ -1,4 +1,5 @@
-// The running process: loops and workers on their threads, listeners, signals, the page, the slow clock of the pools.
+// The running process: loops and workers on their threads, listeners, signals, the page, the
+// slow clock of the pools.
 // Lives on the main thread, which is worker 0's.
 //
 //   Starting -> Running -> Draining -> Stopping
@@ -38,7 +39,7 @@ class Daemon {
   House& house() { return *house_; }
 
  private:
-  struct Seat;  // a worker with its loop and thread
+  struct Seat;      // a worker with its loop and thread
   struct Entrance;  // a listener with its door
   void open_console();
   base::Status open_page();

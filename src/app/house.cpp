@@ -15,7 +15,8 @@ using base::ErrorKind;
 namespace {
 
 bool same_target(const protocol::LoginTarget& a, const protocol::LoginTarget& b) {
-  return a.user == b.user && a.secret == b.secret && a.database == b.database && a.settings == b.settings;
+  return a.user == b.user && a.secret == b.secret && a.database == b.database &&
+         a.settings == b.settings;
 }
 
 }  // namespace
@@ -45,8 +46,8 @@ protocol::AuthMethod method_of(config::AuthMethod method) {
 }
 
 House::House(std::shared_ptr<const config::Config> config,
-             const std::vector<std::unique_ptr<protocol::Protocol>>& protocols, EngineDiallers engines,
-             uint32_t workers)
+             const std::vector<std::unique_ptr<protocol::Protocol>>& protocols,
+             EngineDiallers engines, uint32_t workers)
     : config_(std::move(config)),
       protocols_(protocols),
       engines_(std::move(engines)),
@@ -117,7 +118,8 @@ Error House::count_client(const config::Database* database, const protocol::Logi
     budget->set_limit(limit);
     wanted.push_back(budget.get());
   };
-  if (database) add("clients of database " + request.database, database->pool.max_client_connections);
+  if (database)
+    add("clients of database " + request.database, database->pool.max_client_connections);
   if (user) add("clients of user " + request.user, user->max_client_connections);
   for (pool::Budget* budget : wanted) {
     if (budget->try_take()) {
@@ -139,7 +141,8 @@ void House::login_failed(const protocol::LoginRequest&) { ++failed_logins_; }
 // ---------------------------------------------------------------- backends
 
 base::Result<session::Backend*> House::backend_for(const config::Database& database,
-                                                   const std::string& name, const std::string& login) {
+                                                   const std::string& name,
+                                                   const std::string& login) {
   const std::string user = database.user.empty() ? login : database.user;
   const auto found = entries_.find({name, user});
   if (found != entries_.end()) return found->second->backend.get();
@@ -161,8 +164,9 @@ base::Result<std::unique_ptr<House::Entry>> House::make_entry(const config::Data
   auto engine = engines_(database);
   if (!engine) return engine.error();
   const bool movable = *engine == nullptr;
-  entry->dialler = *engine ? *engine
-                           : std::make_shared<NetworkDialler>(database.url.hosts, socket_options(config_->tcp));
+  entry->dialler =
+      *engine ? *engine
+              : std::make_shared<NetworkDialler>(database.url.hosts, socket_options(config_->tcp));
   const protocol::Protocol* speaks = protocol(movable ? database.protocol : "postgres");
   if (!speaks) return Error{ErrorKind::Config, "no protocol for database " + name, "3D000"};
   const std::string user = database.user.empty() ? login : database.user;
@@ -193,7 +197,7 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
   plan->check_after = pool.check_after;
   plan->queue_notice = pool.queue_notice;
   plan->slow_query = config_->log.slow_query;
-  plan->timeouts = {timeouts.query, timeouts.transaction, timeouts.idle_in_transaction,
+  plan->timeouts = {timeouts.query,       timeouts.transaction,  timeouts.idle_in_transaction,
                     timeouts.client_idle, timeouts.client_stall, timeouts.cancel};
   plan->target.user = effective.server_user;
   const config::User* user = config_->user(effective.server_user);
@@ -264,8 +268,8 @@ void House::reload(std::shared_ptr<const config::Config> config, session::Worker
     const bool changed = moved || !same_target(before->target, plan->target) ||
                          before->connect_query != plan->connect_query;
     const auto effective = config::effective(*config_, *database, entry->login);
-    entry->backend->pool().configure(
-        pool_options(effective.pool, entry->backend->pool().movable()), changed, worker.now(), worker.orders());
+    entry->backend->pool().configure(pool_options(effective.pool, entry->backend->pool().movable()),
+                                     changed, worker.now(), worker.orders());
     worker.carry_out(*entry->backend);
   }
 }

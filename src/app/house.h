@@ -1,5 +1,7 @@
-// Who may come in, and to which pool: the names of the configuration joined to backends. Asked by all workers. Backends
-// are made when somebody first needs them and live as long as the process, so that what they count is never lost.
+// Who may come in, and to which pool: the names of the configuration joined to backends. Asked
+// by all workers. Backends
+// are made when somebody first needs them and live as long as the process, so that what they
+// count is never lost.
 #pragma once
 
 #include <functional>
@@ -24,9 +26,10 @@ protocol::AuthMethod method_of(config::AuthMethod method);
 pool::Options pool_options(const config::PoolOptions& from, bool movable);
 engine::AdminRole role_of(const config::Admin& admin, std::string_view user);
 
-// Makes diallers for databases whose servers live inside weir; null for others. Kept by name over reloads.
-using EngineDiallers =
-    std::function<base::Result<std::shared_ptr<session::Dialler>>(const config::Database& database)>;
+// Makes diallers for databases whose servers live inside weir; null for others. Kept by name
+// over reloads.
+using EngineDiallers = std::function<base::Result<std::shared_ptr<session::Dialler>>(
+    const config::Database& database)>;
 
 class House final : public session::House {
  public:
@@ -35,7 +38,8 @@ class House final : public session::House {
         uint32_t workers);
   ~House() override;
 
-  session::Admitted admit(const session::Door& door, const protocol::LoginRequest& request) override;
+  session::Admitted admit(const session::Door& door,
+                          const protocol::LoginRequest& request) override;
   base::Error no_backend(const session::Door& door, const protocol::LoginRequest& request) override;
   void login_failed(const protocol::LoginRequest& request) override;
   session::Worker& worker(pool::WorkerId id) override { return *workers_[id]; }
@@ -67,19 +71,21 @@ class House final : public session::House {
 
  private:
   struct Entry;  // a backend and what it was made of
-  base::Result<session::Backend*> backend_for(const config::Database& database, const std::string& name,
-                                              const std::string& login);
+  base::Result<session::Backend*> backend_for(const config::Database& database,
+                                              const std::string& name, const std::string& login);
   base::Result<std::unique_ptr<Entry>> make_entry(const config::Database& database,
-                                                  const std::string& name, const std::string& login);
+                                                  const std::string& name,
+                                                  const std::string& login);
   void note_paused(const std::string& database, bool paused);
   bool is_console(const session::Door& door, const protocol::LoginRequest& request) const;
   void admit_to_console(const protocol::LoginRequest& request, session::Admitted& out);
   session::Backend& console_backend(const std::string& login);
-  std::shared_ptr<const session::Plan> make_plan(const config::Database& database, const Entry& entry) const;
+  std::shared_ptr<const session::Plan> make_plan(const config::Database& database,
+                                                 const Entry& entry) const;
   base::Error count_client(const config::Database* database, const protocol::LoginRequest& request,
                            std::vector<pool::Budget*>& taken);
-  std::vector<pool::Budget*> server_budgets(const config::Database& database, const std::string& name,
-                                            const std::string& user);
+  std::vector<pool::Budget*> server_budgets(const config::Database& database,
+                                            const std::string& name, const std::string& user);
 
   mutable std::mutex mutex_;
   std::shared_ptr<const config::Config> config_;

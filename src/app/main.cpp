@@ -61,8 +61,10 @@ config::Loaded with_options(config::Loaded loaded, const Arguments& arguments) {
 
 config::Loaded load_source(const Arguments& arguments) {
   config::Pieces pieces{.databases = config::database_pieces(environ), .listeners = {}};
-  for (const std::string& text : arguments.databases) pieces.databases.push_back({"--database", text});
-  for (const std::string& text : arguments.listeners) pieces.listeners.push_back({"--listen", text});
+  for (const std::string& text : arguments.databases)
+    pieces.databases.push_back({"--database", text});
+  for (const std::string& text : arguments.listeners)
+    pieces.listeners.push_back({"--listen", text});
   if (arguments.demo) return config::demo(data_directory() + "/demo.db", surroundings());
   if (!arguments.databases.empty()) return config::from_pieces(pieces, surroundings());
   if (const std::string file = config_file(arguments); !file.empty())
@@ -83,7 +85,8 @@ int run(const Arguments& arguments) {
     return kBadCommand;
   }
   const config::Log& to = loaded.config.log;
-  if (auto opened = base::open_log({to.level, to.format == config::LogFormat::Json, to.file}); !opened) {
+  if (auto opened = base::open_log({to.level, to.format == config::LogFormat::Json, to.file});
+      !opened) {
     std::cerr << "weir: " << opened.error().text << "\n";
     return kBadCommand;
   }
@@ -121,7 +124,8 @@ int check(const Arguments& arguments) {
 
 void add_run_options(CLI::App& to, Arguments& arguments) {
   to.add_option("-c,--config", arguments.config, "configuration file");
-  to.add_flag("--demo", arguments.demo, "a SQLite database and a user demo, whatever is configured");
+  to.add_flag("--demo", arguments.demo,
+              "a SQLite database and a user demo, whatever is configured");
   to.add_option("--database", arguments.databases, "NAME=URL: serve this database without a file");
   to.add_option("--listen", arguments.listeners, "PROTOCOL:ADDRESS instead of the usual one");
   to.add_option("--http", arguments.http, "ADDRESS of the page and the metrics");
@@ -136,10 +140,12 @@ int main_of(int argc, char** argv) {
   add_run_options(app, arguments);
   CLI::App* run_command = app.add_subcommand("run", "run in the foreground (the default)");
   add_run_options(*run_command, arguments);
-  CLI::App* check_command = app.add_subcommand("check", "validate a configuration and say what it amounts to");
+  CLI::App* check_command =
+      app.add_subcommand("check", "validate a configuration and say what it amounts to");
   check_command->add_option("-c,--config", arguments.config, "configuration file");
   CtlArguments ctl_arguments;
-  CLI::App* ctl_command = app.add_subcommand("ctl", "one console command, through the admin socket");
+  CLI::App* ctl_command =
+      app.add_subcommand("ctl", "one console command, through the admin socket");
   add_ctl_options(*ctl_command, ctl_arguments);
   app.require_subcommand(0, 1);
   try {

@@ -1,4 +1,5 @@
-// A database's URL: SCHEME://[user[:password]@]host[:port][,host[:port]…][/path][?name=value[&…]]
+// A database's URL:
+// SCHEME://[user[:password]@]host[:port][,host[:port]…][/path][?name=value[&…]]
 #pragma once
 
 #include <string>

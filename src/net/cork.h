@@ -1,6 +1,9 @@
-// Small writes of one turn of the loop, sent together at its end. Receiving from many sockets first and sending to
-// many afterwards costs a tenth less CPU than one by one: the kernel's paths stay in the cache, and whoever is woken
-// by the first send does not interrupt the rest. Large writes and writes to slow peers do not come here.
+// Small writes of one turn of the loop, sent together at its end. Receiving from many sockets
+// first and sending to
+// many afterwards costs a tenth less CPU than one by one: the kernel's paths stay in the cache,
+// and whoever is woken
+// by the first send does not interrupt the rest. Large writes and writes to slow peers do not
+// come here.
 // Owned by the loop; its thread only.
 #pragma once
 

@@ -104,7 +104,8 @@ int64_t SocketStream::try_write(std::span<const iovec> pieces) {
   return rest_.empty() ? send_now(pieces) : 0;
 }
 
-// send() and recv() of the C library are points where a thread can be cancelled, which costs; nobody cancels here.
+// send() and recv() of the C library are points where a thread can be cancelled, which costs;
+// nobody cancels here.
 int64_t SocketStream::send_now(std::span<const iovec> pieces) {
   if (write_error_ != 0) return -1;
   msghdr message = {};

@@ -3,7 +3,7 @@
 //
 //   None ──BEGIN──▶ Open ──error──▶ Failed
 //     ▲   COMMIT, ROLLBACK │  ◀──ROLLBACK TO──┘ │
-//     └────────────────────┴────────────────────┘
+// └────────────────────┴────────────────────┘
 //
 // Owned by a connection; its thread.
 #pragma once

@@ -3,11 +3,11 @@
 // ends when the stream ends, when the client says goodbye or breaks the protocol, and is removed
 // once the executor has wound up.
 //
-//   Greeting ──▶ Open ◀──▶ Working          Open: takes messages, or makes rows while the stream
+// Greeting ──▶ Open ◀──▶ Working          Open: takes messages, or makes rows while the stream
 //   takes them
 //       │          │          │             Working: a call of the executor is pending
 //       ▼          ▼          ▼
-//     Ended ◀── Ending ◀──────┘             Ending: waits for what is pending, then for the
+// Ended ◀── Ending ◀──────┘             Ending: waits for what is pending, then for the
 //     rollback
 #pragma once
 

@@ -8,7 +8,8 @@ namespace weir::pool {
 
 namespace {
 
-constexpr Duration kLocality = base::kMillisecond;  // how much older a waiter elsewhere must be to go first
+constexpr Duration kLocality =
+    base::kMillisecond;  // how much older a waiter elsewhere must be to go first
 constexpr int kRampMax = 16;
 
 }  // namespace
@@ -58,7 +59,9 @@ std::unique_ptr<Server> Pool::acquire(Waiter& waiter, Time now, Orders& orders) 
     }
     if (options_.movable && move_idle(waiter, orders)) return nullptr;
     if (refused_ && now < retry_at_ && open_count() == 0) {
-      orders.push_back({.kind = Order::Kind::Fail, .worker = here, .ticket = waiter.ticket,
+      orders.push_back({.kind = Order::Kind::Fail,
+                        .worker = here,
+                        .ticket = waiter.ticket,
                         .error = last_error_});
       return nullptr;
     }
@@ -90,17 +93,21 @@ std::unique_ptr<Server> Pool::take_idle(WorkerId worker, uint64_t variant) {
   return server;
 }
 
-// An idle server of the worker that has most of them goes to the waiter, or one of another that has a fitting one.
+// An idle server of the worker that has most of them goes to the waiter, or one of another that
+// has a fitting one.
 bool Pool::move_idle(Waiter& waiter, Orders& orders) {
   const auto richest = std::max_element(
       idle_.begin(), idle_.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
   if (richest->empty()) return false;
   auto server = take_idle(static_cast<WorkerId>(richest - idle_.begin()), waiter.variant);
-  for (WorkerId from = 0; from < workers_ && !server; ++from) server = take_idle(from, waiter.variant);
+  for (WorkerId from = 0; from < workers_ && !server; ++from)
+    server = take_idle(from, waiter.variant);
   if (!server) return false;
   ++busy_;
   const WorkerId from = server->worker;
-  orders.push_back({.kind = Order::Kind::Move, .worker = from, .server = std::move(server),
+  orders.push_back({.kind = Order::Kind::Move,
+                    .worker = from,
+                    .server = std::move(server),
                     .ticket = waiter.ticket});
   return true;
 }
@@ -140,7 +147,8 @@ bool Pool::withdraw(Waiter& waiter) {
   return true;
 }
 
-// The first of a class that a server of this variant on this worker can serve. A waiter here goes before one
+// The first of a class that a server of this variant on this worker can serve. A waiter here
+// goes before one
 // elsewhere that came at most a millisecond earlier.
 Waiter* Pool::first_of(Class& in, WorkerId worker, uint64_t variant, bool movable) const {
   Waiter* here = nullptr;
@@ -190,7 +198,8 @@ void Pool::give_back(std::unique_ptr<Server> server, Time now, Orders& orders) {
   const bool rested = std::exchange(server->under_check, false);
   const Time idle_since = rested ? server->idle_since : now;  // a check is no use
   server->idle_since = now;
-  Waiter* waiter = paused_ || waiting_ == 0 ? nullptr : next_waiter(server->worker, server->variant());
+  Waiter* waiter =
+      paused_ || waiting_ == 0 ? nullptr : next_waiter(server->worker, server->variant());
   if (waiter) return hand_over(std::move(server), *waiter, orders);
   --busy_;
   server->idle_since = idle_since;
@@ -198,14 +207,16 @@ void Pool::give_back(std::unique_ptr<Server> server, Time now, Orders& orders) {
   auto& stack = idle_[here];
   if (options_.pick == Pick::Scatter && !stack.empty()) {
     random_ = random_ * 6364136223846793005u + 1442695040888963407u;
-    stack.insert(stack.begin() + static_cast<std::ptrdiff_t>((random_ >> 33) % (stack.size() + 1)), std::move(server));
+    stack.insert(stack.begin() + static_cast<std::ptrdiff_t>((random_ >> 33) % (stack.size() + 1)),
+                 std::move(server));
   } else {
     const auto place = std::find_if(stack.rbegin(), stack.rend(), [idle_since](const auto& each) {
       return each->idle_since <= idle_since;
     });
     stack.insert(place.base(), std::move(server));
   }
-  // Those who wait cannot use it: it is of another variant, or bound to a worker where nobody waits.
+  // Those who wait cannot use it: it is of another variant, or bound to a worker where nobody
+  // waits.
   open_more(here, now, orders);
 }
 
@@ -340,8 +351,8 @@ void Pool::open_failed(const Error& error, WorkerId worker, Time now, Orders& or
   refused_ = error.kind == base::ErrorKind::Refused;
   ramp_ = 2;
   if (retry_at_ <= now) {  // of several that fail together the first counts
-    retry_delay_ = retry_delay_ == 0 ? options_.retry_min
-                                     : std::min(retry_delay_ * 2, options_.retry_max);
+    retry_delay_ =
+        retry_delay_ == 0 ? options_.retry_min : std::min(retry_delay_ * 2, options_.retry_max);
     retry_at_ = now + jitter(retry_delay_);
   }
   if (refused_ && open_count() == opening_) fail_waiters(error, orders);
@@ -350,8 +361,10 @@ void Pool::open_failed(const Error& error, WorkerId worker, Time now, Orders& or
 void Pool::fail_waiters(const Error& error, Orders& orders) {
   while (Waiter* waiter = oldest_waiter()) {
     dequeue(*waiter);
-    orders.push_back({.kind = Order::Kind::Fail, .worker = waiter->ticket.worker,
-                      .ticket = waiter->ticket, .error = error});
+    orders.push_back({.kind = Order::Kind::Fail,
+                      .worker = waiter->ticket.worker,
+                      .ticket = waiter->ticket,
+                      .error = error});
   }
 }
 
@@ -369,7 +382,8 @@ void Pool::tick(Time now, Orders& orders) {
   if (paused_) return;
   if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
   const int least = std::min(options_.min, options_.size);
-  while (open_count() + closing_ < least && opening_ < opening_max() && now >= retry_at_ && take_slot())
+  while (open_count() + closing_ < least && opening_ < opening_max() && now >= retry_at_ &&
+         take_slot())
     open(next_worker_++ % workers_, orders);
 }
 
@@ -377,12 +391,14 @@ void Pool::tick_idle(Time now, Orders& orders) {
   for (auto& stack : idle_) {
     for (size_t i = 0; i < stack.size();) {
       Server& server = *stack[i];
-      const bool unused = options_.idle_timeout > 0 && now - server.idle_since >= options_.idle_timeout &&
+      const bool unused = options_.idle_timeout > 0 &&
+                          now - server.idle_since >= options_.idle_timeout &&
                           open_count() > options_.min;
       const bool stale = server.generation != generation_ || server.expires_at <= now;
       const bool spare = open_count() > options_.size;
-      const bool check = options_.check_interval > 0 &&
-                         now - std::max(server.checked_at, server.idle_since) >= options_.check_interval;
+      const bool check =
+          options_.check_interval > 0 &&
+          now - std::max(server.checked_at, server.idle_since) >= options_.check_interval;
       if (!unused && !stale && !spare && !check) {
         ++i;
         continue;
@@ -396,7 +412,8 @@ void Pool::tick_idle(Time now, Orders& orders) {
         taken->checked_at = now;
         taken->under_check = true;
         const WorkerId worker = taken->worker;
-        orders.push_back({.kind = Order::Kind::Check, .worker = worker, .server = std::move(taken)});
+        orders.push_back(
+            {.kind = Order::Kind::Check, .worker = worker, .server = std::move(taken)});
       }
     }
   }

@@ -10,7 +10,8 @@ Error Pool::wait_error(Duration waited) const {
   if (paused_) return {base::ErrorKind::Timeout, "the pool is paused; waited " + seconds, "57P03"};
   if (!last_error_.text.empty())
     return {base::ErrorKind::Unreachable,
-            "no server connection within " + seconds + "; last attempt: " + last_error_.text, "08006"};
+            "no server connection within " + seconds + "; last attempt: " + last_error_.text,
+            "08006"};
   for (const Budget* budget : budgets_)
     if (budget->limit() > 0 && budget->used() >= budget->limit())
       return {base::ErrorKind::Timeout,
@@ -21,9 +22,8 @@ Error Pool::wait_error(Duration waited) const {
     return {base::ErrorKind::Unreachable,
             "no server connection within " + seconds + "; logins are under way", "08006"};
   return {base::ErrorKind::Timeout,
-          "no free server connection within " + seconds + ": all " +
-              std::to_string(options_.size) + " of the pool are in use, " + std::to_string(waiting_) +
-              " clients wait",
+          "no free server connection within " + seconds + ": all " + std::to_string(options_.size) +
+              " of the pool are in use, " + std::to_string(waiting_) + " clients wait",
           "53300"};
 }
 

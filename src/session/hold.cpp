@@ -44,8 +44,7 @@ void Session::served(std::unique_ptr<PooledServer> server) {
   if (lease_->ended || !lease_->is_alive(worker_.now())) return drop_server(CloseReason::Lost);
   stats().acquire.observe(worker_.now() - wait_since_);
   hold_began_ = turn_began_ = turn_ended_ = worker_.now();
-  if (plan_->check_after > 0 && rested >= plan_->check_after && lease_->served)
-    return check();
+  if (plan_->check_after > 0 && rested >= plan_->check_after && lease_->served) return check();
   lease_->served = true;
   attach();
 }

@@ -44,13 +44,15 @@ void Session::greet() {
     const Dialogue::Result result = greeting_->feed(in_, send);
     in_.erase(0, result.consumed);
     greeting_step(result, send);
-    const bool more = result.step == Step::Ask || (result.step == Step::Wait && result.consumed > 0);
+    const bool more =
+        result.step == Step::Ask || (result.step == Step::Wait && result.consumed > 0);
     if (!more || in_.empty() || state_ != State::Greeting || !greeting_) return;
   }
 }
 
 void Session::greeting_step(Dialogue::Result result, std::string& send) {
-  if (!send.empty() && outlet_.send(*stream_, send) == Sent::Broken) return end(EndReason::ClientLost);
+  if (!send.empty() && outlet_.send(*stream_, send) == Sent::Broken)
+    return end(EndReason::ClientLost);
   switch (result.step) {
     case Step::Wait: return;
     case Step::Ask: return ask();
@@ -66,7 +68,8 @@ void Session::greeting_step(Dialogue::Result result, std::string& send) {
 void Session::ask() {
   const protocol::LoginRequest& request = greeting_->request();
   if (worker_.draining())
-    return refuse(EndReason::Shutdown, {base::ErrorKind::Refused, "weir is shutting down", "57P01"});
+    return refuse(EndReason::Shutdown,
+                  {base::ErrorKind::Refused, "weir is shutting down", "57P01"});
   if (on_leave_) on_leave_();  // asked about somebody else before
   Admitted admitted = worker_.house().admit(door_, request);
   on_leave_ = std::move(admitted.on_leave);
@@ -84,7 +87,8 @@ void Session::ask() {
   greeting_step(result, send);
 }
 
-// Authenticated. Most clients are settled by what is known of the pool; the first one, and one with settings that
+// Authenticated. Most clients are settled by what is known of the pool; the first one, and one
+// with settings that
 // no client has had before, need a server.
 void Session::settle() {
   if (!backend_)
@@ -123,7 +127,8 @@ void Session::refuse(EndReason reason, const base::Error& why) {
   end(reason);
 }
 
-// Who leaves before the login is through has made no error: it may look whether somebody listens, or ask its user
+// Who leaves before the login is through has made no error: it may look whether somebody
+// listens, or ask its user
 // for a password.
 void Session::count_end(EndReason reason) {
   if (greeting_ && greeting_->cancel()) return;  // it has only brought a cancel
@@ -132,11 +137,13 @@ void Session::count_end(EndReason reason) {
   if (!client_) stats().logins[login_result(reason)].add();
 }
 
-// This client only brings a cancel. It waits for our close, which therefore comes after the server's.
+// This client only brings a cancel. It waits for our close, which therefore comes after the
+// server's.
 void Session::pass_cancel() {
   const protocol::CancelRequest request = *greeting_->cancel();
   Worker& worker = worker_;
-  worker.route_cancel(request, [&worker, id = id_] { worker.end_session(id, EndReason::ClientLeft); });
+  worker.route_cancel(request,
+                      [&worker, id = id_] { worker.end_session(id, EndReason::ClientLeft); });
 }
 
 void Session::cancel(const protocol::CancelRequest& request, std::function<void()> done) {

@@ -53,7 +53,7 @@ class PooledServer final : public pool::Server, public net::Deferred, private ne
   std::string_view activity = "idle";  // for people
 
  private:
-  static constexpr Duration kPeekAfter = base::kMillisecond / 5;
+  static constexpr Duration kPeekAfter = 2 * base::kMillisecond;
   void on_bytes(base::Bytes bytes) override;
   void on_end(const base::Error& why) override;
   void on_writable() override;

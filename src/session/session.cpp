@@ -120,8 +120,14 @@ bool Session::judge_client(Bytes& bytes) {
       park(bytes);
       if (lane_turns_ == 0) acquire();  // else when the last answer from the lane is there
       return false;
-    case Next::NeedLane: park(bytes); want_lane(); return false;
-    case Next::Reattach: park(bytes); reattach(); return false;
+    case Next::NeedLane:
+      park(bytes);
+      want_lane();
+      return false;
+    case Next::Reattach:
+      park(bytes);
+      reattach();
+      return false;
     case Next::Later: park(bytes); return false;
     case Next::Leave: end(EndReason::ClientLeft); return false;
     case Next::Fail: end(EndReason::ProtocolError, sink.error); return false;
@@ -131,7 +137,8 @@ bool Session::judge_client(Bytes& bytes) {
 
 void Session::begin_turn(bool in_block) {
   turn_began_ = worker_.now();
-  if (plan_->mode == Mode::Session && !in_block) hold_began_ = turn_began_;  // here a hold is no transaction
+  if (plan_->mode == Mode::Session && !in_block)
+    hold_began_ = turn_began_;  // here a hold is no transaction
   if (plan_->timeouts.query > 0 || plan_->timeouts.transaction > 0) arm();
 }
 
@@ -156,9 +163,7 @@ void Session::on_writable() {
   if (server_rests() && hold_is_over()) end_hold();
 }
 
-void Session::on_end(const base::Error&) {
-  end(EndReason::ClientLost);
-}
+void Session::on_end(const base::Error&) { end(EndReason::ClientLost); }
 
 // ---------------------------------------------------------------- from the server
 
@@ -236,7 +241,7 @@ bool Session::send_both() {
   base::Gather& for_client = worker_.to_client();
   if (!for_server.empty()) {
     stats().server_out.add(static_cast<int64_t>(for_server.size()));
-    const Sent sent = lease_                            ? lease_->outlet.send(lease_->stream(), for_server)
+    const Sent sent = lease_ ? lease_->outlet.send(lease_->stream(), for_server)
                       : lane_->send(for_server, id_) ? Sent::All
                                                      : Sent::Some;
     for_server.clear();
@@ -286,7 +291,8 @@ Time Session::deadline() const {
     case State::Linked:
       if (is_in_block()) at(hold_began_, timeouts.transaction);
       if (link().owes(lease_->state()))
-        at(turn_began_, timeouts.query + (turn_cancelled_ && timeouts.query ? plan_->talk_timeout() : 0));
+        at(turn_began_,
+           timeouts.query + (turn_cancelled_ && timeouts.query ? plan_->talk_timeout() : 0));
       else if (is_in_block())
         at(turn_ended_, timeouts.idle_in_transaction);
       else if (plan_->mode == Mode::Session)
@@ -300,7 +306,8 @@ Time Session::deadline() const {
 // In a transaction, or in a turn that may become one.
 bool Session::is_in_block() const { return link().condition(lease_->state()) == Condition::Open; }
 
-// A timer that is set too early costs nothing: it looks again. So it is moved only when it is too late.
+// A timer that is set too early costs nothing: it looks again. So it is moved only when it is
+// too late.
 void Session::arm() {
   const Time next = deadline();
   if (next == base::kNever || (timer_.is_set() && timer_.deadline() <= next)) return;
@@ -314,7 +321,8 @@ void Session::on_time(Time now) {
                   {base::ErrorKind::Timeout, "login was not completed in time", "08P01"});
   }
   const Duration stall = plan_->timeouts.client_stall;
-  if (stalled_at_ != 0 && stall > 0 && stalled_at_ + stall <= now) return end(EndReason::ClientStall);
+  if (stalled_at_ != 0 && stall > 0 && stalled_at_ + stall <= now)
+    return end(EndReason::ClientStall);
   switch (state_) {
     case State::Settling:
     case State::Queued:
@@ -353,8 +361,9 @@ void Session::on_linked_time(Time now) {
   const Timeouts& limits = plan_->timeouts;
   if (!is_in_block()) return end_idle();
   if (limits.transaction > 0 && hold_began_ + limits.transaction <= now)
-    return end(EndReason::TransactionTimeout,
-               {base::ErrorKind::Timeout, "terminating connection due to transaction timeout", "25P04"});
+    return end(
+        EndReason::TransactionTimeout,
+        {base::ErrorKind::Timeout, "terminating connection due to transaction timeout", "25P04"});
   if (!link().owes(lease_->state()))
     return end(EndReason::IdleInTransaction,
                {base::ErrorKind::Timeout,
@@ -396,8 +405,8 @@ void Session::end(EndReason reason, const base::Error& why) {
   leave_server(reason);
   count_end(reason);
   log(was_greeting ? LogLevel::Debug : LogLevel::Info, "client {} left after {} ms: {}{}{}", id_,
-      (worker_.now() - connected_at_) / base::kMillisecond, text(reason), why.text.empty() ? "" : ": ",
-      why.text);
+      (worker_.now() - connected_at_) / base::kMillisecond, text(reason),
+      why.text.empty() ? "" : ": ", why.text);
   to(State::Ended);
   stream_->set_reader(nullptr);
   if (on_leave_) on_leave_();
@@ -410,8 +419,8 @@ void Session::leave_server(EndReason reason) {
   if (!lease_) return;
   auto server = lease_.take();
   server->use(nullptr);
-  if (state_ == State::Attaching || state_ == State::Reattaching || server->ended || !server->in.empty() || !server->outlet.empty() ||
-      reason == EndReason::ServerProtocol)
+  if (state_ == State::Attaching || state_ == State::Reattaching || server->ended ||
+      !server->in.empty() || !server->outlet.empty() || reason == EndReason::ServerProtocol)
     return worker_.close(std::move(server), CloseReason::Abandoned);
   if (link().condition(server->state()) == Condition::Broken)
     return worker_.close(std::move(server), CloseReason::ClientError);
@@ -426,8 +435,8 @@ void Session::refresh_plan() {
 }
 
 ClientView Session::view() const {
-  static constexpr const char* kNames[] = {"login",  "login",   "idle",   "waiting", "active",
-                                           "active", "active",  "waiting", "active",  "ended"};
+  static constexpr const char* kNames[] = {"login",  "login",  "idle",    "waiting", "active",
+                                           "active", "active", "waiting", "active",  "ended"};
   ClientView view;
   view.id = id_;
   view.user = user_;

@@ -1,4 +1,5 @@
-// One client from accept to close. Owned by its worker; on that worker's thread only; ends in end().
+// One client from accept to close. Owned by its worker; on that worker's thread only; ends in
+// end().
 //
 //   Greeting -> Settling -> Idle <-> Waiting -> Attaching -> Linked <-> Reattaching
 //                             ^                                |

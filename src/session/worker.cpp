@@ -28,7 +28,8 @@ void Worker::greet(const Door& door, std::unique_ptr<net::Stream> stream) {
   raw.begin();
 }
 
-// A session's id tells its worker, so that a cancel request finds it; clients are told it in 31 bits.
+// A session's id tells its worker, so that a cancel request finds it; clients are told it in 31
+// bits.
 uint64_t Worker::next_session_id() {
   uint64_t id;
   do {
@@ -96,7 +97,8 @@ std::vector<ServerView> Worker::servers() const {
 
 // ---------------------------------------------------------------- orders
 
-// Orders may lead to more orders, for this and for other pools: they are worked off one after the other, never one
+// Orders may lead to more orders, for this and for other pools: they are worked off one after
+// the other, never one
 // inside the other.
 void Worker::carry_out(Backend& backend) {
   for (Order& order : orders_) {

@@ -1,5 +1,7 @@
-// A hostile client that holds a server. The first byte chooses the client's options, the second how its bytes
-// are cut, the third what the server answers in between; the rest is what the client sends, before and after
+// A hostile client that holds a server. The first byte chooses the client's options, the second
+// how its bytes
+// are cut, the third what the server answers in between; the rest is what the client sends,
+// before and after
 // the answers. Whole, in pieces and byte by byte it has to come out the same.
 #include <algorithm>
 
@@ -10,8 +12,15 @@ namespace {
 using namespace weir::postgres;
 using namespace weir::postgres::script;
 
-const char* const kAnswers[] = {"", "E\0\0\0\5\0", "E\0\0\0\5\0Z\0\0\0\5I", "1\0\0\0\4", "Z\0\0\0\5I",
-                                "G\0\0\0\7\0\0\0", "C\0\0\0\x0e" "BEGIN ALL\0Z\0\0\0\5T", "1\0\0\0\0042\0\0\0\4"};
+const char* const kAnswers[] = {"",
+                                "E\0\0\0\5\0",
+                                "E\0\0\0\5\0Z\0\0\0\5I",
+                                "1\0\0\0\4",
+                                "Z\0\0\0\5I",
+                                "G\0\0\0\7\0\0\0",
+                                "C\0\0\0\x0e"
+                                "BEGIN ALL\0Z\0\0\0\5T",
+                                "1\0\0\0\0042\0\0\0\4"};
 const size_t kSizes[] = {0, 6, 12, 5, 6, 8, 21, 10};
 
 void check(bool holds) {
@@ -22,8 +31,8 @@ void check(bool holds) {
 size_t middle(const std::string& bytes) {
   size_t at = 0;
   Head head{};
-  while (at < bytes.size() / 2 && bytes.size() - at >= kHeadBytes && read_head(Bytes(bytes).substr(at), head) &&
-         head.total <= bytes.size() - at)
+  while (at < bytes.size() / 2 && bytes.size() - at >= kHeadBytes &&
+         read_head(Bytes(bytes).substr(at), head) && head.total <= bytes.size() - at)
     at += head.total;
   return at;
 }
@@ -44,8 +53,9 @@ struct Result {
   Output output;
   std::string remembered;
   bool operator==(const Result& other) const {
-    return output.to_client == other.output.to_client && output.to_server == other.output.to_server &&
-           output.events == other.output.events && remembered == other.remembered;
+    return output.to_client == other.output.to_client &&
+           output.to_server == other.output.to_server && output.events == other.output.events &&
+           remembered == other.remembered;
   }
 };
 

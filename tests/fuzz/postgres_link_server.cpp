@@ -1,5 +1,7 @@
-// A hostile server that owes answers. The first byte chooses what the client has asked, the second how the
-// server's bytes are cut; the rest is what the server sends. Whole, in pieces and byte by byte it has to come out
+// A hostile server that owes answers. The first byte chooses what the client has asked, the
+// second how the
+// server's bytes are cut; the rest is what the server sends. Whole, in pieces and byte by byte
+// it has to come out
 // the same, for a client that is there and for one that is gone.
 #include "postgres_link_talk.h"
 
@@ -40,11 +42,19 @@ std::string asked(uint8_t choice) {
     case 0: return simple("select 1") + simple("reset all") + simple("discard all");
     case 1: return parse("s", "select 1") + turn + sync + turn + sync;
     case 2: return parse("s", "copy t from stdin") + turn + sync + sync;
-    case 3: return parse("", "set timezone to default") + bind("") + execute + parse("t", "x") + bind("none") + sync;
-    case 4: return bare('F', Bytes("\0\0\0\1\0\0\0\0\0\0", 10)) + parse("s", "a") + bare('C', Bytes("Ss\0", 3)) + sync;
+    case 3:
+      return parse("", "set timezone to default") + bind("") + execute + parse("t", "x") +
+             bind("none") + sync;
+    case 4:
+      return bare('F', Bytes("\0\0\0\1\0\0\0\0\0\0", 10)) + parse("s", "a") +
+             bare('C', Bytes("Ss\0", 3)) + sync;
     case 5: return parse("s", "a") + turn + bare('H');
-    case 6: return simple("copy t from stdin") + bare('d', "1\n") + bare('c') + simple("copy t to stdout");
-    default: return simple("begin") + simple("set local a=1") + parse("s", "a") + parse("s", "b") + sync + bind("s") + sync;
+    case 6:
+      return simple("copy t from stdin") + bare('d', "1\n") + bare('c') +
+             simple("copy t to stdout");
+    default:
+      return simple("begin") + simple("set local a=1") + parse("s", "a") + parse("s", "b") + sync +
+             bind("s") + sync;
   }
 }
 

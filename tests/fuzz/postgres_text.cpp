@@ -1,4 +1,5 @@
-// The little that weir reads of statement texts: no crash, and what a text is taken for does not depend on how
+// The little that weir reads of statement texts: no crash, and what a text is taken for does
+// not depend on how
 // much of it was there at the first look.
 #include <cstdlib>
 
@@ -18,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view sql(reinterpret_cast<const char*>(data), size);
   const uint8_t traits = traits_of(sql);
   if ((traits & ~kMayCreate) != 0)
-    for (size_t have = 0; have <= std::min<size_t>(size, 100); ++have) check(may_have_traits(sql.substr(0, have)));
+    for (size_t have = 0; have <= std::min<size_t>(size, 100); ++have)
+      check(may_have_traits(sql.substr(0, have)));
   check((traits & (kSetLeavesNothing | kSetSession)) != (kSetLeavesNothing | kSetSession));
   if (traits & kDeallocates) check(!deallocated_name(sql).empty());
   check(setting_name(sql).size() <= size + 16 && reset_name(sql).size() <= size + 16);

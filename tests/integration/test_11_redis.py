@@ -93,7 +93,7 @@ def test_a_lane_that_dies(cache, server):
     with server.client() as direct:  # answers are held back while it pauses
         direct.do("CLIENT", "PAUSE", 60000, "ALL")
         asking.send(command("GET", "k"))
-        eventually(lambda: cache.metrics().value("weir_servers", database="cache", state="active") == 1)
+        eventually(lambda: cache.metrics().sum("weir_servers", database="cache", state="active") == 1)
     server.kill()
     with pytest.raises((ConnectionError, AssertionError)):
         found = asking.read()
@@ -145,7 +145,8 @@ def test_a_client_that_leaves_inside_multi(cache, server):
 
 
 def test_stateful_commands_have_a_server_of_their_own(server):
-    pool = start_target({"databases": {"cache": {"url": f"redis://127.0.0.1:{server.port}"}}},
+    pool = start_target({"shutdown_timeout": "2s",
+                         "databases": {"cache": {"url": f"redis://127.0.0.1:{server.port}"}}},
                         listener=LISTENER)
     port = pool.port
     try:

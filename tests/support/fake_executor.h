@@ -1,7 +1,9 @@
 // An executor without a database, for tests of the server half of the PostgreSQL protocol. What a
 // statement does is in its text:
-//   rows N      N rows of one int4 column n: 1, 2, …          echo       its parameters, one column
-//   each write       a change; opens a transaction                 fail       22012 slow …      as
+// rows N      N rows of one int4 column n: 1, 2, …          echo       its parameters, one
+// column
+// each write       a change; opens a transaction                 fail       22012 slow …
+// as
 //   the rest of the text, but only once the test lets it go (or its cancel comes) copy in     COPY
 //   of one column; counts its bytes          big N      N rows of 1000 bytes
 // Owned by a connection; the test reaches it through FakeExecutors, which outlives it.

@@ -22,7 +22,8 @@ using protocol::Step;
 struct Output {
   std::string to_server;
   std::string to_client;
-  std::string events;  // "end": the hold is over · "fail": the pair is closed · "leave" · "attach"
+  // "end": the hold is over · "fail": the pair is closed · "leave" · "attach"
+  std::string events;
 };
 
 class LinkTalk {

@@ -1,5 +1,7 @@
-// Bytes as they come off a wire: views, big-endian integers, and a list of pieces to be sent together.
-// Values without behaviour of their own; nothing here allocates except Gather's arena, which is reused.
+// Bytes as they come off a wire: views, big-endian integers, and a list of pieces to be sent
+// together.
+// Values without behaviour of their own; nothing here allocates except Gather's arena, which is
+// reused.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,7 @@
-// Immutable texts that travel between sessions, servers and workers: statement texts, sets of settings. Equal texts
-// are one node with an atomic count, so comparing two is comparing pointers. The table is owned by `app` and outlives
+// Immutable texts that travel between sessions, servers and workers: statement texts, sets of
+// settings. Equal texts
+// are one node with an atomic count, so comparing two is comparing pointers. The table is owned
+// by `app` and outlives
 // every handle. Any thread; interning takes a shard's lock, copying and comparing take none.
 #pragma once
 
@@ -27,7 +29,9 @@ class Interned {
   ~Interned() { release(); }
 
   explicit operator bool() const { return node_ != nullptr; }
-  std::string_view view() const { return node_ ? std::string_view(node_->text) : std::string_view(); }
+  std::string_view view() const {
+    return node_ ? std::string_view(node_->text) : std::string_view();
+  }
   uint64_t id() const { return node_ ? node_->id : 0; }  // never used twice in a process
   friend bool operator==(const Interned& a, const Interned& b) { return a.node_ == b.node_; }
 

@@ -1,4 +1,5 @@
-// The log. Any thread; never blocks a worker for long: lines go through spdlog's asynchronous queue, which
+// The log. Any thread; never blocks a worker for long: lines go through spdlog's asynchronous
+// queue, which
 // drops its oldest line rather than wait. Statement text only without literals; secrets never.
 #pragma once
 
@@ -19,8 +20,9 @@ struct LogOptions {
   std::string file = "stderr";  // a path, stderr or stdout
 };
 
-Status open_log(const LogOptions& options);  // also reopens; lines before the first open go to stderr
-void close_log();                            // writes out what is queued
+Status open_log(
+    const LogOptions& options);  // also reopens; lines before the first open go to stderr
+void close_log();                // writes out what is queued
 bool log_enabled(LogLevel level);
 void log_line(LogLevel level, std::string_view text);
 

@@ -1,4 +1,5 @@
-// The one way from worker to worker. A letter is delivered once, on the receiving worker's thread, in the
+// The one way from worker to worker. A letter is delivered once, on the receiving worker's
+// thread, in the
 // order in which one sender posted; letters of different senders may be interleaved in any way.
 #pragma once
 

@@ -1,4 +1,5 @@
-// Result<T>: a value or an Error. For everything that can fail in operation; our own bugs are asserts.
+// Result<T>: a value or an Error. For everything that can fail in operation; our own bugs are
+// asserts.
 #pragma once
 
 #include <string>
@@ -18,7 +19,8 @@ enum class ErrorKind {
   Cancelled,    // somebody asked for it to stop
 };
 
-// The kind is for code, the text for people, the code is the protocol's own (an SQLSTATE) when there is one.
+// The kind is for code, the text for people, the code is the protocol's own (an SQLSTATE) when
+// there is one.
 struct Error {
   ErrorKind kind = ErrorKind::System;
   std::string text;

@@ -1,4 +1,5 @@
-// Time as weir counts it: microseconds of a clock that never goes back. Pools and sessions get it as an
+// Time as weir counts it: microseconds of a clock that never goes back. Pools and sessions get
+// it as an
 // argument, so that tests decide what time it is.
 #pragma once
 

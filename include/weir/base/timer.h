@@ -1,6 +1,9 @@
-// One timer wheel per worker: any number of deadlines, no allocation and no system call to set or drop one.
-// Timers live inside the objects that wait; the wheel only links them. Used by its own worker's thread alone.
-// A timer fires at the first turn at or after its deadline, at most one tick (4 ms) late, never early.
+// One timer wheel per worker: any number of deadlines, no allocation and no system call to set
+// or drop one.
+// Timers live inside the objects that wait; the wheel only links them. Used by its own worker's
+// thread alone.
+// A timer fires at the first turn at or after its deadline, at most one tick (4 ms) late, never
+// early.
 #pragma once
 
 #include <array>
@@ -44,8 +47,9 @@ class TimerWheel {
   explicit TimerWheel(Time now);
   ~TimerWheel();
   void set(Timer& timer, Time deadline);
-  void run(Time now);          // fires what is due
-  // A time at or before the first deadline, cheap to ask; kNever when a run has left nothing and nothing was set
+  void run(Time now);  // fires what is due
+  // A time at or before the first deadline, cheap to ask; kNever when a run has left nothing
+  // and nothing was set
   // since. Dropping a timer does not move it: the run at that time finds nothing and moves it on.
   Time next_due() const { return first_ == kNone ? kNever : static_cast<Time>(first_) * kTick; }
 
@@ -59,7 +63,7 @@ class TimerWheel {
   void fire_slot(TimerLink& slot, Time now);
 
   std::array<std::array<TimerLink, kSlots>, kLevels> slots_;
-  uint64_t tick_;  // ticks up to and including this one have been run
+  uint64_t tick_;           // ticks up to and including this one have been run
   uint64_t first_ = kNone;  // no slot that starts earlier holds a timer
 };
 

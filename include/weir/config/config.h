@@ -165,7 +165,8 @@ struct Auth {
 // Keyed by login name. Of `pool` only size and mode, and of `timeouts`, count what `given` names.
 struct User {
   std::string name;
-  Secret password;  // plain text, md5… or SCRAM-SHA-256$…; empty = cannot log in with a password
+  // plain text, md5… or SCRAM-SHA-256$…; empty = cannot log in with a password
+  Secret password;
   PoolOptions pool;
   Timeouts timeouts;
   int max_client_connections = 0;

@@ -1,5 +1,6 @@
 // An ordered two-way byte flow: TCP, unix socket, in-process pipe, later TLS around any of them.
-// Owned by whoever talks over it (a session, a server, a conversation); used on one worker's thread at a time.
+// Owned by whoever talks over it (a session, a server, a conversation); used on one worker's
+// thread at a time.
 // Destroying a stream closes it; no callback arrives after that.
 #pragma once
 
@@ -17,12 +18,14 @@ namespace weir::net {
 
 class Loop;
 
-// Receives what a stream delivers. Not owned by the stream; outlives it or is replaced before it dies.
+// Receives what a stream delivers. Not owned by the stream; outlives it or is replaced before
+// it dies.
 class StreamReader {
  public:
-  virtual void on_bytes(base::Bytes bytes) = 0;     // valid during the call only
-  virtual void on_end(const base::Error& why) = 0;  // once: nothing more will come; empty text: orderly end
-  virtual void on_writable() = 0;                   // after want_writable(), once
+  virtual void on_bytes(base::Bytes bytes) = 0;  // valid during the call only
+  virtual void on_end(
+      const base::Error& why) = 0;  // once: nothing more will come; empty text: orderly end
+  virtual void on_writable() = 0;   // after want_writable(), once
 
  protected:
   ~StreamReader() = default;
@@ -41,7 +44,8 @@ class Stream {
 
   virtual void set_reader(StreamReader* reader) = 0;
 
-  // Takes what it can now and says how many bytes; -1 when the stream is broken (on_end may still follow).
+  // Takes what it can now and says how many bytes; -1 when the stream is broken (on_end may
+  // still follow).
   // Never delivers to any reader before it returns.
   virtual int64_t try_write(std::span<const iovec> pieces) = 0;
   virtual void want_writable() = 0;
@@ -52,7 +56,8 @@ class Stream {
 
   virtual void shut_write() = 0;  // says that nothing more will be written; reading goes on
 
-  // A look at an idle stream, which costs a system call: false when its end or anything else has already arrived.
+  // A look at an idle stream, which costs a system call: false when its end or anything else
+  // has already arrived.
   virtual bool is_alive() { return true; }
 
   // To another worker: leave() on the old one's thread, then join() on the new one's. Only at rest.

@@ -1,12 +1,15 @@
-// A pool: the servers of one (database, server user), and the clients that wait for one. Knows no protocol, no bytes
-// and no loop; time is an argument. One mutex; any worker may call. What has to happen on a worker's thread comes
-// back as Orders, which the caller carries out: those for itself at once, those for others through their mailbox.
+// A pool: the servers of one (database, server user), and the clients that wait for one. Knows
+// no protocol, no bytes
+// and no loop; time is an argument. One mutex; any worker may call. What has to happen on a
+// worker's thread comes
+// back as Orders, which the caller carries out: those for itself at once, those for others
+// through their mailbox.
 //
 //             acquire                                  give_back
 //   client ------------> idle server here? ---- yes ---> lent
 //                          | no: idle elsewhere? -- yes -> Move
 //                          | no: room for one more? -----> Open, and wait
-//                          +------ no --------------------> wait: a server that comes back goes to the first
+// +------ no --------------------> wait: a server that comes back goes to the first
 //
 // Owned by app, lives as long as the process.
 #pragma once
@@ -34,7 +37,7 @@ using WorkerId = uint32_t;
 class Budget {
  public:
   explicit Budget(std::string name, int limit) : name_(std::move(name)), limit_(limit) {}
-  bool try_take();                    // reserve one; give() is abort or end
+  bool try_take();  // reserve one; give() is abort or end
   void give() { used_.fetch_sub(1); }
   void set_limit(int limit) { limit_ = limit; }  // 0: none
   int used() const { return used_; }
@@ -47,14 +50,15 @@ class Budget {
   std::atomic<int> used_{0};
 };
 
-// What a pool needs to know of a server. Owned by the pool while idle, by a lease while busy, by an order between.
+// What a pool needs to know of a server. Owned by the pool while idle, by a lease while busy,
+// by an order between.
 class Server {
  public:
   virtual ~Server() = default;
   virtual uint64_t variant() const = 0;
 
   uint64_t id = 0;
-  WorkerId worker = 0;      // on whose loop it is
+  WorkerId worker = 0;  // on whose loop it is
   uint32_t generation = 0;
   Time opened_at = 0;
   Time expires_at = base::kNever;
@@ -63,7 +67,8 @@ class Server {
   bool under_check = false;  // of the pool's own accord: it goes on resting
 };
 
-// Says which waiter an order is for. A session numbers its waits, so that a late order finds out that it is late.
+// Says which waiter an order is for. A session numbers its waits, so that a late order finds
+// out that it is late.
 struct Ticket {
   WorkerId worker = 0;
   uint64_t session = 0;
@@ -200,14 +205,14 @@ class Pool {
   std::vector<Budget*> budgets_;
   uint32_t workers_;
   std::vector<std::deque<std::unique_ptr<Server>>> idle_;  // by worker; most recently used last
-  std::unordered_map<uint64_t, Class> classes_;  // those that have waiters
-  std::deque<uint64_t> turns_;                   // the same, next one first
+  std::unordered_map<uint64_t, Class> classes_;            // those that have waiters
+  std::deque<uint64_t> turns_;                             // the same, next one first
   std::vector<int> wanted_;  // by worker: waiters, less connections under way
   int waiting_ = 0;
-  int busy_ = 0;      // lent, in an order, or being checked
+  int busy_ = 0;  // lent, in an order, or being checked
   int opening_ = 0;
   int closing_ = 0;
-  int ramp_ = 2;      // how many may be opened at a time
+  int ramp_ = 2;  // how many may be opened at a time
   uint32_t generation_ = 1;
   bool paused_ = false;
   Error last_error_;  // of the last failed login; empty after a good one

@@ -1,9 +1,13 @@
-// What every protocol gives to weir, and all that `session` knows of it. Pure: bytes in, values and bytes out;
+// What every protocol gives to weir, and all that `session` knows of it. Pure: bytes in, values
+// and bytes out;
 // no sockets, files, threads, clock, environment or log. docs/interfaces.md walks through it.
 //
-//   Greeting   a new client says who it is and is authenticated          (a Dialogue with the client)
-//   Login      weir opens a server connection                            (a Dialogue with the server)
-//   Link       the relay: judges every run of bytes between the two, for as long as the client lives
+// Greeting   a new client says who it is and is authenticated          (a Dialogue with the
+// client)
+// Login      weir opens a server connection                            (a Dialogue with the
+// server)
+// Link       the relay: judges every run of bytes between the two, for as long as the client
+// lives
 //   Dialogues  attach, reset, check, recover, cancel: short talks with a server between two holds
 #pragma once
 
@@ -27,31 +31,41 @@ using base::Error;
 // What a protocol remembers of one client. Owned by the session, on its worker's thread.
 struct ClientState {
   virtual ~ClientState() = default;
-  // What cannot be changed on a server after login: only servers of an equal variant serve this client.
+  // What cannot be changed on a server after login: only servers of an equal variant serve this
+  // client.
   virtual uint64_t variant() const { return 0; }
 };
 
-// What a protocol remembers of one server connection: what it still owes, what it has prepared, which settings
-// are in force, what must be undone. Travels with the server, from hold to hold and from worker to worker.
+// What a protocol remembers of one server connection: what it still owes, what it has prepared,
+// which settings
+// are in force, what must be undone. Travels with the server, from hold to hold and from worker
+// to worker.
 struct ServerState {
   virtual ~ServerState() = default;
   virtual uint64_t variant() const { return 0; }
-  virtual int64_t remote_id() const { return 0; }  // the server's own name for the connection (a pid)
+  virtual int64_t remote_id() const {
+    return 0;
+  }  // the server's own name for the connection (a pid)
 };
 
 // ---------------------------------------------------------------- dialogues
 
 enum class Step : uint8_t {
-  Wait,        // send what was appended, then feed what comes
-  StartTls,    // send, then wrap the stream in TLS, then feed({}) when the handshake is done
-  Ask,         // Greeting only: the app has to decide about request(); it answers with admit() or refuse()
-  NeedServer,  // Greeting only: authenticated; answer with welcome() once a server's facts are known
-  Done,        // send; the dialogue is over and the stream is at rest (unconsumed bytes belong to what follows)
-  Fail,        // send; the dialogue is over, error() says why; the stream is to be closed
+  Wait,      // send what was appended, then feed what comes
+  StartTls,  // send, then wrap the stream in TLS, then feed({}) when the handshake is done
+  Ask,  // Greeting only: the app has to decide about request(); it answers with admit() or refuse()
+  // Greeting only: authenticated; answer with welcome() once a server's facts are known
+  NeedServer,
+  // send; the dialogue is over and the stream is at rest (unconsumed bytes belong to what
+  // follows)
+  Done,
+  Fail,  // send; the dialogue is over, error() says why; the stream is to be closed
 };
 
-// A cold conversation with one peer. Each call appends to `send` what is to be written before anything else.
-// feed() may be called with bytes that it has seen before: it says in `consumed` what it has used up.
+// A cold conversation with one peer. Each call appends to `send` what is to be written before
+// anything else.
+// feed() may be called with bytes that it has seen before: it says in `consumed` what it has
+// used up.
 class Dialogue {
  public:
   struct Result {
@@ -62,7 +76,8 @@ class Dialogue {
   virtual Result start(std::string& send) = 0;
   virtual Result feed(Bytes in, std::string& send) = 0;
   virtual Result on_end() {  // the peer closed
-    if (error_.text.empty()) error_ = {base::ErrorKind::Unreachable, "connection closed by the peer"};
+    if (error_.text.empty())
+      error_ = {base::ErrorKind::Unreachable, "connection closed by the peer"};
     return {Step::Fail, 0};
   }
   const Error& error() const { return error_; }
@@ -84,32 +99,36 @@ struct LoginRequest {
 
 enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256 };
 
-// The app's answer to Step::Ask. A client that is not to be let in gets the same exchange with secrets that
+// The app's answer to Step::Ask. A client that is not to be let in gets the same exchange with
+// secrets that
 // nobody knows (`mock`), so that it cannot tell why.
 struct Admission {
   AuthMethod method = AuthMethod::ScramSha256;
   std::string secret;  // plain text, md5… or SCRAM-SHA-256$…; never logged
   int scram_iterations = 4096;
   bool mock = false;
-  uint64_t session_id = 0;         // the client's own name for its connection is made from it
-  uint32_t cancel_secret = 0;      // from a secure generator
+  uint64_t session_id = 0;     // the client's own name for its connection is made from it
+  uint32_t cancel_secret = 0;  // from a secure generator
   struct ClientOptions {
-    bool statement_mode = false;      // refuse transaction blocks
-    bool transaction_mode = true;     // servers change between turns: names and settings are carried
-    int prepared_statements = 200;    // kept per server; 0: names pass through unchanged
-    size_t statement_bytes_max = 0;   // of a message that has to be seen whole
-    uint32_t pool = 0;                // names the client's pool: what one of its clients has proved holds for all
+    bool statement_mode = false;     // refuse transaction blocks
+    bool transaction_mode = true;    // servers change between turns: names and settings are carried
+    int prepared_statements = 200;   // kept per server; 0: names pass through unchanged
+    size_t statement_bytes_max = 0;  // of a message that has to be seen whole
+    uint32_t pool = 0;  // names the client's pool: what one of its clients has proved holds for all
   } options;
 };
 
-// A request to cancel what the client with this id does. The secret is compared by the session that owns it.
+// A request to cancel what the client with this id does. The secret is compared by the session
+// that owns it.
 struct CancelRequest {
   uint64_t session_id = 0;
   std::string secret;
 };
 
-// What the servers of one pool say of themselves at login, and which clients' settings they have accepted, so
-// that most clients can be welcomed without a server. Kept by the pool's owner, who brings the lock.
+// What the servers of one pool say of themselves at login, and which clients' settings they
+// have accepted, so
+// that most clients can be welcomed without a server. Kept by the pool's owner, who brings the
+// lock.
 class Facts {
  public:
   virtual ~Facts() = default;
@@ -119,17 +138,21 @@ class Facts {
 class Greeting : public Dialogue {
  public:
   const LoginRequest& request() const { return request_; }
-  const std::optional<CancelRequest>& cancel() const { return cancel_; }  // set: Done, no client will follow
+  const std::optional<CancelRequest>& cancel() const {
+    return cancel_;
+  }  // set: Done, no client will follow
   virtual Result admit(const Admission& admission, std::string& send) = 0;
   // Step::NeedServer: are these facts enough, or has a server to be attached to client() first?
   virtual bool settled_by(const Facts& facts) const = 0;
   virtual ClientState& client() = 0;  // from NeedServer on
-  // `attached` is the server on which attach() has just run for client(), or null when settled_by() said yes.
+  // `attached` is the server on which attach() has just run for client(), or null when
+  // settled_by() said yes.
   virtual Result welcome(Facts& facts, const ServerState* attached, std::string& send) = 0;
   virtual std::unique_ptr<ClientState> take_client() = 0;  // after Done
   // Turns `error` into the protocol's fatal refusal, whatever the step.
   virtual void refuse(const Error& error, std::string& send) = 0;
-  // From NeedServer on: what a Login as this user can use, where the exchange has shown it. Empty: nothing.
+  // From NeedServer on: what a Login as this user can use, where the exchange has shown it.
+  // Empty: nothing.
   virtual std::string learnt_secret() const { return {}; }
 
  protected:
@@ -156,11 +179,12 @@ enum class Next : uint8_t {
   Feed,        // call again when `want` bytes are there (at least one more than now)
   Flush,       // call again with the rest once the sink has been sent
   NeedServer,  // call again with the rest once a server is held
-  NeedLane,    // call again with the rest and a lane's state: it may be mixed with other clients' requests
-  Reattach,    // run attach() on the held server, then call again with the rest
-  Later,       // call again with the rest when the server has answered some of what it owes
-  Leave,       // the client said goodbye
-  Fail,        // error says why: the pair is closed
+  // call again with the rest and a lane's state: it may be mixed with other clients' requests
+  NeedLane,
+  Reattach,  // run attach() on the held server, then call again with the rest
+  Later,     // call again with the rest when the server has answered some of what it owes
+  Leave,     // the client said goodbye
+  Fail,      // error says why: the pair is closed
 };
 
 struct Progress {
@@ -173,8 +197,9 @@ struct Progress {
 struct Sink {
   base::Gather& to_client;
   base::Gather& to_server;
-  uint64_t owner = 0;         // on a lane: whom the answers are for
-  bool settled = false;       // without a lease: no lane owes this client an answer, weir may answer by itself
+  uint64_t owner = 0;  // on a lane: whom the answers are for
+  bool settled =
+      false;  // without a lease: no lane owes this client an answer, weir may answer by itself
   Error error = {};
   uint32_t turns = 0;         // on a lane: requests that went to the server
   uint32_t queries = 0;       // turns that ended
@@ -194,46 +219,57 @@ struct Share {
 
 // How a server stands when a hold ends without its client's consent, or is to be lent.
 enum class Condition : uint8_t {
-  Clean,     // at rest, outside a transaction, nothing to undo
-  Dirty,     // at rest, outside a transaction, reset() has something to undo
-  Open,      // in a transaction or owing answers: recover() can bring it back
-  Broken,    // half a piece is open or an invariant does not hold: close it
+  Clean,   // at rest, outside a transaction, nothing to undo
+  Dirty,   // at rest, outside a transaction, reset() has something to undo
+  Open,    // in a transaction or owing answers: recover() can bring it back
+  Broken,  // half a piece is open or an invariant does not hold: close it
 };
 
 class Link {
  public:
   virtual ~Link() = default;
 
-  virtual Progress on_client(ClientState& client, ServerState* server, Bytes in, Sink& sink) const = 0;
-  virtual Progress on_server(ClientState& client, ServerState& server, Bytes in, Sink& sink) const = 0;
+  virtual Progress on_client(ClientState& client, ServerState* server, Bytes in,
+                             Sink& sink) const = 0;
+  virtual Progress on_server(ClientState& client, ServerState& server, Bytes in,
+                             Sink& sink) const = 0;
 
-  // A lane's server sent bytes: says whose they are. `shares` is cleared by the caller. Next: Feed or Fail.
-  virtual Progress on_lane(ServerState&, Bytes, std::vector<Share>&) const { return {Next::Fail, 0, 0}; }
+  // A lane's server sent bytes: says whose they are. `shares` is cleared by the caller. Next:
+  // Feed or Fail.
+  virtual Progress on_lane(ServerState&, Bytes, std::vector<Share>&) const {
+    return {Next::Fail, 0, 0};
+  }
 
   // A server that nobody holds sent bytes. False: it must not be used again.
   virtual bool on_idle_server(ServerState& server, Bytes in) const = 0;
 
-  // weir's own answer to the turn that the client has begun without a server, in the client's protocol; the
+  // weir's own answer to the turn that the client has begun without a server, in the client's
+  // protocol; the
   // client lives on. `in` are the parked request bytes; says how many of them are thereby answered.
-  virtual size_t answer_error(ClientState& client, const Error& error, Bytes in, Sink& sink) const = 0;
+  virtual size_t answer_error(ClientState& client, const Error& error, Bytes in,
+                              Sink& sink) const = 0;
   // The last words to a client.
   virtual void say_fatal(const Error& error, std::string& out) const = 0;
   virtual void say_notice(const std::string& text, std::string& out) const = 0;
   virtual std::string_view goodbye() const = 0;  // said to a server before it is closed at rest
 
   virtual Condition condition(const ServerState& server) const = 0;
-  // Half a piece of this server's has gone to its client, who would take anything else for the other half.
+  // Half a piece of this server's has gone to its client, who would take anything else for the
+  // other half.
   virtual bool is_mid_piece(const ServerState&) const { return false; }
   virtual bool is_idle(const ClientState& client) const = 0;  // no turn begun, no half piece
-  virtual bool owes(const ServerState& server) const = 0;     // something is running: cancel makes sense
+  virtual bool owes(
+      const ServerState& server) const = 0;  // something is running: cancel makes sense
   virtual bool cancel_matches(const ClientState& client, const CancelRequest& request) const = 0;
 
-  // Each is null when there is nothing to do. They act on `server` (and `client`), which outlive them.
+  // Each is null when there is nothing to do. They act on `server` (and `client`), which
+  // outlive them.
   virtual std::unique_ptr<Dialogue> attach(ClientState& client, ServerState& server) const = 0;
   virtual std::unique_ptr<Dialogue> reset(ServerState& server, const std::string& how) const = 0;
   virtual std::unique_ptr<Dialogue> recover(ServerState& server) const = 0;
   virtual std::unique_ptr<Dialogue> check(ServerState& server) const = 0;
-  virtual std::unique_ptr<Dialogue> cancel(const ServerState& server) const = 0;  // on a new connection
+  virtual std::unique_ptr<Dialogue> cancel(
+      const ServerState& server) const = 0;  // on a new connection
 };
 
 // One per protocol, made by app/protocols.cpp.
@@ -245,7 +281,8 @@ class Protocol {
   virtual std::unique_ptr<Greeting> greet(size_t login_bytes_max) const = 0;
   virtual std::unique_ptr<Login> login(const LoginTarget& target) const = 0;
   virtual std::unique_ptr<Facts> facts() const = 0;
-  virtual std::unique_ptr<Dialogue> query(const std::string& text, ServerState& server) const = 0;  // connect_query
+  virtual std::unique_ptr<Dialogue> query(const std::string& text,
+                                          ServerState& server) const = 0;  // connect_query
 };
 
 }  // namespace weir::protocol

@@ -1,5 +1,7 @@
-// A backend: one pool of servers with everything that is needed to open, judge and count them. Made by app, one for
-// each (database, server user); lives as long as the process. Any worker reads it; what a reload changes is the Plan.
+// A backend: one pool of servers with everything that is needed to open, judge and count them.
+// Made by app, one for
+// each (database, server user); lives as long as the process. Any worker reads it; what a
+// reload changes is the Plan.
 #pragma once
 
 #include <memory>
@@ -21,7 +23,8 @@ using base::Time;
 class Dialler {
  public:
   virtual ~Dialler() = default;
-  // `place` says which of several servers: chosen by the call when it comes as -1, and to be dialled again for a
+  // `place` says which of several servers: chosen by the call when it comes as -1, and to be
+  // dialled again for a
   // cancel as it was left.
   virtual std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place,
                                                 net::ConnectCallback done) = 0;
@@ -47,7 +50,9 @@ struct Plan {
   Duration slow_query = 0;
   Timeouts timeouts;
   uint32_t lanes = 1;  // on each worker, for protocols that have them
-  Duration talk_timeout() const { return timeouts.cancel > 0 ? timeouts.cancel : 10 * base::kSecond; }
+  Duration talk_timeout() const {
+    return timeouts.cancel > 0 ? timeouts.cancel : 10 * base::kSecond;
+  }
   protocol::LoginTarget target;
   protocol::Admission::ClientOptions client;
   std::shared_ptr<Dialler> dialler;
@@ -58,15 +63,38 @@ const char* label(ClientCount state);
 
 // Why a session ended, a server was closed. One text and one label each (end_reason.cpp).
 enum class EndReason : uint8_t {
-  ClientLeft, ClientLost, LoginFailed, LoginTimeout, ProtocolError, ServerLost, ServerProtocol, Refused,
-  AcquireTimeout, QueryTimeout, TransactionTimeout, IdleInTransaction, ClientIdle, ClientStall, Shutdown,
-  Killed, TooManyClients, kCount,
+  ClientLeft,
+  ClientLost,
+  LoginFailed,
+  LoginTimeout,
+  ProtocolError,
+  ServerLost,
+  ServerProtocol,
+  Refused,
+  AcquireTimeout,
+  QueryTimeout,
+  TransactionTimeout,
+  IdleInTransaction,
+  ClientIdle,
+  ClientStall,
+  Shutdown,
+  Killed,
+  TooManyClients,
+  kCount,
 };
 const char* label(EndReason reason);
 const char* text(EndReason reason);
 
 enum class CloseReason : uint8_t {
-  Lost, Broken, Retired, Abandoned, ResetFailed, CheckFailed, ClientError, Shutdown, kCount,
+  Lost,
+  Broken,
+  Retired,
+  Abandoned,
+  ResetFailed,
+  CheckFailed,
+  ClientError,
+  Shutdown,
+  kCount,
 };
 const char* label(CloseReason reason);
 
@@ -83,7 +111,8 @@ struct alignas(64) Stats {
   base::Tally<ClientCount> clients;
   base::Counter resetting, checking;
   base::Counter queries, transactions, slow_queries, acquire_timeouts;
-  base::Counter server_errors, own_errors;  // answers that were errors: a server's, weir's in its stead
+  base::Counter server_errors,
+      own_errors;  // answers that were errors: a server's, weir's in its stead
   base::Counter client_in, client_out, server_in, server_out;
   base::Tally<CancelResult> cancels;
   base::Tally<LoginResult> logins;
@@ -95,7 +124,8 @@ struct alignas(64) Stats {
 
 class Backend {
  public:
-  Backend(std::string database, std::string user, const protocol::Protocol& protocol, uint32_t workers)
+  Backend(std::string database, std::string user, const protocol::Protocol& protocol,
+          uint32_t workers)
       : database_(std::move(database)),
         user_(std::move(user)),
         protocol_(protocol),

@@ -1,4 +1,5 @@
-// One worker: the sessions, servers and conversations of one loop. Owned by app; everything on its loop's thread,
+// One worker: the sessions, servers and conversations of one loop. Owned by app; everything on
+// its loop's thread,
 // except post(). Ends when its loop has stopped.
 #pragma once
 
@@ -23,7 +24,7 @@ class Worker;
 // A client of this listener; what app decides about it by name.
 struct Door {
   const protocol::Protocol* protocol = nullptr;
-  std::string database;        // of the listener; empty: the client says
+  std::string database;                        // of the listener; empty: the client says
   std::optional<protocol::AuthMethod> method;  // of the listener; else what is configured for all
   Duration login_timeout = 60 * base::kSecond;
   size_t login_bytes_max = 64 * 1024;
@@ -33,7 +34,7 @@ struct Door {
 struct Admitted {
   Backend* backend = nullptr;  // null with `refusal` empty: a mock login goes on, and fails
   protocol::Admission admission;
-  base::Error refusal;         // said at once when its text is set
+  base::Error refusal;             // said at once when its text is set
   std::function<void()> on_leave;  // gives back what was counted
 };
 
@@ -83,11 +84,12 @@ class Worker {
   base::Gather& to_client() { return to_client_; }
   base::Gather& to_server() { return to_server_; }
   pool::Orders& orders() { return orders_; }
-  void carry_out(Backend& backend);                        // the orders that have been put into orders()
-  void release(std::unique_ptr<PooledServer> server);      // a hold is over: give back, reset, recover or close
+  void carry_out(Backend& backend);  // the orders that have been put into orders()
+  void release(
+      std::unique_ptr<PooledServer> server);  // a hold is over: give back, reset, recover or close
   void close(std::unique_ptr<PooledServer> server, CloseReason why);
   void route_cancel(const protocol::CancelRequest& request, std::function<void()> done);
-  void broken(PooledServer& server, CloseReason why);      // nobody used it
+  void broken(PooledServer& server, CloseReason why);  // nobody used it
   void remove(Session& session);
   Session* session(uint64_t id) const;
   Lane& lane(Backend& backend, uint64_t number);
@@ -95,15 +97,17 @@ class Worker {
   bool end_session(uint64_t id, EndReason why);  // false: it is not here
   void start(std::unique_ptr<Errand> errand);
   void finished(Errand& errand);
-  void give_back(std::unique_ptr<PooledServer> server);    // clean and at rest
+  void give_back(std::unique_ptr<PooledServer> server);  // clean and at rest
   void cancel_over(uint64_t server_id);
   uint64_t next_server_id() { return ++server_count_ * house_.workers() + id_; }
   Stats& stats(Backend& backend) { return backend.stats(id_); }
-  Stats& strangers() { return strangers_; }  // clients whose backend is not known yet, or never will be
+  Stats& strangers() {
+    return strangers_;
+  }  // clients whose backend is not known yet, or never will be
   const Stats& strangers() const { return strangers_; }
 
   // ---- for app
-  void end_idle_sessions(EndReason why);    // drain: those that hold no server
+  void end_idle_sessions(EndReason why);  // drain: those that hold no server
   void end_all_sessions(EndReason why);
   void clear();  // at the end, when the loop has stopped: errands and sessions go
   void set_draining() { draining_ = true; }
@@ -137,10 +141,12 @@ class Worker {
   std::map<std::pair<Backend*, uint64_t>, std::unique_ptr<Lane>> lanes_;
   std::unordered_map<uint64_t, PooledServer*> servers_;  // all that are on this loop
   std::unordered_map<Errand*, std::unique_ptr<Errand>> errands_;
-  std::unordered_map<uint64_t, std::unique_ptr<PooledServer>> being_cancelled_;  // given back, but not yet safe
+  std::unordered_map<uint64_t, std::unique_ptr<PooledServer>>
+      being_cancelled_;  // given back, but not yet safe
   base::Gather to_client_, to_server_;
   pool::Orders orders_;
-  std::vector<std::pair<Backend*, pool::Order>> agenda_;  // orders that wait for the one being carried out
+  std::vector<std::pair<Backend*, pool::Order>>
+      agenda_;            // orders that wait for the one being carried out
   bool working_ = false;  // an order of agenda_ is being carried out
   bool draining_ = false;
 };

@@ -100,8 +100,10 @@ Progress ClientSide::message(Bytes in, Head head) {
   return dispatch_extended(in, head);
 }
 
-// A client outside a transaction prepares what other clients of its pool have prepared before, or forgets a
-// statement: that needs no server. Should the statement have become invalid since, Bind will say so.
+// A client outside a transaction prepares what other clients of its pool have prepared before,
+// or forgets a
+// statement: that needs no server. Should the statement have become invalid since, Bind will
+// say so.
 Progress ClientSide::without_server(Bytes in, Head head) {
   const Progress ask{Next::NeedServer, 0, 0};
   if ((head.type != 'P' && head.type != 'C') || !carries_names()) return ask;
@@ -115,8 +117,10 @@ Progress ClientSide::without_server(Bytes in, Head head) {
   }
   const std::string name(body.substr(0, body.find('\0')));
   if (name.empty() || name.size() + 2 > body.size() || find(name)) return ask;
-  const Interned known = texts_.find(statement_key(client_.options.pool, body.substr(name.size() + 1)));
-  if (!known || (key_traits(known.view()) & kBeginsBlock && client_.options.statement_mode)) return ask;
+  const Interned known =
+      texts_.find(statement_key(client_.options.pool, body.substr(name.size() + 1)));
+  if (!known || (key_traits(known.view()) & kBeginsBlock && client_.options.statement_mode))
+    return ask;
   remember(name, known);
   sink_.to_client.add_copy(empty_message('1'));
   return drop(in, head);
@@ -139,7 +143,8 @@ Progress ClientSide::on_query(Bytes in, Head head) {
       if (traits & kResets) resets = reset_name(sql);
     }
   }
-  client_.unnamed.clear();  // "Extended Query", 55.2.3: a simple Query destroys the unnamed statement
+  client_.unnamed
+      .clear();  // "Extended Query", 55.2.3: a simple Query destroys the unnamed statement
   client_.unnamed_mark = server_->unnamed_mark = 0;
   server_->unsynced = false;  // it ends with ReadyForQuery, whatever came before
   if (traits & kForgets) server_->prepared.clear_sent();
@@ -169,7 +174,8 @@ Progress ClientSide::on_sync(Bytes in, Head head) {
   return pass(in, head);
 }
 
-// Outside COPY mode a server ignores these, so those of a client whose COPY has failed may go either way.
+// Outside COPY mode a server ignores these, so those of a client whose COPY has failed may go
+// either way.
 Progress ClientSide::on_copy(Bytes in, Head head) {
   if (!server_ || (server_->copy != Copy::In && server_->ledger.empty())) return drop(in, head);
   if (head.type != 'd') {
@@ -188,7 +194,8 @@ Progress ClientSide::refuse_block(Bytes in, Head head) {
   return drop(in, head);
 }
 
-// DEALLOCATE of a statement that was made by Parse: the server knows it by another name, and may keep it for the
+// DEALLOCATE of a statement that was made by Parse: the server knows it by another name, and
+// may keep it for the
 // next client. False: let the server answer.
 bool ClientSide::deallocate(std::string_view sql) {
   const std::string name = deallocated_name(sql);
@@ -212,7 +219,8 @@ bool ClientSide::carries_names() const {
 }
 
 Progress ClientSide::need(Bytes in, size_t want, size_t limit) {
-  if (want > limit) return fail("message is longer than weir accepts here (limits.statement_bytes)");
+  if (want > limit)
+    return fail("message is longer than weir accepts here (limits.statement_bytes)");
   return {Next::Feed, 0, std::max(want, in.size() + 1)};
 }
 

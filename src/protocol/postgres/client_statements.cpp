@@ -1,4 +1,5 @@
-// The client's half of prepared statements: its names, the servers' names, and what has to be prepared first.
+// The client's half of prepared statements: its names, the servers' names, and what has to be
+// prepared first.
 #include <algorithm>
 
 #include "link.h"
@@ -59,11 +60,14 @@ Progress ClientSide::on_parse(Bytes in, Head head) {
 
 Progress ClientSide::on_parse_named(Bytes in, Head head, std::string name, Bytes rest) {
   if (const Interned* taken = find(name)) {
-    // The server has that one: it finds everything else that is wrong with the new one first, and then the name.
+    // The server has that one: it finds everything else that is wrong with the new one first,
+    // and then the name.
     ensure_prepared(*taken);
     send_parse(server_name(taken->id()), rest);
-    server_->ledger.push({.kind = Entry::Kind::Parse, .fate = Entry::Fate::Poison,
-                          .fake = error_message("42P05", "prepared statement \"" + name + "\" already exists")});
+    server_->ledger.push(
+        {.kind = Entry::Kind::Parse,
+         .fate = Entry::Fate::Poison,
+         .fake = error_message("42P05", "prepared statement \"" + name + "\" already exists")});
     return done(head.total);
   }
   const Interned statement = texts_.intern(statement_key(client_.options.pool, rest));
@@ -97,8 +101,7 @@ Progress ClientSide::on_bind(Bytes in, Head head) {
     return pass(in, head);
   }
   if (name.empty()) {
-    if (!ensure_unnamed())
-      return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
+    if (!ensure_unnamed()) return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
     note_bound(client_.unnamed);
     owe(Entry::Kind::Bind);
     return pass(in, head);
@@ -146,7 +149,8 @@ Progress ClientSide::on_describe_or_close(Bytes in, Head head) {
   return done(head.total);
 }
 
-// A client's statement is only forgotten: the server keeps it for the next client with the same text.
+// A client's statement is only forgotten: the server keeps it for the next client with the same
+// text.
 Progress ClientSide::on_close(Bytes in, Head head, std::string name) {
   Entry entry{.kind = Entry::Kind::Close, .fate = Entry::Fate::Fake, .fake = empty_message('3')};
   if (name.empty()) {
@@ -162,12 +166,14 @@ Progress ClientSide::on_close(Bytes in, Head head, std::string name) {
   return drop(in, head);
 }
 
-// Instead of the client's message one that the server refuses, so that the server goes into the same error
+// Instead of the client's message one that the server refuses, so that the server goes into the
+// same error
 // state as the client believes it in; the error that comes back is replaced by ours.
 Progress ClientSide::poison(Bytes in, Head head, Entry::Kind kind, std::string error) {
   if (kind == Entry::Kind::Parse && server_->status == 'E')
-    error = error_message("25P02", "current transaction is aborted, commands ignored until end of "
-                                   "transaction block");
+    error = error_message("25P02",
+                          "current transaction is aborted, commands ignored until end of "
+                          "transaction block");
   server_->ledger.push({.kind = kind, .fate = Entry::Fate::Poison, .fake = std::move(error)});
   sink_.to_server.add_copy(poison_message());
   return drop(in, head);
@@ -178,8 +184,7 @@ void ClientSide::note_bound(std::string_view key) {
   const Bytes body = key_body(key);
   const std::string_view sql = body.substr(0, body.find('\0'));
   server_->bound_traits |= traits_on(*server_, traits, sql);
-  if (traits & kResets)
-    server_->bound_reset = server_->bound_reset.empty() ? reset_name(sql) : "*";
+  if (traits & kResets) server_->bound_reset = server_->bound_reset.empty() ? reset_name(sql) : "*";
 }
 
 void ClientSide::send_parse(Bytes name, Bytes body) {
@@ -205,7 +210,8 @@ void ClientSide::send_close(const Interned& statement) {
   server_->prepared.close_sent(statement);
 }
 
-// Sends what has to come before a Parse, if one is needed at all. In a failed transaction the server itself shall
+// Sends what has to come before a Parse, if one is needed at all. In a failed transaction the
+// server itself shall
 // say what it thinks of it.
 PreparedSet::Need ClientSide::make_ready(const Interned& statement) {
   auto need = server_->prepared.need(statement.id(), server_->segment);
@@ -217,7 +223,8 @@ PreparedSet::Need ClientSide::make_ready(const Interned& statement) {
 }
 
 void ClientSide::ensure_prepared(const Interned& statement) {
-  if (server_->prepared.need(statement.id(), server_->segment) == PreparedSet::Need::Nothing) return;
+  if (server_->prepared.need(statement.id(), server_->segment) == PreparedSet::Need::Nothing)
+    return;
   make_ready(statement);
   server_->prepared.parse_sent(statement, server_->segment);
   send_parse(server_name(statement.id()), key_body(statement.view()));
@@ -229,7 +236,8 @@ void ClientSide::ensure_prepared(const Interned& statement) {
 // False: the client has no unnamed statement.
 bool ClientSide::ensure_unnamed() {
   if (client_.unnamed_mark == 0) return false;
-  // A Parse of an earlier segment may have been skipped; what the server has then may be another client's.
+  // A Parse of an earlier segment may have been skipped; what the server has then may be
+  // another client's.
   if (server_->unnamed_mark == client_.unnamed_mark &&
       (server_->unnamed_sure || server_->unnamed_segment == server_->segment))
     return true;

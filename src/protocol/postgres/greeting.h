@@ -1,7 +1,7 @@
 // A new PostgreSQL client: what it asks for, who it is, and its welcome. One for each connection,
 // owned by the session, on its worker's thread; take_client() ends it.
 //
-//   Start ──▶ Asking ──▶ Password │ Md5 │ SaslFirst ──▶ SaslFinal ──▶ Authenticated ──▶ Done
+// Start ──▶ Asking ──▶ Password │ Md5 │ SaslFirst ──▶ SaslFinal ──▶ Authenticated ──▶ Done
 //   Every state may end in Failed. Start waits for the first packet, Asking for admit(), Password
 //   to SaslFinal for the client's answer, Authenticated for welcome().
 #pragma once

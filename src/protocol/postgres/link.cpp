@@ -38,7 +38,8 @@ class PostgresLink final : public protocol::Link {
     return ServerSide(texts_, of(client), of(server), sink).judge(in);
   }
 
-  // Between holds a server may report a changed setting or send a notice; anything else is a surprise.
+  // Between holds a server may report a changed setting or send a notice; anything else is a
+  // surprise.
   bool on_idle_server(protocol::ServerState& server, Bytes in) const override {
     while (!in.empty()) {
       auto cut = cut_message(in, 64 * 1024);
@@ -97,7 +98,9 @@ class PostgresLink final : public protocol::Link {
     return of(client).body_left == 0 && !of(client).skip_to_sync;
   }
 
-  bool owes(const protocol::ServerState& server) const override { return !of(server).ledger.empty(); }
+  bool owes(const protocol::ServerState& server) const override {
+    return !of(server).ledger.empty();
+  }
 
   bool cancel_matches(const protocol::ClientState& client,
                       const CancelRequest& request) const override {

@@ -1,5 +1,7 @@
-// The relay's judge for PostgreSQL: what each message of a client or of a server means for the ledger, the maps of
-// prepared statements, the settings, and the end of the hold. Stateless itself; see state.h for what it keeps up.
+// The relay's judge for PostgreSQL: what each message of a client or of a server means for the
+// ledger, the maps of
+// prepared statements, the settings, and the end of the hold. Stateless itself; see state.h for
+// what it keeps up.
 // "Message Flow" and "Message Formats" are 55.2 and 55.7 of PostgreSQL's manual.
 #pragma once
 
@@ -24,7 +26,7 @@ bool read_head(Bytes in, Head& head);
 std::string poison_message();
 
 std::string error_message(std::string sqlstate, std::string text);
-std::string block_error();                // of statement mode
+std::string block_error();  // of statement mode
 std::string empty_message(char type);
 
 // Judges a client's bytes. One object per call.
@@ -38,7 +40,7 @@ class ClientSide {
   Progress message(Bytes in, Head head);
   Progress need(Bytes in, size_t want, size_t limit);
   Progress fail(const char* text);
-  Progress pass(Bytes in, Head head);               // forward; the body streams
+  Progress pass(Bytes in, Head head);  // forward; the body streams
   Progress drop(Bytes in, Head head);
   Progress without_server(Bytes in, Head head);
   void remember(const std::string& name, const Interned& statement);
@@ -84,7 +86,7 @@ class ServerSide {
 
  private:
   Progress message(Bytes in, Head head);
-  Progress whole(Bytes in, Head head);              // messages that have to be seen whole
+  Progress whole(Bytes in, Head head);  // messages that have to be seen whole
   Progress fail(const char* text);
   void forward(Bytes in, size_t total);
   void drop(Bytes in, size_t total);
@@ -116,7 +118,8 @@ class ServerSide {
   Sink& sink_;
 };
 
-// Puts out the answers of weir's own that have come to the head of the ledger, unless a message is half sent.
+// Puts out the answers of weir's own that have come to the head of the ledger, unless a message
+// is half sent.
 void emit_fakes(ServerState& server, Sink& sink);
 // Says in the sink whether the server may leave its client.
 void settle(const ServerState& server, Sink& sink);

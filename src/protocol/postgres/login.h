@@ -1,7 +1,7 @@
 // weir logs in to a PostgreSQL server. One for each new server connection, owned by whoever opens
 // it, on its worker's thread; take_server() ends it.
 //
-//   Start ──▶ Authentication ──▶ (SaslContinue ──▶ SaslFinal ──▶ Accepted) ──▶ Settling ──▶ Done
+// Start ──▶ Authentication ──▶ (SaslContinue ──▶ SaslFinal ──▶ Accepted) ──▶ Settling ──▶ Done
 //   Every state may end in Failed. Authentication waits for the first demand or AuthenticationOk,
 //   SaslContinue and SaslFinal for the server's half of SCRAM, Accepted for AuthenticationOk,
 //   Settling for ReadyForQuery.

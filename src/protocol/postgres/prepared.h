@@ -1,5 +1,7 @@
-// The statements of weir's own names that a server connection knows, and what is on its way to change that. A
-// Parse that was sent may still fail, or be skipped behind an error; only messages up to the next Sync share its
+// The statements of weir's own names that a server connection knows, and what is on its way to
+// change that. A
+// Parse that was sent may still fail, or be skipped behind an error; only messages up to the
+// next Sync share its
 // fate. Part of a ServerState.
 #pragma once
 
@@ -13,13 +15,14 @@ namespace weir::postgres {
 
 class PreparedSet {
  public:
-  // What has to be sent before a message that uses the statement. A segment ends with Sync, Query or Call.
+  // What has to be sent before a message that uses the statement. A segment ends with Sync,
+  // Query or Call.
   enum class Need : uint8_t { Nothing, Parse, CloseAndParse };
   Need need(uint64_t id, uint32_t segment);
 
   void parse_sent(const base::Interned& statement, uint32_t segment);
   void close_sent(const base::Interned& statement);
-  void parsed(uint64_t id);   // the server has done it
+  void parsed(uint64_t id);  // the server has done it
   void closed(uint64_t id);
   void skipped(uint64_t id);  // a Parse or Close that the server refused or never looked at
 
@@ -34,10 +37,10 @@ class PreparedSet {
 
  private:
   struct Known {
-    bool there = false;         // as far as the server has answered
-    bool stays = false;         // in order_: there, once all that was sent has been done
-    uint32_t on_way = 0;        // Parse and Close that are not answered yet
-    uint32_t segment = 0;       // of the last Parse on its way
+    bool there = false;    // as far as the server has answered
+    bool stays = false;    // in order_: there, once all that was sent has been done
+    uint32_t on_way = 0;   // Parse and Close that are not answered yet
+    uint32_t segment = 0;  // of the last Parse on its way
     std::list<base::Interned>::iterator place = {};
   };
   void stay(Known& known, const base::Interned& statement);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+// tidy(pure-protocol): derived keys are shared by all workers, and cost a millisecond each
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -60,6 +61,7 @@ class ScramStore {
   void remember(const std::string& name, const ScramKeys& keys);
 
   const std::string process_secret_;
+  // tidy(pure-protocol): derived keys are shared by all workers, and cost a millisecond each
   mutable std::mutex mutex_;
   std::unordered_map<std::string, ScramKeys> entries_;
   std::deque<std::string> order_;  // oldest first

@@ -1,4 +1,5 @@
-// What a server's answers say about the session behind them: settings, statements, what must be undone.
+// What a server's answers say about the session behind them: settings, statements, what must be
+// undone.
 #include <algorithm>
 
 #include "link.h"
@@ -9,15 +10,42 @@ namespace weir::postgres {
 
 namespace {
 
-// Tags of statements after which nothing stays behind in the session. Everything else that does not begin like one
+// Tags of statements after which nothing stays behind in the session. Everything else that does
+// not begin like one
 // of these makes the server dirty: a reset too many is only slow.
 bool leaves_nothing(Bytes tag) {
-  static constexpr std::string_view kHarmless[] = {
-      "INSERT",  "UPDATE",   "DELETE",       "MERGE",    "FETCH",   "MOVE",     "COPY",
-      "BEGIN",   "COMMIT",   "ROLLBACK",     "SAVEPOINT", "RELEASE", "START TRANSACTION",
-      "SHOW",    "VACUUM",       "ANALYZE",  "REINDEX", "CLUSTER",  "TRUNCATE",
-      "NOTIFY",  "UNLISTEN", "CLOSE CURSOR", "LOCK TABLE", "SET CONSTRAINTS",   "CHECKPOINT",
-      "ALTER",   "DROP",     "GRANT",        "REVOKE",   "COMMENT", "REFRESH",  "DISCARD PLANS"};
+  static constexpr std::string_view kHarmless[] = {"INSERT",
+                                                   "UPDATE",
+                                                   "DELETE",
+                                                   "MERGE",
+                                                   "FETCH",
+                                                   "MOVE",
+                                                   "COPY",
+                                                   "BEGIN",
+                                                   "COMMIT",
+                                                   "ROLLBACK",
+                                                   "SAVEPOINT",
+                                                   "RELEASE",
+                                                   "START TRANSACTION",
+                                                   "SHOW",
+                                                   "VACUUM",
+                                                   "ANALYZE",
+                                                   "REINDEX",
+                                                   "CLUSTER",
+                                                   "TRUNCATE",
+                                                   "NOTIFY",
+                                                   "UNLISTEN",
+                                                   "CLOSE CURSOR",
+                                                   "LOCK TABLE",
+                                                   "SET CONSTRAINTS",
+                                                   "CHECKPOINT",
+                                                   "ALTER",
+                                                   "DROP",
+                                                   "GRANT",
+                                                   "REVOKE",
+                                                   "COMMENT",
+                                                   "REFRESH",
+                                                   "DISCARD PLANS"};
   return std::any_of(std::begin(kHarmless), std::end(kHarmless),
                      [tag](std::string_view known) { return tag.starts_with(known); });
 }
@@ -69,8 +97,10 @@ std::string ServerSide::reset_now() const {
   return name == "*" ? std::string() : name;
 }
 
-// RESET goes back to weir's own login, but the client means the settings that it has logged in with: before its
-// next request attach() makes in_force what is wanted. An empty name: more than one, nobody knows which.
+// RESET goes back to weir's own login, but the client means the settings that it has logged in
+// with: before its
+// next request attach() makes in_force what is wanted. An empty name: more than one, nobody
+// knows which.
 void ServerSide::on_reset(const std::string& name) {
   server_.reset_seen = true;
   const SettingMap startup = settings_of(client_.startup);
@@ -85,8 +115,8 @@ void ServerSide::on_reset(const std::string& name) {
   } else {
     const auto own = startup.find(name);
     server_.in_force = with_setting(texts_, server_.in_force, name, nullptr);
-    client_.wanted = with_setting(texts_, client_.wanted, name,
-                                  own == startup.end() ? nullptr : &own->second);
+    client_.wanted =
+        with_setting(texts_, client_.wanted, name, own == startup.end() ? nullptr : &own->second);
   }
 }
 
@@ -105,7 +135,8 @@ void ServerSide::tell_restored(const std::string& name) {
   }
 }
 
-// The names behind it in the ledger were given later. The unnamed statement stays ("DEALLOCATE": all prepared
+// The names behind it in the ledger were given later. The unnamed statement stays
+// ("DEALLOCATE": all prepared
 // statements of the session's table, which it is not in); a simple Query has taken it away already.
 void ServerSide::forget_all() {
   server_.prepared.clear();

@@ -75,7 +75,8 @@ Progress ServerSide::message(Bytes in, Head head) {
     case 'I': fits = on_execute_end(in, head); break;
     case 'E':
       if (needs_whole_error() && in.size() < head.total) {
-        if (head.total > base::kServerNoteBytesMax) return fail("the server sent too long a message");
+        if (head.total > base::kServerNoteBytesMax)
+          return fail("the server sent too long a message");
         return {Next::Feed, 0, head.total};
       }
       fits = on_error(in, head);
@@ -110,7 +111,8 @@ Progress ServerSide::whole(Bytes in, Head head) {
     if (head.total < kHeadBytes + 1 || server_.ledger.empty())
       return fail("the server completed a command that nobody sent");
     on_complete(in.substr(kHeadBytes, head.total - kHeadBytes - 1));
-    if (!on_execute_end(in, head)) return fail("the server's answer does not fit what it was asked");
+    if (!on_execute_end(in, head))
+      return fail("the server's answer does not fit what it was asked");
   }
   return {Next::Feed, head.total, 0};
 }
@@ -163,11 +165,13 @@ bool ServerSide::on_copy(Bytes in, Head head) {
   return true;
 }
 
-// CommandComplete, EmptyQueryResponse, PortalSuspended: the end of an Execute, or of one statement of a Query.
+// CommandComplete, EmptyQueryResponse, PortalSuspended: the end of an Execute, or of one
+// statement of a Query.
 bool ServerSide::on_execute_end(Bytes in, Head head) {
   if (server_.ledger.empty()) return false;
   const Entry::Kind kind = server_.ledger.front().kind;
-  if (kind != Entry::Kind::Execute && (kind != Entry::Kind::Query || head.type == 's')) return false;
+  if (kind != Entry::Kind::Execute && (kind != Entry::Kind::Query || head.type == 's'))
+    return false;
   forward(in, head.total);
   if (kind == Entry::Kind::Execute) server_.ledger.pop();
   server_.rows_seen = false;
@@ -180,7 +184,8 @@ bool ServerSide::in_extended() const {
   return kind != Entry::Kind::Query && kind != Entry::Kind::Call && kind != Entry::Kind::Sync;
 }
 
-// Of a Parse under a name that is taken only the complaint about that name is reworded; what poison_message()
+// Of a Parse under a name that is taken only the complaint about that name is reworded; what
+// poison_message()
 // calls forth always is.
 bool ServerSide::is_replaced(const Entry& entry, Bytes message) const {
   if (entry.kind != Entry::Kind::Parse) return true;
@@ -249,7 +254,8 @@ void ServerSide::undo(Entry& entry) {
   }
 }
 
-// Syncs that were sent between the Execute of a COPY and the end of its data are ignored by the server ("COPY
+// Syncs that were sent between the Execute of a COPY and the end of its data are ignored by the
+// server ("COPY
 // Operations", 55.2.6). A client that does not wait may have sent that end already.
 void ServerSide::on_copy_in() {
   server_.copy = Copy::In;
@@ -275,7 +281,8 @@ bool ServerSide::on_ready(Bytes in, Head head) {
   } else {
     if (in_extended()) return false;
     const Entry& entry = server_.ledger.front();
-    if (entry.kind == Entry::Kind::Query && (entry.traits & kForgets)) server_.prepared.clear_over();
+    if (entry.kind == Entry::Kind::Query && (entry.traits & kForgets))
+      server_.prepared.clear_over();
     server_.ledger.pop();
   }
   server_.status = in[kHeadBytes];

@@ -53,7 +53,8 @@ bool ServerState::reported_setting(std::string_view name) const {
 }
 
 bool is_carried(std::string_view name) {
-  // Reported by the server, and not for a client to set. session_authorization is undone by the reset instead.
+  // Reported by the server, and not for a client to set. session_authorization is undone by the
+  // reset instead.
   static constexpr std::array<std::string_view, 6> kFixed = {
       "in_hot_standby",  "integer_datetimes", "is_superuser",
       "server_encoding", "server_version",    "session_authorization"};

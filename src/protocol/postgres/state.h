@@ -1,5 +1,7 @@
-// What weir remembers of a PostgreSQL client and of a PostgreSQL server connection, and the ledger between them.
-// Values of one worker at a time; filled by the greeting and the login, kept up to date by the link.
+// What weir remembers of a PostgreSQL client and of a PostgreSQL server connection, and the
+// ledger between them.
+// Values of one worker at a time; filled by the greeting and the login, kept up to date by the
+// link.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +23,8 @@ using base::Bytes;
 using base::Interned;
 using base::InternTable;
 
-// A set of settings is one interned text: name NUL value NUL …, names in lower case and in order. Equal sets are
+// A set of settings is one interned text: name NUL value NUL …, names in lower case and in
+// order. Equal sets are
 // therefore one node.
 Interned intern_settings(InternTable& texts, const SettingMap& map);
 SettingMap settings_of(const Interned& set);
@@ -36,34 +39,37 @@ using StatementMap = std::unordered_map<std::string, Interned>;
 
 struct ClientState final : protocol::ClientState {
   protocol::Admission::ClientOptions options;
-  uint64_t session_id = 0;      // its low 31 bits are the process id that the client was told
+  uint64_t session_id = 0;  // its low 31 bits are the process id that the client was told
   uint32_t cancel_secret = 0;
-  Interned startup;             // the settings of its start-up packet, in the server's spelling
-  Interned wanted;              // what must be in force while it holds a server
+  Interned startup;  // the settings of its start-up packet, in the server's spelling
+  Interned wanted;   // what must be in force while it holds a server
   // Named statements: name -> statement key (text.h). Null until the first one.
   std::unique_ptr<StatementMap> prepared;
-  std::string unnamed;          // the last unnamed statement, as a key of text.h; empty: none
-  uint64_t unnamed_mark = 0;    // which one it is; see ServerState::unnamed_mark
+  std::string unnamed;        // the last unnamed statement, as a key of text.h; empty: none
+  uint64_t unnamed_mark = 0;  // which one it is; see ServerState::unnamed_mark
   uint32_t unnamed_count = 0;
-  uint64_t body_left = 0;       // of the message being relayed
-  bool body_dropped = false;    // that body goes nowhere
-  bool skip_to_sync = false;    // weir answered an error without a server: all but Sync is dropped
+  uint64_t body_left = 0;     // of the message being relayed
+  bool body_dropped = false;  // that body goes nowhere
+  bool skip_to_sync = false;  // weir answered an error without a server: all but Sync is dropped
 };
 
 // One answer that the server owes.
 struct Entry {
   enum class Kind : uint8_t { Query, Call, Parse, Bind, Describe, Execute, Close, Sync };
-  // Forward to the client · Swallow · Fake: nothing was sent, `fake` is the answer · Poison: the server will refuse
+  // Forward to the client · Swallow · Fake: nothing was sent, `fake` is the answer · Poison:
+  // the server will refuse
   // what was sent, and its error is replaced by `fake`.
   enum class Fate : uint8_t { Forward, Swallow, Fake, Poison };
   Kind kind = Kind::Query;
   Fate fate = Fate::Forward;
-  bool copy_ended = false;      // CopyDone or CopyFail was sent behind it, before the server asked for data
-  uint8_t traits = 0;           // of the text of a Query, or of what an Execute may run (text.h)
-  Interned statement = {};      // Parse, Close: what the maps must be told if it fails
-  std::string name = {};        // Parse, Close: the client's name of it; Query: the setting that it resets
+  bool copy_ended =
+      false;           // CopyDone or CopyFail was sent behind it, before the server asked for data
+  uint8_t traits = 0;  // of the text of a Query, or of what an Execute may run (text.h)
+  Interned statement = {};  // Parse, Close: what the maps must be told if it fails
+  std::string name =
+      {};  // Parse, Close: the client's name of it; Query: the setting that it resets
   std::string fake = {};
-  uint64_t mark = 0;            // Parse: of which unnamed statement
+  uint64_t mark = 0;  // Parse: of which unnamed statement
 };
 
 class Ledger {
@@ -105,32 +111,33 @@ struct ServerState final : protocol::ServerState {
   // Is this (in lower case) a setting that ParameterStatus reports and weir carries?
   bool reported_setting(std::string_view name) const;
 
-  int32_t process_id = 0;       // BackendKeyData; 0: none came, cancel does nothing
+  int32_t process_id = 0;  // BackendKeyData; 0: none came, cancel does nothing
   std::string cancel_key;
-  SettingMap reported;          // ParameterStatus as it stands, names as the server spells them
-  SettingMap base;              // ParameterStatus at login: what RESET goes back to
-  Interned in_force;            // the carried settings that weir or the client has made valid here
-  bool settings_unknown = false;// attach() starts from RESET ALL
+  SettingMap reported;  // ParameterStatus as it stands, names as the server spells them
+  SettingMap base;      // ParameterStatus at login: what RESET goes back to
+  Interned in_force;    // the carried settings that weir or the client has made valid here
+  bool settings_unknown = false;  // attach() starts from RESET ALL
   Ledger ledger;
-  char status = 'I';            // of the last ReadyForQuery: I, T, E
+  char status = 'I';  // of the last ReadyForQuery: I, T, E
   Copy copy = Copy::None;
-  bool dirty = false;           // a turn left, or may have left, state that only a reset removes
+  bool dirty = false;  // a turn left, or may have left, state that only a reset removes
   bool retire = false;
   PreparedSet prepared;
-  uint32_t segment = 0;         // counts the Sync, Query and Call that were sent
-  uint64_t unnamed_mark = 0;    // whose unnamed statement the server has; 0: nobody's
-  uint32_t unnamed_segment = 0; // in which it was sent
-  bool unnamed_sure = false;    // and the server has taken it
-  uint64_t body_left = 0;       // of the message being relayed to the client
+  uint32_t segment = 0;          // counts the Sync, Query and Call that were sent
+  uint64_t unnamed_mark = 0;     // whose unnamed statement the server has; 0: nobody's
+  uint32_t unnamed_segment = 0;  // in which it was sent
+  bool unnamed_sure = false;     // and the server has taken it
+  uint64_t body_left = 0;        // of the message being relayed to the client
   bool body_dropped = false;
-  bool client_body_open = false;// a client's message to this server is half forwarded
-  bool unsynced = false;        // extended messages were sent behind the last Sync
-  bool skipping = false;        // and one of them failed: the server ignores all up to the Sync to come
-  uint32_t syncs_ignored = 0;   // Syncs that came in COPY mode: the server answers them only if it had left it
-  bool rows_seen = false;       // a row or its description was sent since the last CommandComplete
-  uint8_t bound_traits = 0;     // of the statements that were bound in this turn
-  std::string bound_reset;      // the setting that one of them resets; "*": more than one
-  bool reset_seen = false;      // this turn ran RESET or DISCARD ALL
+  bool client_body_open = false;  // a client's message to this server is half forwarded
+  bool unsynced = false;          // extended messages were sent behind the last Sync
+  bool skipping = false;  // and one of them failed: the server ignores all up to the Sync to come
+  uint32_t syncs_ignored =
+      0;  // Syncs that came in COPY mode: the server answers them only if it had left it
+  bool rows_seen = false;    // a row or its description was sent since the last CommandComplete
+  uint8_t bound_traits = 0;  // of the statements that were bound in this turn
+  std::string bound_reset;   // the setting that one of them resets; "*": more than one
+  bool reset_seen = false;   // this turn ran RESET or DISCARD ALL
 };
 
 }  // namespace weir::postgres

@@ -11,7 +11,8 @@ namespace {
 
 using protocol::Step;
 
-// One simple Query whose rows do not matter. An error in it is the dialogue's failure, but the talk goes on to
+// One simple Query whose rows do not matter. An error in it is the dialogue's failure, but the
+// talk goes on to
 // ReadyForQuery, so that the server stays usable when the caller can live with the error.
 class QueryTalk : public Dialogue {
  public:
@@ -55,8 +56,14 @@ class QueryTalk : public Dialogue {
         server_.status = message.body.empty() ? '?' : message.body[0];
         if (server_.status == 'I' || server_.status == 'T') return finish(used);
         return fail({base::ErrorKind::Protocol, "the server is in a failed transaction"}, used);
-      case 'C': case 'T': case 'D': case 'I': case 'N': case 'A': return {Step::Wait, 0};
-      default: return fail({base::ErrorKind::Protocol, "the server sent an unexpected message"}, used);
+      case 'C':
+      case 'T':
+      case 'D':
+      case 'I':
+      case 'N':
+      case 'A': return {Step::Wait, 0};
+      default:
+        return fail({base::ErrorKind::Protocol, "the server sent an unexpected message"}, used);
     }
   }
 
@@ -88,7 +95,8 @@ std::string quote_literal(std::string_view value) {
   return out + "'";
 }
 
-// set_config() takes a value exactly as a start-up packet does; SET would read lists and quotes differently.
+// set_config() takes a value exactly as a start-up packet does; SET would read lists and quotes
+// differently.
 std::string attach_text(const SettingMap& wanted, const ServerState& server) {
   const SettingMap current = settings_of(server.in_force);
   bool reset = server.settings_unknown;
@@ -157,7 +165,8 @@ class RecoverTalk final : public Dialogue {
   Result next(size_t used, std::string& send) {
     if (!server_.ledger.empty()) return {Step::Wait, used};
     if (server_.status == 'I') {
-      if (!at_rest(server_)) return fail({base::ErrorKind::Protocol, "the server is not at rest"}, used);
+      if (!at_rest(server_))
+        return fail({base::ErrorKind::Protocol, "the server is not at rest"}, used);
       return {Step::Done, used};
     }
     append_query(send, "ROLLBACK");
@@ -190,7 +199,8 @@ class CancelTalk final : public Dialogue {
 
 }  // namespace
 
-std::unique_ptr<Dialogue> make_attach(InternTable& texts, ClientState& client, ServerState& server) {
+std::unique_ptr<Dialogue> make_attach(InternTable& texts, ClientState& client,
+                                      ServerState& server) {
   if (!server.settings_unknown && client.wanted == server.in_force) return nullptr;
   const SettingMap wanted = settings_of(client.wanted);
   return std::make_unique<QueryTalk>(server, attach_text(wanted, server), [&, wanted] {

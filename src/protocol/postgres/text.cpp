@@ -10,7 +10,8 @@ namespace weir::postgres {
 namespace {
 
 bool is_word_character(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' || (c & 0x80) != 0;
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' ||
+         (c & 0x80) != 0;
 }
 
 char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
@@ -41,7 +42,8 @@ void skip_space(std::string_view& sql) {
   }
 }
 
-// The next bare word in lower case, or a quoted identifier as it stands; empty when something else comes.
+// The next bare word in lower case, or a quoted identifier as it stands; empty when something
+// else comes.
 std::string take_word(std::string_view& sql) {
   skip_space(sql);
   std::string word;
@@ -69,7 +71,8 @@ bool is_end(std::string_view rest) {
   return rest.find_first_not_of(" \t\r\n\f;") == std::string_view::npos;
 }
 
-// A text with a semicolon anywhere but at its end may hold several statements. What looks like a comment behind
+// A text with a semicolon anywhere but at its end may hold several statements. What looks like
+// a comment behind
 // it may not be one: the semicolon may stand in a literal.
 bool is_single(std::string_view sql) {
   const size_t semicolon = sql.find(';');
@@ -83,7 +86,8 @@ bool starts_with_word(std::string_view sql, std::string_view word) {
   return sql.size() == word.size() || !is_word_character(sql[word.size()]);
 }
 
-// One pass over every statement that is parsed, so it looks only at first letters. A literal that holds such a
+// One pass over every statement that is parsed, so it looks only at first letters. A literal
+// that holds such a
 // word costs a reset too many, no more.
 bool may_create(std::string_view sql) {
   char before = ' ';
@@ -111,10 +115,10 @@ bool may_have_traits(std::string_view sql) {
   if (sql.empty()) return true;  // all of what is there is a comment: look at more
   switch (lower(sql[0])) {
     case 's': return sql.size() < 3 || lower(sql[2]) == 't' || lower(sql[2]) == 'a';  // set, start
-    case 'b': return true;                                                           // begin
+    case 'b': return true;                                                            // begin
     case 'd':  // deallocate, discard
       return sql.size() < 3 || lower(sql[2]) == 'a' || lower(sql[2]) == 's';
-    case 'r': return sql.size() < 3 || lower(sql[2]) == 's';                         // reset
+    case 'r': return sql.size() < 3 || lower(sql[2]) == 's';  // reset
     case '-':
     case '/': return sql.size() < 2;  // half of what begins a comment
     default: return false;
@@ -135,7 +139,8 @@ uint8_t traits_of(std::string_view sql) {
   if (word == "set") return traits | traits_of_set(rest);
   if (word != "deallocate") return traits;
   const std::string name = deallocated_name(sql);
-  if (!name.empty() && name != "all") return static_cast<uint8_t>((traits & ~kForgets) | kDeallocates);
+  if (!name.empty() && name != "all")
+    return static_cast<uint8_t>((traits & ~kForgets) | kDeallocates);
   return traits;
 }
 
@@ -162,7 +167,8 @@ std::string setting_name(std::string_view sql) {
 
 bool ends_block(std::string_view sql) {
   const std::string word = lower_case(take_word(sql));
-  return word == "commit" || word == "end" || word == "rollback" || word == "abort" || word == "prepare";
+  return word == "commit" || word == "end" || word == "rollback" || word == "abort" ||
+         word == "prepare";
 }
 
 std::string reset_name(std::string_view sql) {

@@ -1,4 +1,5 @@
-// The little that weir reads of statement texts. The server's answers decide what happened; the text only tells
+// The little that weir reads of statement texts. The server's answers decide what happened; the
+// text only tells
 // apart what its answers leave open. Pure functions.
 #pragma once
 
@@ -11,10 +12,11 @@
 namespace weir::postgres {
 
 enum Traits : uint8_t {
-  kMayCreate = 1,     // has the word INTO or CREATE: "SELECT 0" may have made a table
-  kSetLeavesNothing = 2,  // one statement, SET LOCAL or SET TRANSACTION, or of a setting that is carried
-  kSetSession = 4,    // one statement, SET of something that lasts; its name: setting_name()
-  kBeginsBlock = 8,   // BEGIN or START TRANSACTION
+  kMayCreate = 1,  // has the word INTO or CREATE: "SELECT 0" may have made a table
+  kSetLeavesNothing =
+      2,             // one statement, SET LOCAL or SET TRANSACTION, or of a setting that is carried
+  kSetSession = 4,   // one statement, SET of something that lasts; its name: setting_name()
+  kBeginsBlock = 8,  // BEGIN or START TRANSACTION
   kDeallocates = 16,  // one statement, DEALLOCATE of one name: deallocated_name()
   kForgets = 64,      // DISCARD, DEALLOCATE ALL: statements that weir has prepared may go
   kResets = 32,       // RESET, or one statement SET … TO DEFAULT: reset_name()
@@ -26,7 +28,8 @@ uint8_t traits_on(const ServerState& server, uint8_t traits, std::string_view sq
 
 // Of "SET [SESSION] name …", in lower case; empty for what has no simple name.
 std::string setting_name(std::string_view sql);
-// Of one statement "RESET name", "RESET ALL" or "SET name TO DEFAULT", in lower case; empty for all others.
+// Of one statement "RESET name", "RESET ALL" or "SET name TO DEFAULT", in lower case; empty for
+// all others.
 std::string reset_name(std::string_view sql);
 // COMMIT, ROLLBACK and their like, which a failed transaction still takes.
 bool ends_block(std::string_view sql);

@@ -1,4 +1,5 @@
-// Prepared statements: names of the clients, names of the servers, over several servers and behind errors.
+// Prepared statements: names of the clients, names of the servers, over several servers and
+// behind errors.
 #include "link_script.h"
 
 namespace weir::postgres {
@@ -13,7 +14,8 @@ bool knows(const LinkTalk& talk, const char* name) {
 }
 
 TEST(LinkStatements, AreRenamedAndPreparedWhereTheyAreUsed) {
-  play({{"c: P[s|select $1] D[Ss] B[p|s|v] D[Pp] E[p] S", "s: P[@1|select $1] D[S@1] B[p|@1|v] D[Pp] E[p] S"},
+  play({{"c: P[s|select $1] D[Ss] B[p|s|v] D[Pp] E[p] S",
+         "s: P[@1|select $1] D[S@1] B[p|@1|v] D[Pp] E[p] S"},
         {"s: 1 t T 2 T D[v] C[SELECT 1] Z[I]", "c: 1 t T 2 T D[v] C[SELECT 1] Z[I]; end"},
         {"use 1", ""},
         {"c: B[|s|v] E[] S", "s: P[@1|select $1] B[|@1|v] E[] S"},
@@ -24,8 +26,9 @@ TEST(LinkStatements, AreRenamedAndPreparedWhereTheyAreUsed) {
 }
 
 TEST(LinkStatements, EqualTextsAreOneEqualNamesAreNot) {
-  play({{"c: P[a|x] P[b|x] P[c|y] B[|a] B[|b] B[|c] S", "s: P[@1|x] P[@2|y] B[|@1] B[|@1] B[|@2] S"},
-        {"s: 1 1 2 2 2 Z[I]", "c: 1 1 1 2 2 2 Z[I]; end"}});
+  play(
+      {{"c: P[a|x] P[b|x] P[c|y] B[|a] B[|b] B[|c] S", "s: P[@1|x] P[@2|y] B[|@1] B[|@1] B[|@2] S"},
+       {"s: 1 1 2 2 2 Z[I]", "c: 1 1 1 2 2 2 Z[I]; end"}});
   LinkTalk talk;
   talk.client_sends(client_bytes("P[a|x] S"));
   const Output first = talk.take();
@@ -48,11 +51,12 @@ TEST(LinkStatements, ParameterTypesMakeAnother) {
 }
 
 TEST(LinkStatements, ANameInUse) {
-  const auto talk = play({{"c: P[s|x] S", "s: P[@1|x] S"},
-                          {"s: 1 Z[I]", "c: 1 Z[I]; end"},
-                          {"c: Q[a] P[s|y] B[|s] S Q[b]", "s: Q[a] P[@1|y] B[|@1] S Q[b]"},
-                          {"s: C[INSERT 0 1] Z[I] E[42P05] Z[I]", "c: C[INSERT 0 1] Z[I] E[42P05] Z[I]"},
-                          {"s: C[INSERT 0 1] Z[I]", "c: C[INSERT 0 1] Z[I]; end"}});
+  const auto talk =
+      play({{"c: P[s|x] S", "s: P[@1|x] S"},
+            {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+            {"c: Q[a] P[s|y] B[|s] S Q[b]", "s: Q[a] P[@1|y] B[|@1] S Q[b]"},
+            {"s: C[INSERT 0 1] Z[I] E[42P05] Z[I]", "c: C[INSERT 0 1] Z[I] E[42P05] Z[I]"},
+            {"s: C[INSERT 0 1] Z[I]", "c: C[INSERT 0 1] Z[I]; end"}});
   EXPECT_TRUE(knows(*talk, "s"));
 }
 
@@ -109,11 +113,12 @@ TEST(LinkStatements, WeirsOwnParseThatFailsAnswersTheBind) {
 }
 
 TEST(LinkStatements, Eviction) {
-  const auto talk = play({{"c: P[a|x] B[|a] P[b|y] B[|b] E[] B[|a] S",
-                           "s: P[@1|x] B[|@1] C[S@1] P[@2|y] B[|@2] E[] C[S@1] C[S@2] P[@1|x] B[|@1] S"},
-                          {"s: 1 2 3 1 2 C[INSERT 0 1] 3 3 1 2 Z[I]", "c: 1 2 1 2 C[INSERT 0 1] 2 Z[I]; end"},
-                          {"c: B[|b] S", "s: C[S@1] P[@2|y] B[|@2] S"}},
-                         one_statement);
+  const auto talk =
+      play({{"c: P[a|x] B[|a] P[b|y] B[|b] E[] B[|a] S",
+             "s: P[@1|x] B[|@1] C[S@1] P[@2|y] B[|@2] E[] C[S@1] C[S@2] P[@1|x] B[|@1] S"},
+            {"s: 1 2 3 1 2 C[INSERT 0 1] 3 3 1 2 Z[I]", "c: 1 2 1 2 C[INSERT 0 1] 2 Z[I]; end"},
+            {"c: B[|b] S", "s: C[S@1] P[@2|y] B[|@2] S"}},
+           one_statement);
   EXPECT_EQ(talk->server(0).prepared.size(), 1U);
 }
 
@@ -127,13 +132,15 @@ TEST(LinkStatements, AnEvictionThatIsSkipped) {
   EXPECT_EQ(talk->server(0).prepared.size(), 1U);
 }
 
-// The Parse before the second batch's Bind was skipped together with the first batch. The server refused that
+// The Parse before the second batch's Bind was skipped together with the first batch. The
+// server refused that
 // Bind, as it had never seen the statement.
 TEST(LinkStatements, AParseOfAnEarlierBatchMayHaveBeenSkipped) {
   play({{"c: P[s|x] S", "s: P[@1|x] S"},
         {"s: 1 Z[I]", "c: 1 Z[I]; end"},
         {"use 1", ""},
-        {"c: P[|bad] B[|s] S B[|s] E[] S", "s: P[|bad] P[@1|x] B[|@1] S C[S@1] P[@1|x] B[|@1] E[] S"},
+        {"c: P[|bad] B[|s] S B[|s] E[] S",
+         "s: P[|bad] P[@1|x] B[|@1] S C[S@1] P[@1|x] B[|@1] E[] S"},
         {"s: E[42601] Z[I] 3 1 2 C[INSERT 0 1] Z[I]", "c: E[42601] Z[I] 2 C[INSERT 0 1] Z[I]; end"},
         {"c: B[|s] S", "s: B[|@1] S"}},
        two_servers);
@@ -146,7 +153,8 @@ TEST(LinkStatements, AParseOfAnEarlierBatchIsSureOnceItIsAnswered) {
         {"s: Z[I] 2 Z[I] Z[I]", "c: Z[I] 2 Z[I] 1 Z[I]; end"}});
 }
 
-// The same with the unnamed statement: the second batch would have run whatever another client had left there.
+// The same with the unnamed statement: the second batch would have run whatever another client
+// had left there.
 TEST(LinkStatements, AnUnnamedParseOfAnEarlierBatchMayHaveBeenSkipped) {
   play({{"c: B[|none] P[|x] S B[|] E[] S", "s: B[|weir_none] P[|x] S P[|x] B[|] E[] S"},
         {"s: E[26000] Z[I] 1 2 C[INSERT 0 1] Z[I]", "c: E[26000] Z[I] 2 C[INSERT 0 1] Z[I]; end"}});
@@ -187,7 +195,8 @@ TEST(LinkStatements, DeallocateAllAndDiscardAll) {
         {"c: B[|] B[|s] S", "s: B[|] B[|weir_none] S"}});
 }
 
-// Npgsql sends DISCARD ALL in front of its next request. What that prepared was forgotten with the rest.
+// Npgsql sends DISCARD ALL in front of its next request. What that prepared was forgotten with
+// the rest.
 TEST(LinkStatements, WhatIsPreparedBehindADiscardStays) {
   play({{"c: P[s|x] S", "s: P[@1|x] S"},
         {"s: 1 Z[I]", "c: 1 Z[I]; end"},
@@ -208,7 +217,8 @@ TEST(LinkStatements, DeallocateOfAClientsName) {
                            two_servers);
     EXPECT_FALSE(talk->server(0).dirty);
   }
-  for (const std::string text : {"DEALLOCATE t", "DEALLOCATE s s", "DEALLOCATE \"S\"", "deallocate s; select 1"})
+  for (const std::string text :
+       {"DEALLOCATE t", "DEALLOCATE s s", "DEALLOCATE \"S\"", "deallocate s; select 1"})
     play({{"c: P[s|x] S", "s: P[@1|x] S"},
           {"s: 1 Z[I]", "c: 1 Z[I]; end"},
           {"c: Q[" + text + "]", "s: Q[" + text + "]"},

@@ -34,15 +34,18 @@ TEST(LinkCopy, AnErrorBehindCopyDone) {
 
 // "COPY Operations", 55.2.6: a Sync in COPY mode is ignored, the client sends another one.
 TEST(LinkCopy, ByTheExtendedProtocolWithSyncSentAlong) {
-  const std::vector<Line> begin = {{"c: P[|copy t from stdin] B[|] E[] S", "s: P[|copy t from stdin] B[|] E[] S"},
-                                   {"s: 1 2 G", "c: 1 2 G"},
-                                   {"c: d[1]", "s: d[1]"}};
+  const std::vector<Line> begin = {
+      {"c: P[|copy t from stdin] B[|] E[] S", "s: P[|copy t from stdin] B[|] E[] S"},
+      {"s: 1 2 G", "c: 1 2 G"},
+      {"c: d[1]", "s: d[1]"}};
   auto done = begin;
   done.insert(done.end(), {{"c: c S", "s: c S"}, {"s: C[COPY 1] Z[I]", "c: C[COPY 1] Z[I]; end"}});
   const auto talk = play(done);
   EXPECT_EQ(talk->link().condition(talk->server(0)), Condition::Clean);
   auto failed = begin;
-  failed.insert(failed.end(), {{"s: E[22P02]", "c: E[22P02]"}, {"c: d[2] c S", "s: S"}, {"s: Z[I]", "c: Z[I]; end"}});
+  failed.insert(
+      failed.end(),
+      {{"s: E[22P02]", "c: E[22P02]"}, {"c: d[2] c S", "s: S"}, {"s: Z[I]", "c: Z[I]; end"}});
   play(failed);
   auto late = begin;
   late.insert(late.end(), {{"c: c S", "s: c S"}, {"s: E[23505] Z[I]", "c: E[23505] Z[I]; end"}});
@@ -53,7 +56,14 @@ TEST(LinkStreams, AGreatBindPassesInBoundedMemory) {
   LinkTalk talk;
   talk.client_sends(client_bytes("P[s|x]"));
   std::string bind;
-  MessageBuilder(bind, 'B').text("p").text("s").int16(0).int16(1).int32(3 << 20).raw(std::string(3 << 20, 'v')).int16(0);
+  MessageBuilder(bind, 'B')
+      .text("p")
+      .text("s")
+      .int16(0)
+      .int16(1)
+      .int32(3 << 20)
+      .raw(std::string(3 << 20, 'v'))
+      .int16(0);
   size_t sent = talk.take().to_server.size();
   for (size_t at = 0; at < bind.size(); at += 60000) {
     talk.client_sends(Bytes(bind).substr(at, 60000));
@@ -71,24 +81,31 @@ TEST(LinkStatementMode, RefusesBlocks) {
   const script::Setup mode = [](LinkTalk& talk) { talk.client.options.statement_mode = true; };
   play({{"c: Q[a] Q[ /* x */ BEGIN] Q[b]", "s: Q[a] Q[b]"},
         {"s: C[INSERT 0 1] Z[I]", "c: C[INSERT 0 1] Z[I] E[0A000] Z[I]"},
-        {"s: C[INSERT 0 1] Z[I]", "c: C[INSERT 0 1] Z[I]; end"}}, mode);
+        {"s: C[INSERT 0 1] Z[I]", "c: C[INSERT 0 1] Z[I]; end"}},
+       mode);
   play({{"c: P[|start transaction] B[|] E[] S", "s: B[|weir_none] B[|weir_none] E[] S"},
-        {"s: E[26000] Z[I]", "c: E[0A000] Z[I]; end"}}, mode);
+        {"s: E[26000] Z[I]", "c: E[0A000] Z[I]; end"}},
+       mode);
   play({{"c: Q[select 1; begin]", "s: Q[select 1; begin]"},
-        {"s: T D[1] C[SELECT 1] C[BEGIN] Z[T]", "c: T D[1] C[SELECT 1] C[BEGIN]; fail"}}, mode);
+        {"s: T D[1] C[SELECT 1] C[BEGIN] Z[T]", "c: T D[1] C[SELECT 1] C[BEGIN]; fail"}},
+       mode);
 }
 
 TEST(LinkAnswer, ATurnWithoutAServer) {
   const script::Setup none = [](LinkTalk& talk) { talk.serves = false; };
   play({{"c: Q[select 1]", ""}, {"no server", "c: E[53300] Z[I]"}}, none);
   play({{"c: P[|a] B[|] E[] S", ""}, {"no server", "c: E[53300] Z[I]"}}, none);
-  play({{"c: P[|a] B[|] E[]", ""}, {"no server", "c: E[53300]"}, {"c: D[P] Q[x] S S", "c: Z[I] Z[I]"}}, none);
+  play({{"c: P[|a] B[|] E[]", ""},
+        {"no server", "c: E[53300]"},
+        {"c: D[P] Q[x] S S", "c: Z[I] Z[I]"}},
+       none);
   play({{"c: F S", ""}, {"no server", "c: E[53300] Z[I] Z[I]"}}, none);
 }
 
 TEST(LinkHostile, ClientsThatBreakTheProtocol) {
-  for (const char* bytes : {"{5100000003}", "{51ffffffff}", "{5140000000}", "{4200000005}", "{7000000004}", "{0000000004}",
-                            "{53000000050000}", "{420000000541}", "{500000000541}", "{44000000055300}", "{430000000753610000}"}) {
+  for (const char* bytes : {"{5100000003}", "{51ffffffff}", "{5140000000}", "{4200000005}",
+                            "{7000000004}", "{0000000004}", "{53000000050000}", "{420000000541}",
+                            "{500000000541}", "{44000000055300}", "{430000000753610000}"}) {
     LinkTalk talk;
     talk.hold();
     talk.client_sends(client_bytes("Q[a]") + client_bytes(bytes) + std::string(8, 'x'));
@@ -99,8 +116,30 @@ TEST(LinkHostile, ClientsThatBreakTheProtocol) {
 }
 
 TEST(LinkHostile, AnswersThatFitNothing) {
-  for (const char* bytes : {"1", "2", "3", "T", "n", "t", "s", "I", "D[x]", "d[x]", "C[X]", "Z[I]", "G", "H", "W", "c", "V",
-                            "{5a000000054100}", "{5a000000064949}", "{3100000003}", "{31ffffffff}", "K", "R", "{0000000004}"}) {
+  for (const char* bytes : {"1",
+                            "2",
+                            "3",
+                            "T",
+                            "n",
+                            "t",
+                            "s",
+                            "I",
+                            "D[x]",
+                            "d[x]",
+                            "C[X]",
+                            "Z[I]",
+                            "G",
+                            "H",
+                            "W",
+                            "c",
+                            "V",
+                            "{5a000000054100}",
+                            "{5a000000064949}",
+                            "{3100000003}",
+                            "{31ffffffff}",
+                            "K",
+                            "R",
+                            "{0000000004}"}) {
     LinkTalk talk;
     talk.hold();
     talk.client_sends(client_bytes("P[|a] H"));
@@ -110,7 +149,8 @@ TEST(LinkHostile, AnswersThatFitNothing) {
     EXPECT_TRUE(talk.over()) << bytes;
     EXPECT_EQ(talk.take().to_client, "") << bytes;
   }
-  for (const char* bytes : {"1", "3", "n", "s", "I", "D[x]", "C[X]", "Z[I]", "G", "H", "W", "V", "c"}) {
+  for (const char* bytes :
+       {"1", "3", "n", "s", "I", "D[x]", "C[X]", "Z[I]", "G", "H", "W", "V", "c"}) {
     LinkTalk talk;
     talk.client_sends(client_bytes("B[|] S"));
     talk.client.unnamed_mark = 0;

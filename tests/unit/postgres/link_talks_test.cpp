@@ -1,4 +1,5 @@
-// The talks between two holds: recover from every state in which a client can leave a server, reset, check,
+// The talks between two holds: recover from every state in which a client can leave a server,
+// reset, check,
 // cancel; and what an idle server may say.
 #include "link_script.h"
 
@@ -14,7 +15,8 @@ struct Exchange {
 };
 
 // Runs the dialogue whole and byte by byte; says how it ended.
-std::string converse(protocol::Dialogue& dialogue, const std::vector<Exchange>& exchanges, bool bytewise) {
+std::string converse(protocol::Dialogue& dialogue, const std::vector<Exchange>& exchanges,
+                     bool bytewise) {
   Names names;
   std::string in, send;
   Step step = dialogue.start(send).step;
@@ -61,7 +63,9 @@ void recovers(const std::vector<Left>& left, const std::vector<Exchange>& exchan
   }
 }
 
-TEST(LinkRecover, AQueryThatRuns) { recovers({{"Q[a]", "T D[x]"}}, {{"", ""}, {"C[SELECT 1] Z[I]", ""}}); }
+TEST(LinkRecover, AQueryThatRuns) {
+  recovers({{"Q[a]", "T D[x]"}}, {{"", ""}, {"C[SELECT 1] Z[I]", ""}});
+}
 
 TEST(LinkRecover, AnOpenTransaction) {
   recovers({{"Q[begin]", "C[BEGIN] Z[T]"}}, {{"", "Q[ROLLBACK]"}, {"C[ROLLBACK] Z[I]", ""}});
@@ -75,7 +79,8 @@ TEST(LinkRecover, AnOpenTransaction) {
 TEST(LinkRecover, ExtendedMessagesWithoutSync) {
   recovers({{"P[|insert] B[|] E[]", ""}},
            {{"", "B[|weir_none] S"}, {"1 2 C[INSERT 0 1] E[26000] Z[I]", ""}});
-  recovers({{"P[|insert] B[|] E[] H", "1 2 C[INSERT 0 1]"}}, {{"", "B[|weir_none] S"}, {"E[26000] Z[I]", ""}});
+  recovers({{"P[|insert] B[|] E[] H", "1 2 C[INSERT 0 1]"}},
+           {{"", "B[|weir_none] S"}, {"E[26000] Z[I]", ""}});
 }
 
 TEST(LinkRecover, BehindAnErrorWithoutSync) {
@@ -93,11 +98,13 @@ TEST(LinkRecover, CopyIn) {
 }
 
 TEST(LinkRecover, CopyInThatBeginsWhenTheClientIsGone) {
-  recovers({{"Q[copy t from stdin]", ""}}, {{"", ""}, {"G", "f[the client is gone]"}, {"E[57014] Z[I]", ""}});
+  recovers({{"Q[copy t from stdin]", ""}},
+           {{"", ""}, {"G", "f[the client is gone]"}, {"E[57014] Z[I]", ""}});
   recovers({{"P[|copy t from stdin] B[|] E[] S", ""}},
            {{"", ""}, {"1 2 G", "f[the client is gone] S"}, {"E[57014] Z[I]", ""}});
   recovers({{"P[|copy t from stdin] B[|] E[]", ""}},
-           {{"", "B[|weir_none] S"}, {"1 2 G", "f[the client is gone]"}, {"E[08P01]", ""}}, "waits");
+           {{"", "B[|weir_none] S"}, {"1 2 G", "f[the client is gone]"}, {"E[08P01]", ""}},
+           "waits");
 }
 
 TEST(LinkRecover, CopyOut) {
@@ -105,7 +112,8 @@ TEST(LinkRecover, CopyOut) {
 }
 
 TEST(LinkRecover, WhatTheClientHadPipelined) {
-  recovers({{"P[s|a] S B[|s] E[] S C[Ss] Q[b]", "1"}}, {{"", ""}, {"Z[I] 3 1 2 C[INSERT 0 1] Z[I] C[INSERT 0 1] Z[I]", ""}});
+  recovers({{"P[s|a] S B[|s] E[] S C[Ss] Q[b]", "1"}},
+           {{"", ""}, {"Z[I] 3 1 2 C[INSERT 0 1] Z[I] C[INSERT 0 1] Z[I]", ""}});
 }
 
 // This used to write through a null pointer: the client whose names are restored is gone.
@@ -123,14 +131,18 @@ TEST(LinkRecover, ARollbackOfASettingForgetsNoOther) {
   talk.client_sends(client_bytes("Q[begin] Q[set timezone='CET']"));
   talk.server_sends(server_bytes("C[BEGIN] Z[T] C[SET] S[TimeZone=CET] Z[T]"));
   const auto dialogue = talk.link().recover(talk.server(0));
-  EXPECT_EQ(converse(*dialogue, {{"", "Q[ROLLBACK]"}, {"C[ROLLBACK] S[TimeZone=UTC] Z[I]", ""}}, false), "done");
+  EXPECT_EQ(
+      converse(*dialogue, {{"", "Q[ROLLBACK]"}, {"C[ROLLBACK] S[TimeZone=UTC] Z[I]", ""}}, false),
+      "done");
   EXPECT_EQ(settings_of(talk.server(0).in_force),
             (SettingMap{{"application_name", "me"}, {"search_path", "mine"}}));
 }
 
 TEST(LinkRecover, AServerThatSaysSomethingElseFails) {
-  recovers({{"Q[a]", ""}}, {{"", ""}, {"2", ""}}, "fail: the server's answer does not fit what it was asked");
-  recovers({{"Q[a]", ""}}, {{"", ""}, {"Z[x]", ""}}, "fail: the server said ReadyForQuery when nothing was asked");
+  recovers({{"Q[a]", ""}}, {{"", ""}, {"2", ""}},
+           "fail: the server's answer does not fit what it was asked");
+  recovers({{"Q[a]", ""}}, {{"", ""}, {"Z[x]", ""}},
+           "fail: the server said ReadyForQuery when nothing was asked");
 }
 
 TEST(LinkRecover, AHalfMessageOfTheClientCannotBeRecovered) {
@@ -165,7 +177,10 @@ TEST(LinkReset, RunsWhatIsAskedForAndForgets) {
   EXPECT_EQ(talk.link().reset(server, "never"), nullptr);
   server.in_force = intern_settings(talk.texts(), {{"timezone", "CET"}});
   const auto reset = talk.link().reset(server, "auto");
-  EXPECT_EQ(converse(*reset, {{"", "Q[DISCARD ALL]"}, {"N[00000] C[DISCARD ALL] S[TimeZone=UTC] Z[I]", ""}}, true), "done");
+  EXPECT_EQ(converse(*reset,
+                     {{"", "Q[DISCARD ALL]"}, {"N[00000] C[DISCARD ALL] S[TimeZone=UTC] Z[I]", ""}},
+                     true),
+            "done");
   EXPECT_EQ(talk.link().condition(server), Condition::Clean);
   EXPECT_FALSE(server.in_force);
 }
@@ -181,19 +196,25 @@ TEST(LinkReset, AnErrorIsAFailure) {
 TEST(LinkReset, AnOwnTextLeavesTheSettingsUnknown) {
   LinkTalk talk;
   const auto reset = talk.link().reset(talk.server(0), "select reset_me()");
-  EXPECT_EQ(converse(*reset, {{"", "Q[select reset_me()]"}, {"T D[x] C[SELECT 1] Z[I]", ""}}, true), "done");
+  EXPECT_EQ(converse(*reset, {{"", "Q[select reset_me()]"}, {"T D[x] C[SELECT 1] Z[I]", ""}}, true),
+            "done");
   const auto attach = talk.link().attach(talk.client, talk.server(0));
   ASSERT_NE(attach, nullptr);
-  EXPECT_EQ(converse(*attach, {{"", "Q[SET SESSION AUTHORIZATION DEFAULT;RESET ROLE;RESET ALL;]"},
-                               {"C[SET] C[RESET] C[RESET] Z[I]", ""}}, true), "done");
+  EXPECT_EQ(converse(*attach,
+                     {{"", "Q[SET SESSION AUTHORIZATION DEFAULT;RESET ROLE;RESET ALL;]"},
+                      {"C[SET] C[RESET] C[RESET] Z[I]", ""}},
+                     true),
+            "done");
   EXPECT_EQ(talk.link().attach(talk.client, talk.server(0)), nullptr);
 }
 
 TEST(LinkCheck, AnEmptyQuery) {
   LinkTalk talk;
   for (const auto& [answer, end] : std::vector<std::pair<std::string, std::string>>{
-           {"I Z[I]", "done"}, {"Z[E]", "fail: the server is in a failed transaction"},
-           {"1", "fail: the server sent an unexpected message"}, {"{4900000003}", "fail: invalid message length"}}) {
+           {"I Z[I]", "done"},
+           {"Z[E]", "fail: the server is in a failed transaction"},
+           {"1", "fail: the server sent an unexpected message"},
+           {"{4900000003}", "fail: invalid message length"}}) {
     const auto check = talk.link().check(talk.server(0));
     EXPECT_EQ(converse(*check, {{"", "Q[]"}, {answer, ""}}, true), end);
   }
@@ -218,7 +239,8 @@ TEST(LinkIdle, ANoticeOrASettingIsNoSurprise) {
   EXPECT_TRUE(talk.link().on_idle_server(server, server_bytes("N[00000] S[TimeZone=CET]")));
   EXPECT_EQ(server.base["TimeZone"], "CET");
   EXPECT_EQ(server.reported["TimeZone"], "CET");
-  for (const char* surprise : {"E[57P01]", "Z[I]", "A", "D[x]", "{53000000}", "{5300000006}", "{530000000661}"})
+  for (const char* surprise :
+       {"E[57P01]", "Z[I]", "A", "D[x]", "{53000000}", "{5300000006}", "{530000000661}"})
     EXPECT_FALSE(talk.link().on_idle_server(server, server_bytes(surprise))) << surprise;
 }
 
