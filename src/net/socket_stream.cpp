@@ -88,11 +88,13 @@ void SocketStream::end(int error_number) {
   paused_ |= kPauseEnded;
   read_armed_ = false;
   if (error_number == 0) error_number = write_error_;
+  write_error_ = error_number;
   reader_->on_end(
       {base::ErrorKind::Unreachable, error_number != 0 ? error_text(error_number) : ""});
 }
 
 int64_t SocketStream::try_write(std::span<const iovec> pieces) {
+  if (write_shut_) return -1;
   if (!rest_.empty()) return write_error_ != 0 ? -1 : 0;
   if (write_error_ != 0) return -1;
   if (loop_->cork().hold(*this, pieces)) {
@@ -160,6 +162,7 @@ void SocketStream::apply_mask() {
 
 void SocketStream::shut_write() {
   loop_->cork().flush(*this);
+  write_shut_ = true;
   ::shutdown(fd_, SHUT_WR);
 }
 

@@ -57,6 +57,7 @@ class SocketStream final : public Stream {
   int fd_;
   int write_error_ = 0;
   uint8_t paused_ = kPauseNoReader;
+  bool write_shut_ = false;
   bool corked_ = false;  // the loop's cork holds something
   bool read_armed_ = false;
   bool wants_writable_ = false;

@@ -130,6 +130,7 @@ class LinkTalk {
         return attach();
       case Next::Reattach: check(held_ != nullptr); return attach();
       case Next::Leave: return end("leave");
+      case Next::Later: return false;
       case Next::NeedLane: check(false); break;
       case Next::Fail: return end("fail");
     }

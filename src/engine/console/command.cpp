@@ -123,7 +123,9 @@ class Parser {
   }
 
   Command action(const ActWord& word) {
-    Act act{{word.verb, {}, 0}, upper_case(word.word)};
+    Act act;
+    act.command.verb = word.verb;
+    act.tag = upper_case(word.word);
     if (word.takes_database && !at_end()) {
       const TokenKind kind = lexed_.tokens[i_].kind;
       if (kind != TokenKind::Word && kind != TokenKind::QuotedWord) return wrong("syntax error");

@@ -167,10 +167,14 @@ class Limits : public testing::Test {
       ASSERT_GE(snapshot.closing, 0);
       ASSERT_LE(slots, seats[i].options.size + seats[i].options.overflow);
       ASSERT_EQ(budgets[i + 1]->used(), slots);
-      if (budgets[i + 1]->limit() > 0) ASSERT_LE(slots, budgets[i + 1]->limit());
+      if (budgets[i + 1]->limit() > 0) {
+        ASSERT_LE(slots, budgets[i + 1]->limit());
+      }
     }
     ASSERT_EQ(budgets[0]->used(), all);
-    if (budgets[0]->limit() > 0) ASSERT_LE(all, budgets[0]->limit());
+    if (budgets[0]->limit() > 0) {
+      ASSERT_LE(all, budgets[0]->limit());
+    }
   }
 
   // Everybody gives back, nobody asks: all who wait are served in the end.
