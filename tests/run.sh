@@ -94,12 +94,16 @@ run_units() {
   done
 }
 
-# run_integration BINARY TESTS...
+# run_integration BINARY TESTS...: what fails gets a second try, without the others.
 run_integration() {
-  local binary=$1
+  local binary=$1 pytest
   shift
-  WEIR_BIN=$(realpath "$binary") timeout -k 30 "$(minutes 12 180)" \
-    "$PYTHON" -m pytest -q -p no:cacheprovider --junitxml="$OUT/integration.xml" "$@"
+  pytest=(timeout -k 30 "$(minutes 20 180)" "$PYTHON" -m pytest -q -o "cache_dir=$(realpath "$OUT")/cache")
+  export WEIR_BIN
+  WEIR_BIN=$(realpath "$binary")
+  "${pytest[@]}" --junitxml="$OUT/integration.xml" "$@" && return
+  "${pytest[@]}" --last-failed --junitxml="$OUT/again.xml" "$@"
+  "$PYTHON" tests/tally --again "$OUT/integration.xml" "$OUT/again.xml"
 }
 
 # minutes SHORT LONG: a limit in seconds.

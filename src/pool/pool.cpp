@@ -205,16 +205,10 @@ void Pool::give_back(std::unique_ptr<Server> server, Time now, Orders& orders) {
   server->idle_since = idle_since;
   const WorkerId here = server->worker;
   auto& stack = idle_[here];
-  if (options_.pick == Pick::Scatter && !stack.empty()) {
-    random_ = random_ * 6364136223846793005u + 1442695040888963407u;
-    stack.insert(stack.begin() + static_cast<std::ptrdiff_t>((random_ >> 33) % (stack.size() + 1)),
-                 std::move(server));
-  } else {
-    const auto place = std::find_if(stack.rbegin(), stack.rend(), [idle_since](const auto& each) {
-      return each->idle_since <= idle_since;
-    });
-    stack.insert(place.base(), std::move(server));
-  }
+  const auto place = std::find_if(stack.rbegin(), stack.rend(), [idle_since](const auto& each) {
+    return each->idle_since <= idle_since;
+  });
+  stack.insert(place.base(), std::move(server));
   // Those who wait cannot use it: it is of another variant, or bound to a worker where nobody
   // waits.
   open_more(here, now, orders);

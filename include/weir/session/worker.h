@@ -24,8 +24,9 @@ class Worker;
 // A client of this listener; what app decides about it by name.
 struct Door {
   const protocol::Protocol* protocol = nullptr;
-  std::string database;                        // of the listener; empty: the client says
-  std::optional<protocol::AuthMethod> method = {};  // of the listener; else what is configured for all
+  std::string database;  // of the listener; empty: the client says
+  std::optional<protocol::AuthMethod> method =
+      {};  // of the listener; else what is configured for all
   Duration login_timeout = 60 * base::kSecond;
   size_t login_bytes_max = 64 * 1024;
   net::SocketOptions socket;
