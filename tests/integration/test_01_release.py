@@ -16,6 +16,7 @@ def test_not_released_while_an_answer_is_unread(start_pool):
     pool = start_pool(size=1)
     reader, waiter = pool.client(receive_buffer=4096), pool.client()
     reader.send(pg.query(BIG))
+    assert reader.readable(20)  # it has the server
     waiter.send(pg.query("select 'now'"))
     assert still_silent(waiter, 0.5)
     assert len(rows(reader.until_ready())) == 50000

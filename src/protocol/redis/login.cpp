@@ -73,6 +73,7 @@ RedisLogin::Result RedisLogin::feed(Bytes in, std::string&) {
 }
 
 RedisLogin::Result RedisLogin::on_error(Bytes text) {
+  if (text.empty()) text = "ERR the server refused without a word";
   const ErrorKind kind = will_pass(text) ? ErrorKind::Unreachable : ErrorKind::Refused;
   return fail({kind, std::string(text), std::string(text.substr(0, text.find(' ')))});
 }
