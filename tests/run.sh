@@ -86,11 +86,13 @@ run_units() {
   local program status
   for program in $(programs "$1"); do
     timeout -k 10 "$(minutes 5 60)" "$BUILD/$1/tests/$program" --gtest_brief=1 \
-      --gtest_output="xml:$OUT/$program.xml"
+      --gtest_output="xml:$OUT/$program.xml" >"$OUT/$program.log" 2>&1
     status=$?
+    cat "$OUT/$program.log"
     [ "$status" = 0 ] && continue
     # A crash leaves no file, a sanitizer may speak after the last test.
-    grep -q '<failure' "$OUT/$program.xml" 2>/dev/null || case_of "$program" "exit code $status"
+    grep -q '<failure' "$OUT/$program.xml" 2>/dev/null ||
+      case_of "$program" "exit code $status"$'\n'"$(grep -A 7 -E 'ERROR|WARNING|runtime error' "$OUT/$program.log" || tail -n 7 "$OUT/$program.log")"
   done
 }
 

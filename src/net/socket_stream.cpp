@@ -26,7 +26,7 @@ SocketStream::SocketStream(UvLoop& loop, int fd, std::string peer, NodePtr<PollN
 }
 
 SocketStream::~SocketStream() {
-  if (loop_) loop_->cork().flush(*this);
+  if (corked_) loop_->cork().flush(*this);  // a loop that has gone holds nothing
   node_.reset();  // libuv forgets the descriptor before its number can be used again
   ::close(fd_);
 }

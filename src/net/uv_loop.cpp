@@ -88,6 +88,7 @@ UvLoop::UvLoop()
 UvLoop::~UvLoop() {
   while (forget_pending()) {
   }
+  cork_.flush();
   mailbox_.close();
   uv_walk(&uv_, close_handle, this);
   // Also waits for name look-ups that have begun: their threads write into this loop.

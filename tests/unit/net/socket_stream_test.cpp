@@ -328,14 +328,16 @@ TEST(SocketStream, LeavesInsideItsOwnDelivery) {
   }
 }
 
-TEST(SocketStream, OutlivesItsLoop) {
+TEST(SocketStream, OutlivesItsLoopWhichHasSentWhatItHeld) {
   auto loop = make_loop();
-  auto [a, b] = socket_pair(*loop, *loop);
+  auto other = make_loop();
+  auto [a, b] = socket_pair(*loop, *other);
   Recorder reader;
   b->set_reader(&reader);
-  loop.reset();
   EXPECT_EQ(write(*a, "x"), 1);
-  b.reset();
+  loop.reset();
+  EXPECT_TRUE(RunUntil(*other, [&] { return reader.bytes == "x"; }));
+  a.reset();
 }
 
 }  // namespace
