@@ -1,5 +1,6 @@
 #include "cork.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "socket_stream.h"
@@ -17,7 +18,7 @@ bool Cork::hold(SocketStream& stream, std::span<const iovec> pieces) {
   if (used_ + size > kBytes) return false;
   if (!stream.is_corked()) {
     held_.push_back({&stream, used_, 0});
-    stream.set_corked(true);
+    stream.set_corked();
   }
   held_.back().size += size;
   for (const iovec& piece : pieces) {
@@ -27,24 +28,25 @@ bool Cork::hold(SocketStream& stream, std::span<const iovec> pieces) {
   return true;
 }
 
-void Cork::send(Held& held) {
-  if (!held.stream) return;
-  held.stream->set_corked(false);
-  held.stream->send_held({bytes_.get() + held.offset, held.size});
-  held.stream = nullptr;
-}
-
 void Cork::flush() {
   if (held_.empty()) return;
-  for (Held& held : held_) send(held);
+  for (const Held& held : held_)
+    if (held.stream) sends_.push_back({held.stream->fd(), bytes_of(held)});
+  batch_.run(sends_);
+  size_t i = 0;
+  for (const Held& held : held_)
+    if (held.stream) held.stream->on_sent(bytes_of(held), sends_[i++].sent);
+  sends_.clear();
   held_.clear();
   used_ = 0;
 }
 
 void Cork::flush(SocketStream& stream) {
   if (!stream.is_corked()) return;
-  for (Held& held : held_)
-    if (held.stream == &stream) return send(held);
+  Held& held = *std::find_if(held_.begin(), held_.end(),
+                             [&](const Held& each) { return each.stream == &stream; });
+  held.stream = nullptr;
+  stream.on_sent(bytes_of(held), send_bytes(stream.fd(), bytes_of(held)));
 }
 
 }  // namespace weir::net

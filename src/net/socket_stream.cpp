@@ -68,6 +68,7 @@ void SocketStream::handle_ready(int events) {
 void SocketStream::read_some(const PollNode& node) {
   const std::span<char> scratch = loop_->scratch();
   for (size_t reads = 0; reads < base::kReadsPerWake && paused_ == 0; ++reads) {
+    // Not recv() of the C library: see send_bytes().
     const ssize_t got =
         syscall(SYS_recvfrom, fd_, scratch.data(), scratch.size(), 0, nullptr, nullptr);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -106,30 +107,32 @@ int64_t SocketStream::try_write(std::span<const iovec> pieces) {
   return rest_.empty() ? send_now(pieces) : 0;
 }
 
-// send() and recv() of the C library are points where a thread can be cancelled, which costs;
-// nobody cancels here.
 int64_t SocketStream::send_now(std::span<const iovec> pieces) {
   if (write_error_ != 0) return -1;
+  if (pieces.size() == 1)
+    return settle(
+        send_bytes(fd_, {static_cast<const char*>(pieces[0].iov_base), pieces[0].iov_len}));
   msghdr message = {};
   message.msg_iov = const_cast<iovec*>(pieces.data());
   message.msg_iovlen = std::min<size_t>(pieces.size(), IOV_MAX);
   ssize_t sent;
   do {
-    sent = pieces.size() == 1 ? syscall(SYS_sendto, fd_, pieces[0].iov_base, pieces[0].iov_len,
-                                        MSG_NOSIGNAL, nullptr, 0)
-                              : sendmsg(fd_, &message, MSG_NOSIGNAL);
+    sent = sendmsg(fd_, &message, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
+  return settle(sent >= 0 ? sent : errno == EAGAIN ? 0 : -errno);
+}
+
+// What a send came to: bytes, or -errno.
+int64_t SocketStream::settle(int64_t sent) {
   if (sent >= 0) return sent;
-  if (errno == EAGAIN) return 0;
-  write_error_ = errno;
+  write_error_ = static_cast<int>(-sent);
   return -1;
 }
 
-void SocketStream::send_held(base::Bytes bytes) {
-  const iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
-  const int64_t sent = send_now({&piece, 1});
-  if (sent < 0 || static_cast<size_t>(sent) == bytes.size()) return;
-  rest_.assign(bytes.substr(static_cast<size_t>(sent)));
+void SocketStream::on_sent(base::Bytes held, int64_t sent) {
+  corked_ = false;
+  if (settle(sent) < 0 || static_cast<size_t>(sent) == held.size()) return;
+  rest_.assign(held.substr(static_cast<size_t>(sent)));
   apply_mask();
 }
 

@@ -22,8 +22,9 @@ class SocketStream final : public Stream {
 
   // For the cork.
   bool is_corked() const { return corked_; }
-  void set_corked(bool corked) { corked_ = corked; }
-  void send_held(base::Bytes bytes);
+  void set_corked() { corked_ = true; }
+  void on_sent(base::Bytes held, int64_t sent);  // sent: bytes, or -errno
+  int fd() const { return fd_; }
 
   void set_reader(StreamReader* reader) override;
   int64_t try_write(std::span<const iovec> pieces) override;
@@ -47,6 +48,7 @@ class SocketStream final : public Stream {
   void resume_bits(uint8_t bits);
   void apply_mask();
   int64_t send_now(std::span<const iovec> pieces);
+  int64_t settle(int64_t sent);
   void send_rest();
 
   UvLoop* loop_;  // null between leave() and join()

@@ -1,10 +1,8 @@
 // One worker's event loop as everything above `net` sees it. One per worker thread, owned by `app`.
-// All functions are for the loop's own thread, except mailbox().post() and stop(), which must
-// have returned before
-// the loop is destroyed. Destroying it forgets letters and calls that wait, deletes what was to
-// be deleted later, and
-// waits for name look-ups under way. Streams should be gone by then; one that is left may only
-// be destroyed.
+// All functions are for the loop's own thread, except mailbox().post() and stop(), which must have
+// returned before the loop is destroyed. Destroying it forgets letters and calls that wait, deletes
+// what was to be deleted later, and waits for name look-ups under way. Streams should be gone by
+// then; one that is left may only be destroyed.
 #pragma once
 
 #include <functional>
@@ -54,8 +52,7 @@ struct SocketOptions {
 };
 
 // An attempt to connect; destroying it gives up. The callback comes once, on the loop's thread,
-// never from
-// inside connect(). No deadline of its own: the owner sets one.
+// never from inside connect(). No deadline of its own: the owner sets one.
 class Connecting {
  public:
   virtual ~Connecting() = default;
@@ -72,12 +69,10 @@ struct Accepted {
 // Takes over the file descriptor.
 std::unique_ptr<Stream> adopt(Loop& loop, const Accepted& accepted, const SocketOptions& options);
 
-// A listening socket, or one for each address that the host stands for ("*": all of the
-// machine), on one port; their
-// IPv6 sockets take IPv6 only. A unix socket's file is replaced if nobody answers on it.
-// Destroying the listener closes
-// it and removes its file. When no file descriptor is left accepting rests for
-// 100 ms at a time, on_accept_rest says so once per rest.
+// A listening socket, or one for each address that the host stands for ("*": all of the machine),
+// on one port; their IPv6 sockets take IPv6 only. A unix socket's file is replaced if nobody
+// answers on it. Destroying the listener closes it and removes its file. When no file descriptor is
+// left accepting rests for 100 ms at a time, on_accept_rest says so once per rest.
 class Listener {
  public:
   virtual ~Listener() = default;
@@ -97,9 +92,8 @@ base::Result<std::unique_ptr<Listener>> listen(Loop& loop, const Endpoint& endpo
                                                ListenCallbacks callbacks);
 
 // Two streams joined inside the process. Each way holds at most window_bytes; delivery never
-// happens inside
-// a write, but from the loop before it polls; any kind of loop will do. They stay on it: no
-// leave() or join().
+// happens inside a write, but from the loop before it polls; any kind of loop will do. They stay on
+// it: no leave() or join().
 std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> make_pipe(Loop& loop,
                                                                       size_t window_bytes);
 
