@@ -1,7 +1,6 @@
-// Who may come in, and to which pool: the names of the configuration joined to backends. Asked
-// by all workers. Backends
-// are made when somebody first needs them and live as long as the process, so that what they
-// count is never lost.
+// Who may come in, and to which pool: the names of the configuration joined to backends. Asked by
+// all workers. Backends are made when somebody first needs them and live as long as the process, so
+// that what they count is never lost.
 #pragma once
 
 #include <functional>

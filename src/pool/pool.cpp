@@ -147,9 +147,8 @@ bool Pool::withdraw(Waiter& waiter) {
   return true;
 }
 
-// The first of a class that a server of this variant on this worker can serve. A waiter here
-// goes before one
-// elsewhere that came at most a millisecond earlier.
+// The first of a class that a server of this variant on this worker can serve. A waiter here goes
+// before one elsewhere that came at most a millisecond earlier.
 Waiter* Pool::first_of(Class& in, WorkerId worker, uint64_t variant, bool movable) const {
   Waiter* here = nullptr;
   Waiter* oldest = nullptr;

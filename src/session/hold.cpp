@@ -157,6 +157,7 @@ void Session::end_hold() {
   auto server = lease_.take();
   to(State::Idle);
   worker_.release(std::move(server));
+  if (!in_.empty() && want_ == 0) go_on();  // requests that had to wait for these answers
 }
 
 // weir's own answer to the turn that is parked; the client lives on.

@@ -87,9 +87,8 @@ void Session::ask() {
   greeting_step(result, send);
 }
 
-// Authenticated. Most clients are settled by what is known of the pool; the first one, and one
-// with settings that
-// no client has had before, need a server.
+// Authenticated. Most clients are settled by what is known of the pool; the first one, and one with
+// settings that no client has had before, need a server.
 void Session::settle() {
   if (!backend_)
     return refuse(EndReason::LoginFailed, worker_.house().no_backend(door_, greeting_->request()));
@@ -127,9 +126,8 @@ void Session::refuse(EndReason reason, const base::Error& why) {
   end(reason);
 }
 
-// Who leaves before the login is through has made no error: it may look whether somebody
-// listens, or ask its user
-// for a password.
+// Who leaves before the login is through has made no error: it may look whether somebody listens,
+// or ask its user for a password.
 void Session::count_end(EndReason reason) {
   if (greeting_ && greeting_->cancel()) return;  // it has only brought a cancel
   const bool left = reason == EndReason::ClientLeft || reason == EndReason::ClientLost;

@@ -97,9 +97,8 @@ std::vector<ServerView> Worker::servers() const {
 
 // ---------------------------------------------------------------- orders
 
-// Orders may lead to more orders, for this and for other pools: they are worked off one after
-// the other, never one
-// inside the other.
+// Orders may lead to more orders, for this and for other pools: they are worked off one after the
+// other, never one inside the other.
 void Worker::carry_out(Backend& backend) {
   for (Order& order : orders_) {
     if (order.worker == id_)

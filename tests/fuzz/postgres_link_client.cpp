@@ -1,8 +1,7 @@
-// A hostile client that holds a server. The first byte chooses the client's options, the second
-// how its bytes
-// are cut, the third what the server answers in between; the rest is what the client sends,
-// before and after
-// the answers. Whole, in pieces and byte by byte it has to come out the same.
+// A hostile client that holds a server. The first byte chooses the client's options, the second how
+// its bytes are cut, the third what the server answers in between; the rest is what the client
+// sends, before and after the answers. Whole, in pieces and byte by byte it has to come out the
+// same.
 #include <algorithm>
 
 #include "postgres_link_talk.h"

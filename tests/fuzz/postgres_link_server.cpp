@@ -1,8 +1,6 @@
-// A hostile server that owes answers. The first byte chooses what the client has asked, the
-// second how the
-// server's bytes are cut; the rest is what the server sends. Whole, in pieces and byte by byte
-// it has to come out
-// the same, for a client that is there and for one that is gone.
+// A hostile server that owes answers. The first byte chooses what the client has asked, the second
+// how the server's bytes are cut; the rest is what the server sends. Whole, in pieces and byte by
+// byte it has to come out the same, for a client that is there and for one that is gone.
 #include "postgres_link_talk.h"
 
 namespace {

@@ -1,6 +1,5 @@
-// The little that weir reads of statement texts: no crash, and what a text is taken for does
-// not depend on how
-// much of it was there at the first look.
+// The little that weir reads of statement texts: no crash, and what a text is taken for does not
+// depend on how much of it was there at the first look.
 #include <cstdlib>
 
 #include "protocol/postgres/text.h"

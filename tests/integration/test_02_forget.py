@@ -51,10 +51,7 @@ def test_forgetting_everything(start_pool, send, sql, tag):
 @behaviour(28)
 @WAYS
 @pytest.mark.parametrize("sql", ["deallocate s", "DEALLOCATE PREPARE S", 'deallocate "s"'])
-def test_forgetting_one_name(request, start_pool, send, sql):
-    if "simple" not in request.node.callspec.id:
-        request.applymarker(pytest.mark.xfail(
-            reason="DEALLOCATE through the extended protocol does not know a client's names yet"))
+def test_forgetting_one_name(start_pool, send, sql):
     pool = start_pool(size=1)
     client, other = pool.client(), pool.client()
     for one in (client, other):
@@ -87,7 +84,6 @@ def test_other_discards_keep_statements(start_pool, sql, tag):
 
 
 @behaviour(28)
-@pytest.mark.xfail(reason="what stands behind DEALLOCATE ALL in a pipeline is judged before it ran")
 def test_forgetting_in_a_pipeline(start_pool):
     client = start_pool(size=1).client()
     prepare(client, "s", "select 's'")

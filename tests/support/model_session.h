@@ -5,12 +5,9 @@
 // to be answered.
 //
 // Its SQL: SELECT 'text' · SELECT $1 · SELECT many(n,'text') · SELECT pad(n,'text') · SELECT
-// sleep('text') · SELECT fail('text') · SELECT temp() · SELECT
-// pg_catalog.set_config('n','v',false)
-// · SHOW n · SET [LOCAL] n = 'v' · RESET ALL|n · DISCARD ALL · DEALLOCATE ALL · CREATE TEMP
-// TABLE n
-// · BEGIN · COMMIT · ROLLBACK · COPY 'text' FROM STDIN · COPY n 'text' TO STDOUT · BAD (does
-// not
+// sleep('text') · SELECT fail('text') · SELECT temp() · SELECT pg_catalog.set_config('n','v',false)
+// · SHOW n · SET [LOCAL] n = 'v' · RESET ALL|n · DISCARD ALL · DEALLOCATE ALL · CREATE TEMP TABLE n
+// · BEGIN · COMMIT · ROLLBACK · COPY 'text' FROM STDIN · COPY n 'text' TO STDOUT · BAD (does not
 // parse)
 #pragma once
 

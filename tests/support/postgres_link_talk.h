@@ -130,7 +130,7 @@ class LinkTalk {
         return attach();
       case Next::Reattach: check(held_ != nullptr); return attach();
       case Next::Leave: return end("leave");
-      case Next::Later: return false;
+      case Next::Later: return later_ = true, false;
       case Next::NeedLane: check(false); break;
       case Next::Fail: return end("fail");
     }
@@ -153,6 +153,7 @@ class LinkTalk {
     server_want_ = server_in_.empty() ? 0 : progress.want;
     check(server_in_.empty() || progress.want > server_in_.size());
     if (sink.hold_may_end) end_hold();
+    if (std::exchange(later_, false)) go_on();
     return false;
   }
 
@@ -198,6 +199,7 @@ class LinkTalk {
   size_t client_want_ = 0, server_want_ = 0;
   bool waiting_ = false;
   bool over_ = false;
+  bool later_ = false;  // the client's bytes wait for an answer
   Output output_;
 };
 

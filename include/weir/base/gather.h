@@ -1,9 +1,7 @@
-// Gather: what is to be sent to one peer, in order, as pieces for one sendmsg. A piece is
-// either a view of
-// received bytes (valid until the caller returns to the loop) or a copy kept in the arena.
-// One per direction and worker, reused for every event; no allocation once it has grown, but
-// for a copy that
-// does not fit the arena.
+// Gather: what is to be sent to one peer, in order, as pieces for one sendmsg. A piece is either a
+// view of received bytes (valid until the caller returns to the loop) or a copy kept in the arena.
+// One per direction and worker, reused for every event; no allocation once it has grown, but for a
+// copy that does not fit the arena.
 #pragma once
 
 #include <sys/uio.h>

@@ -1,8 +1,7 @@
 // Immutable texts that travel between sessions, servers and workers: statement texts, sets of
-// settings. Equal texts
-// are one node with an atomic count, so comparing two is comparing pointers. The table is owned
-// by `app` and outlives
-// every handle. Any thread; interning takes a shard's lock, copying and comparing take none.
+// settings. Equal texts are one node with an atomic count, so comparing two is comparing pointers.
+// The table is owned by `app` and outlives every handle. Any thread; interning takes a shard's
+// lock, copying and comparing take none.
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
 // The log. Any thread; never blocks a worker for long: lines go through spdlog's asynchronous
-// queue, which
-// drops its oldest line rather than wait. Statement text only without literals; secrets never.
+// queue, which drops its oldest line rather than wait. Statement text only without literals;
+// secrets never.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,6 +1,6 @@
-// The one way from worker to worker. A letter is delivered once, on the receiving worker's
-// thread, in the
-// order in which one sender posted; letters of different senders may be interleaved in any way.
+// The one way from worker to worker. A letter is delivered once, on the receiving worker's thread,
+// in the order in which one sender posted; letters of different senders may be interleaved in any
+// way.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,5 @@
-// Counters and histograms that cost next to nothing: each has one writing thread; any thread
-// may read. Summed over
-// workers when somebody asks.
+// Counters and histograms that cost next to nothing: each has one writing thread; any thread may
+// read. Summed over workers when somebody asks.
 #pragma once
 
 #include <array>

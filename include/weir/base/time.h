@@ -1,6 +1,5 @@
-// Time as weir counts it: microseconds of a clock that never goes back. Pools and sessions get
-// it as an
-// argument, so that tests decide what time it is.
+// Time as weir counts it: microseconds of a clock that never goes back. Pools and sessions get it
+// as an argument, so that tests decide what time it is.
 #pragma once
 
 #include <cstdint>

@@ -48,9 +48,9 @@ class TimerWheel {
   ~TimerWheel();
   void set(Timer& timer, Time deadline);
   void run(Time now);  // fires what is due
-  // A time at or before the first deadline, cheap to ask; kNever when a run has left nothing
-  // and nothing was set
-  // since. Dropping a timer does not move it: the run at that time finds nothing and moves it on.
+  // A time at or before the first deadline, cheap to ask; kNever when a run has left nothing and
+  // nothing was set since. Dropping a timer does not move it: the run at that time finds nothing
+  // and moves it on.
   Time next_due() const { return first_ == kNone ? kNever : static_cast<Time>(first_) * kTick; }
 
  private:

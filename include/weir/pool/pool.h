@@ -1,9 +1,7 @@
-// A pool: the servers of one (database, server user), and the clients that wait for one. Knows
-// no protocol, no bytes
-// and no loop; time is an argument. One mutex; any worker may call. What has to happen on a
-// worker's thread comes
-// back as Orders, which the caller carries out: those for itself at once, those for others
-// through their mailbox.
+// A pool: the servers of one (database, server user), and the clients that wait for one. Knows no
+// protocol, no bytes and no loop; time is an argument. One mutex; any worker may call. What has to
+// happen on a worker's thread comes back as Orders, which the caller carries out: those for itself
+// at once, those for others through their mailbox.
 //
 //             acquire                                  give_back
 //   client ------------> idle server here? ---- yes ---> lent

@@ -37,9 +37,8 @@ struct ClientState {
 };
 
 // What a protocol remembers of one server connection: what it still owes, what it has prepared,
-// which settings
-// are in force, what must be undone. Travels with the server, from hold to hold and from worker
-// to worker.
+// which settings are in force, what must be undone. Travels with the server, from hold to hold and
+// from worker to worker.
 struct ServerState {
   virtual ~ServerState() = default;
   virtual uint64_t variant() const { return 0; }
@@ -100,8 +99,7 @@ struct LoginRequest {
 enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256 };
 
 // The app's answer to Step::Ask. A client that is not to be let in gets the same exchange with
-// secrets that
-// nobody knows (`mock`), so that it cannot tell why.
+// secrets that nobody knows (`mock`), so that it cannot tell why.
 struct Admission {
   AuthMethod method = AuthMethod::ScramSha256;
   std::string secret;  // plain text, md5… or SCRAM-SHA-256$…; never logged
@@ -125,10 +123,9 @@ struct CancelRequest {
   std::string secret;
 };
 
-// What the servers of one pool say of themselves at login, and which clients' settings they
-// have accepted, so
-// that most clients can be welcomed without a server. Kept by the pool's owner, who brings the
-// lock.
+// What the servers of one pool say of themselves at login, and which clients' settings they have
+// accepted, so that most clients can be welcomed without a server. Kept by the pool's owner, who
+// brings the lock.
 class Facts {
  public:
   virtual ~Facts() = default;
@@ -244,8 +241,8 @@ class Link {
   virtual bool on_idle_server(ServerState& server, Bytes in) const = 0;
 
   // weir's own answer to the turn that the client has begun without a server, in the client's
-  // protocol; the
-  // client lives on. `in` are the parked request bytes; says how many of them are thereby answered.
+  // protocol; the client lives on. `in` are the parked request bytes; says how many of them are
+  // thereby answered.
   virtual size_t answer_error(ClientState& client, const Error& error, Bytes in,
                               Sink& sink) const = 0;
   // The last words to a client.

@@ -1,7 +1,6 @@
-// A backend: one pool of servers with everything that is needed to open, judge and count them.
-// Made by app, one for
-// each (database, server user); lives as long as the process. Any worker reads it; what a
-// reload changes is the Plan.
+// A backend: one pool of servers with everything that is needed to open, judge and count them. Made
+// by app, one for each (database, server user); lives as long as the process. Any worker reads it;
+// what a reload changes is the Plan.
 #pragma once
 
 #include <memory>
@@ -24,8 +23,7 @@ class Dialler {
  public:
   virtual ~Dialler() = default;
   // `place` says which of several servers: chosen by the call when it comes as -1, and to be
-  // dialled again for a
-  // cancel as it was left.
+  // dialled again for a cancel as it was left.
   virtual std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place,
                                                 net::ConnectCallback done) = 0;
   virtual std::string text(int place) const = 0;

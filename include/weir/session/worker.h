@@ -1,6 +1,5 @@
-// One worker: the sessions, servers and conversations of one loop. Owned by app; everything on
-// its loop's thread,
-// except post(). Ends when its loop has stopped.
+// One worker: the sessions, servers and conversations of one loop. Owned by app; everything on its
+// loop's thread, except post(). Ends when its loop has stopped.
 #pragma once
 
 #include <functional>

@@ -88,6 +88,10 @@ Progress ClientSide::message(Bytes in, Head head) {
   if (differs && server_->ledger.empty() && server_->status != 'E' && !server_->unsynced)
     return {Next::Reattach, 0, 0};
   if (server_->ledger.size() >= base::kLedgerEntriesMax) return {Next::Later, 0, 0};
+  // Which names are left is known when the server has answered.
+  const bool names_a_statement = head.type != 'Q' && head.type != 'F' && head.type != 'E';
+  if (names_a_statement && server_->prepared.is_clearing() && carries_names())
+    return {Next::Later, 0, 0};
   sink_.turn_began = true;
   if (head.type == 'Q') return on_query(in, head);
   if (head.type == 'F') {
@@ -100,10 +104,9 @@ Progress ClientSide::message(Bytes in, Head head) {
   return dispatch_extended(in, head);
 }
 
-// A client outside a transaction prepares what other clients of its pool have prepared before,
-// or forgets a
-// statement: that needs no server. Should the statement have become invalid since, Bind will
-// say so.
+// A client outside a transaction prepares what other clients of its pool have prepared before, or
+// forgets a statement: that needs no server. Should the statement have become invalid since, Bind
+// will say so.
 Progress ClientSide::without_server(Bytes in, Head head) {
   const Progress ask{Next::NeedServer, 0, 0};
   if ((head.type != 'P' && head.type != 'C') || !carries_names()) return ask;
@@ -194,9 +197,8 @@ Progress ClientSide::refuse_block(Bytes in, Head head) {
   return drop(in, head);
 }
 
-// DEALLOCATE of a statement that was made by Parse: the server knows it by another name, and
-// may keep it for the
-// next client. False: let the server answer.
+// DEALLOCATE of a statement that was made by Parse: the server knows it by another name, and may
+// keep it for the next client. False: let the server answer.
 bool ClientSide::deallocate(std::string_view sql) {
   const std::string name = deallocated_name(sql);
   if (!find(name) || !server_->ledger.empty() || server_->status == 'E' || server_->unsynced)

@@ -17,6 +17,9 @@ std::string no_statement_error(std::string_view name) {
   return error_message("26000", "prepared statement \"" + std::string(name) + "\" does not exist");
 }
 
+// Nobody listens on it: this does nothing, but fails like DEALLOCATE in a failed transaction.
+constexpr std::string_view kNothingToDo("UNLISTEN weir_none\0\0\0", 21);
+
 // Describe or Close of a statement by its name on the server.
 std::string statement_message(char type, const std::string& name) {
   std::string out;
@@ -100,18 +103,23 @@ Progress ClientSide::on_bind(Bytes in, Head head) {
     owe(Entry::Kind::Bind);
     return pass(in, head);
   }
-  if (name.empty()) {
-    if (!ensure_unnamed()) return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
-    note_bound(client_.unnamed);
-    owe(Entry::Kind::Bind);
-    return pass(in, head);
-  }
+  if (name.empty() && unnamed_is_open()) return {Next::Later, 0, 0};
   const Interned* statement = find(name);
-  if (!statement) return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
-  ensure_prepared(*statement);
-  note_bound(statement->view());
-  owe(Entry::Kind::Bind);
-  const std::string known = server_name(statement->id());
+  const bool is_there = name.empty() ? client_.unnamed_mark != 0 : statement != nullptr;
+  if (!is_there) return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
+  std::string known;
+  if (!bind_deallocate(name.empty() ? client_.unnamed : statement->view())) {
+    if (name.empty()) {
+      if (!ensure_unnamed()) return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
+      note_bound(client_.unnamed);
+    } else {
+      ensure_prepared(*statement);
+      note_bound(statement->view());
+      known = server_name(statement->id());
+    }
+    owe(Entry::Kind::Bind);
+  }
+  if (name.empty()) return pass(in, head);
   std::string front("B");
   base::append_be32(front, static_cast<uint32_t>(head.total - 1 - name.size() + known.size()));
   sink_.to_server.add_copy(front);
@@ -122,6 +130,25 @@ Progress ClientSide::on_bind(Bytes in, Head head) {
   client_.body_dropped = false;
   server_->client_body_open = client_.body_left > 0;
   return done(here.size());
+}
+
+// DEALLOCATE of a statement made by Parse: the server knows it by another name, and may keep it
+// for the next client. It gets something harmless to run, and ServerSide puts the tag right.
+bool ClientSide::bind_deallocate(std::string_view key) {
+  if (!(key_traits(key) & kDeallocates)) return false;
+  const Bytes body = key_body(key);
+  std::string name = deallocated_name(body.substr(0, body.find('\0')));
+  const Interned* statement = find(name);
+  if (!statement) return false;
+  send_parse("", kNothingToDo);
+  server_->unnamed_mark = 0;
+  server_->ledger.push({.kind = Entry::Kind::Parse, .fate = Entry::Fate::Swallow});
+  Entry bind{.kind = Entry::Kind::Bind, .statement = *statement};
+  client_.prepared->erase(name);
+  bind.name = std::move(name);
+  server_->ledger.push(std::move(bind));
+  server_->bound_traits |= kDeallocates;
+  return true;
 }
 
 Progress ClientSide::on_describe_or_close(Bytes in, Head head) {
@@ -137,6 +164,7 @@ Progress ClientSide::on_describe_or_close(Bytes in, Head head) {
   }
   if (!describes) return on_close(in, head, name);
   if (name.empty()) {
+    if (unnamed_is_open()) return {Next::Later, 0, 0};
     if (!ensure_unnamed()) return poison(in, head, Entry::Kind::Describe, no_statement_error(name));
     owe(Entry::Kind::Describe);
     return pass(in, head);
@@ -167,8 +195,7 @@ Progress ClientSide::on_close(Bytes in, Head head, std::string name) {
 }
 
 // Instead of the client's message one that the server refuses, so that the server goes into the
-// same error
-// state as the client believes it in; the error that comes back is replaced by ours.
+// same error state as the client believes it in; the error that comes back is replaced by ours.
 Progress ClientSide::poison(Bytes in, Head head, Entry::Kind kind, std::string error) {
   if (kind == Entry::Kind::Parse && server_->status == 'E')
     error = error_message("25P02",
@@ -183,7 +210,7 @@ void ClientSide::note_bound(std::string_view key) {
   const uint8_t traits = key_traits(key);
   const Bytes body = key_body(key);
   const std::string_view sql = body.substr(0, body.find('\0'));
-  server_->bound_traits |= traits_on(*server_, traits, sql);
+  server_->bound_traits |= traits_on(*server_, traits & ~kDeallocates, sql);
   if (traits & kResets) server_->bound_reset = server_->bound_reset.empty() ? reset_name(sql) : "*";
 }
 
@@ -211,8 +238,7 @@ void ClientSide::send_close(const Interned& statement) {
 }
 
 // Sends what has to come before a Parse, if one is needed at all. In a failed transaction the
-// server itself shall
-// say what it thinks of it.
+// server itself shall say what it thinks of it.
 PreparedSet::Need ClientSide::make_ready(const Interned& statement) {
   auto need = server_->prepared.need(statement.id(), server_->segment);
   if (need == PreparedSet::Need::Nothing && server_->status == 'E')
@@ -233,14 +259,16 @@ void ClientSide::ensure_prepared(const Interned& statement) {
   flush_ = true;
 }
 
+// The client's last Parse of it is in an earlier segment and not answered yet: it may have failed.
+bool ClientSide::unnamed_is_open() const {
+  return client_.unnamed_mark != 0 && server_->unnamed_mark == client_.unnamed_mark &&
+         !server_->unnamed_sure && server_->unnamed_segment != server_->segment;
+}
+
 // False: the client has no unnamed statement.
 bool ClientSide::ensure_unnamed() {
   if (client_.unnamed_mark == 0) return false;
-  // A Parse of an earlier segment may have been skipped; what the server has then may be
-  // another client's.
-  if (server_->unnamed_mark == client_.unnamed_mark &&
-      (server_->unnamed_sure || server_->unnamed_segment == server_->segment))
-    return true;
+  if (server_->unnamed_mark == client_.unnamed_mark) return true;
   // In a failed transaction only its end can be parsed; anything else has failed, and is gone.
   const Bytes body = key_body(client_.unnamed);
   if (server_->status == 'E' && !ends_block(body.substr(0, body.find('\0')))) return false;

@@ -1,8 +1,7 @@
 // The relay's judge for PostgreSQL: what each message of a client or of a server means for the
-// ledger, the maps of
-// prepared statements, the settings, and the end of the hold. Stateless itself; see state.h for
-// what it keeps up.
-// "Message Flow" and "Message Formats" are 55.2 and 55.7 of PostgreSQL's manual.
+// ledger, the maps of prepared statements, the settings, and the end of the hold. Stateless itself;
+// see state.h for what it keeps up. "Message Flow" and "Message Formats" are 55.2 and 55.7 of
+// PostgreSQL's manual.
 #pragma once
 
 #include "state.h"
@@ -49,6 +48,7 @@ class ClientSide {
   Progress on_parse(Bytes in, Head head);
   Progress on_parse_named(Bytes in, Head head, std::string name, Bytes rest);
   Progress on_bind(Bytes in, Head head);
+  bool bind_deallocate(std::string_view key);
   Progress on_describe_or_close(Bytes in, Head head);
   Progress on_close(Bytes in, Head head, std::string name);
   Progress on_sync(Bytes in, Head head);
@@ -64,6 +64,7 @@ class ClientSide {
   void note_bound(std::string_view key);
   void make_room(size_t count);
   void ensure_prepared(const Interned& statement);
+  bool unnamed_is_open() const;
   bool ensure_unnamed();
   void own_unnamed(Entry::Fate fate);
   const Interned* find(std::string_view name) const;
@@ -93,6 +94,7 @@ class ServerSide {
   bool answer(Bytes in, Head head, Entry::Kind kind);
   bool describe(Bytes in, Head head);
   bool on_execute_end(Bytes in, Head head);
+  bool stands_for_deallocate(Bytes in, Head head) const;
   bool on_error(Bytes in, Head head);
   bool is_replaced(const Entry& entry, Bytes message) const;
   bool needs_whole_error() const;

@@ -7,7 +7,7 @@ PreparedSet::Need PreparedSet::need(uint64_t id, uint32_t segment) {
   if (found == known_.end()) return Need::Parse;
   Known& known = found->second;
   const bool shares_its_fate = known.on_way > 0 && known.segment == segment;
-  const bool is_sure = known.on_way == 0 && clears_ == 0;
+  const bool is_sure = known.on_way == 0;
   if (!known.stays || !(shares_its_fate || is_sure)) return Need::CloseAndParse;
   order_.splice(order_.end(), order_, known.place);
   return Need::Nothing;

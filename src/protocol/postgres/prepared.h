@@ -1,8 +1,6 @@
 // The statements of weir's own names that a server connection knows, and what is on its way to
-// change that. A
-// Parse that was sent may still fail, or be skipped behind an error; only messages up to the
-// next Sync share its
-// fate. Part of a ServerState.
+// change that. A Parse that was sent may still fail, or be skipped behind an error; only messages
+// up to the next Sync share its fate. Part of a ServerState.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +24,12 @@ class PreparedSet {
   void closed(uint64_t id);
   void skipped(uint64_t id);  // a Parse or Close that the server refused or never looked at
 
-  // DISCARD ALL or DEALLOCATE ALL was sent; has run; is answered, whatever came of it.
+  // DISCARD ALL or DEALLOCATE ALL was sent; has run; is answered, whatever came of it. In between
+  // nobody knows which statements are left, and need() may not be asked.
   void clear_sent() { ++clears_; }
   void clear();
   void clear_over() { --clears_; }
+  bool is_clearing() const { return clears_ > 0; }
 
   // Once all that was sent has been done; the least recently used first.
   size_t size() const { return order_.size(); }

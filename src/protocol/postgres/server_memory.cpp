@@ -10,9 +10,8 @@ namespace weir::postgres {
 
 namespace {
 
-// Tags of statements after which nothing stays behind in the session. Everything else that does
-// not begin like one
-// of these makes the server dirty: a reset too many is only slow.
+// Tags of statements after which nothing stays behind in the session. Everything else that does not
+// begin like one of these makes the server dirty: a reset too many is only slow.
 bool leaves_nothing(Bytes tag) {
   static constexpr std::string_view kHarmless[] = {"INSERT",
                                                    "UPDATE",
@@ -98,9 +97,8 @@ std::string ServerSide::reset_now() const {
 }
 
 // RESET goes back to weir's own login, but the client means the settings that it has logged in
-// with: before its
-// next request attach() makes in_force what is wanted. An empty name: more than one, nobody
-// knows which.
+// with: before its next request attach() makes in_force what is wanted. An empty name: more than
+// one, nobody knows which.
 void ServerSide::on_reset(const std::string& name) {
   server_.reset_seen = true;
   const SettingMap startup = settings_of(client_.startup);
@@ -135,9 +133,9 @@ void ServerSide::tell_restored(const std::string& name) {
   }
 }
 
-// The names behind it in the ledger were given later. The unnamed statement stays
-// ("DEALLOCATE": all prepared
-// statements of the session's table, which it is not in); a simple Query has taken it away already.
+// The names behind it in the ledger were given later. The unnamed statement stays ("DEALLOCATE":
+// all prepared statements of the session's table, which it is not in); a simple Query has taken it
+// away already.
 void ServerSide::forget_all() {
   server_.prepared.clear();
   if (!client_.prepared) return;

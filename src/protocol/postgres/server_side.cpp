@@ -122,9 +122,8 @@ bool ServerSide::answer(Bytes in, Head head, Entry::Kind kind) {
   const Entry& entry = server_.ledger.front();
   if (entry.kind != kind || entry.fate == Entry::Fate::Poison) return false;
   const bool swallow = entry.fate == Entry::Fate::Swallow;
-  if (entry.statement)
-    kind == Entry::Kind::Parse ? server_.prepared.parsed(entry.statement.id())
-                               : server_.prepared.closed(entry.statement.id());
+  if (entry.statement && kind == Entry::Kind::Parse) server_.prepared.parsed(entry.statement.id());
+  if (entry.statement && kind == Entry::Kind::Close) server_.prepared.closed(entry.statement.id());
   if (entry.mark != 0 && entry.mark == server_.unnamed_mark) server_.unnamed_sure = true;
   server_.ledger.pop();
   swallow ? drop(in, head.total) : forward(in, head.total);
@@ -172,11 +171,24 @@ bool ServerSide::on_execute_end(Bytes in, Head head) {
   const Entry::Kind kind = server_.ledger.front().kind;
   if (kind != Entry::Kind::Execute && (kind != Entry::Kind::Query || head.type == 's'))
     return false;
-  forward(in, head.total);
+  if (stands_for_deallocate(in, head)) {
+    std::string complete;
+    append_command_complete(complete, "DEALLOCATE");
+    sink_.to_client.add_copy(complete);
+    drop(in, head.total);
+  } else {
+    forward(in, head.total);
+  }
   if (kind == Entry::Kind::Execute) server_.ledger.pop();
   server_.rows_seen = false;
   if (server_.copy == Copy::In || server_.copy == Copy::Out) server_.copy = Copy::None;
   return true;
+}
+
+// ClientSide::bind_deallocate() has bound UNLISTEN in its place.
+bool ServerSide::stands_for_deallocate(Bytes in, Head head) const {
+  return head.type == 'C' && (current_traits() & kDeallocates) &&
+         in.substr(kHeadBytes).starts_with("UNLISTEN");
 }
 
 bool ServerSide::in_extended() const {
@@ -185,8 +197,7 @@ bool ServerSide::in_extended() const {
 }
 
 // Of a Parse under a name that is taken only the complaint about that name is reworded; what
-// poison_message()
-// calls forth always is.
+// poison_message() calls forth always is.
 bool ServerSide::is_replaced(const Entry& entry, Bytes message) const {
   if (entry.kind != Entry::Kind::Parse) return true;
   const std::string sqlstate = read_error(message.substr(kHeadBytes)).sqlstate;
@@ -244,7 +255,7 @@ void ServerSide::undo(Entry& entry) {
     const auto found = client_.prepared->find(entry.name);
     if (found != client_.prepared->end() && found->second == entry.statement)
       client_.prepared->erase(found);
-  } else if (entry.kind == Entry::Kind::Close && entry.statement) {
+  } else if (entry.statement) {  // Close, or Bind of DEALLOCATE: the client's name is back
     if (entry.fate == Entry::Fate::Swallow) server_.prepared.skipped(entry.statement.id());
     if (entry.name.empty()) return;
     if (!client_.prepared) client_.prepared = std::make_unique<StatementMap>();
@@ -255,8 +266,7 @@ void ServerSide::undo(Entry& entry) {
 }
 
 // Syncs that were sent between the Execute of a COPY and the end of its data are ignored by the
-// server ("COPY
-// Operations", 55.2.6). A client that does not wait may have sent that end already.
+// server ("COPY Operations", 55.2.6). A client that does not wait may have sent that end already.
 void ServerSide::on_copy_in() {
   server_.copy = Copy::In;
   if (server_.ledger.empty()) return;

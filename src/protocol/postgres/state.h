@@ -23,9 +23,8 @@ using base::Bytes;
 using base::Interned;
 using base::InternTable;
 
-// A set of settings is one interned text: name NUL value NUL …, names in lower case and in
-// order. Equal sets are
-// therefore one node.
+// A set of settings is one interned text: name NUL value NUL …, names in lower case and in order.
+// Equal sets are therefore one node.
 Interned intern_settings(InternTable& texts, const SettingMap& map);
 SettingMap settings_of(const Interned& set);
 // The set with this setting, or without it when there is no value.
@@ -56,18 +55,17 @@ struct ClientState final : protocol::ClientState {
 // One answer that the server owes.
 struct Entry {
   enum class Kind : uint8_t { Query, Call, Parse, Bind, Describe, Execute, Close, Sync };
-  // Forward to the client · Swallow · Fake: nothing was sent, `fake` is the answer · Poison:
-  // the server will refuse
-  // what was sent, and its error is replaced by `fake`.
+  // Forward to the client · Swallow · Fake: nothing was sent, `fake` is the answer · Poison: the
+  // server will refuse what was sent, and its error is replaced by `fake`.
   enum class Fate : uint8_t { Forward, Swallow, Fake, Poison };
   Kind kind = Kind::Query;
   Fate fate = Fate::Forward;
   bool copy_ended =
       false;           // CopyDone or CopyFail was sent behind it, before the server asked for data
   uint8_t traits = 0;  // of the text of a Query, or of what an Execute may run (text.h)
-  Interned statement = {};  // Parse, Close: what the maps must be told if it fails
-  std::string name =
-      {};  // Parse, Close: the client's name of it; Query: the setting that it resets
+  Interned statement = {};  // Parse, Close, Bind of a DEALLOCATE: what fails when it fails
+  // Parse, Close, Bind of a DEALLOCATE: the client's name of it; Query: the setting that it resets
+  std::string name = {};
   std::string fake = {};
   uint64_t mark = 0;  // Parse: of which unnamed statement
 };

@@ -11,9 +11,9 @@ namespace {
 
 using protocol::Step;
 
-// One simple Query whose rows do not matter. An error in it is the dialogue's failure, but the
-// talk goes on to
-// ReadyForQuery, so that the server stays usable when the caller can live with the error.
+// One simple Query whose rows do not matter. An error in it is the dialogue's failure, but the talk
+// goes on to ReadyForQuery, so that the server stays usable when the caller can live with the
+// error.
 class QueryTalk : public Dialogue {
  public:
   using Finish = std::function<void()>;

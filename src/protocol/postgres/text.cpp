@@ -71,9 +71,8 @@ bool is_end(std::string_view rest) {
   return rest.find_first_not_of(" \t\r\n\f;") == std::string_view::npos;
 }
 
-// A text with a semicolon anywhere but at its end may hold several statements. What looks like
-// a comment behind
-// it may not be one: the semicolon may stand in a literal.
+// A text with a semicolon anywhere but at its end may hold several statements. What looks like a
+// comment behind it may not be one: the semicolon may stand in a literal.
 bool is_single(std::string_view sql) {
   const size_t semicolon = sql.find(';');
   return semicolon == std::string_view::npos || is_end(sql.substr(semicolon));
@@ -86,9 +85,8 @@ bool starts_with_word(std::string_view sql, std::string_view word) {
   return sql.size() == word.size() || !is_word_character(sql[word.size()]);
 }
 
-// One pass over every statement that is parsed, so it looks only at first letters. A literal
-// that holds such a
-// word costs a reset too many, no more.
+// One pass over every statement that is parsed, so it looks only at first letters. A literal that
+// holds such a word costs a reset too many, no more.
 bool may_create(std::string_view sql) {
   char before = ' ';
   for (size_t i = 0; i < sql.size(); before = sql[i++]) {

@@ -1,6 +1,5 @@
 // The little that weir reads of statement texts. The server's answers decide what happened; the
-// text only tells
-// apart what its answers leave open. Pure functions.
+// text only tells apart what its answers leave open. Pure functions.
 #pragma once
 
 #include <cstdint>

@@ -132,9 +132,8 @@ TEST(LinkStatements, AnEvictionThatIsSkipped) {
   EXPECT_EQ(talk->server(0).prepared.size(), 1U);
 }
 
-// The Parse before the second batch's Bind was skipped together with the first batch. The
-// server refused that
-// Bind, as it had never seen the statement.
+// The Parse before the second batch's Bind was skipped together with the first batch. The server
+// refused that Bind, as it had never seen the statement.
 TEST(LinkStatements, AParseOfAnEarlierBatchMayHaveBeenSkipped) {
   play({{"c: P[s|x] S", "s: P[@1|x] S"},
         {"s: 1 Z[I]", "c: 1 Z[I]; end"},
@@ -156,8 +155,11 @@ TEST(LinkStatements, AParseOfAnEarlierBatchIsSureOnceItIsAnswered) {
 // The same with the unnamed statement: the second batch would have run whatever another client
 // had left there.
 TEST(LinkStatements, AnUnnamedParseOfAnEarlierBatchMayHaveBeenSkipped) {
-  play({{"c: B[|none] P[|x] S B[|] E[] S", "s: B[|weir_none] P[|x] S P[|x] B[|] E[] S"},
-        {"s: E[26000] Z[I] 1 2 C[INSERT 0 1] Z[I]", "c: E[26000] Z[I] 2 C[INSERT 0 1] Z[I]; end"}});
+  play({{"c: B[|none] P[|x] S B[|] E[] S", "s: B[|weir_none] P[|x] S"},
+        {"s: E[26000] Z[I]", "s: B[|weir_none] E[] S; c: E[26000] Z[I]"}});
+  play({{"c: P[|x] S B[|] E[] S", "s: P[|x] S"},
+        {"s: 1 Z[I]", "s: B[|] E[] S; c: 1 Z[I]"},
+        {"s: 2 C[INSERT 0 1] Z[I]", "c: 2 C[INSERT 0 1] Z[I]; end"}});
 }
 
 // The failure of the first used to take the second, which came later, along.
@@ -197,14 +199,32 @@ TEST(LinkStatements, DeallocateAllAndDiscardAll) {
 
 // Npgsql sends DISCARD ALL in front of its next request. What that prepared was forgotten with
 // the rest.
-TEST(LinkStatements, WhatIsPreparedBehindADiscardStays) {
+TEST(LinkStatements, WhatStandsBehindADiscardWaitsForIt) {
   play({{"c: P[s|x] S", "s: P[@1|x] S"},
         {"s: 1 Z[I]", "c: 1 Z[I]; end"},
-        {"c: Q[DISCARD ALL] P[|y] P[t|x] B[|t]", "s: Q[DISCARD ALL] P[|y] C[S@1] P[@1|x] B[|@1]"},
-        {"s: C[DISCARD ALL] Z[I] 1", "c: C[DISCARD ALL] Z[I] 1"},
-        {"c: B[|] B[|t] E[] S", "s: B[|] B[|@1] E[] S"},
-        {"s: 3 1 2 2 2 C[INSERT 0 1] Z[I]", "c: 1 2 2 2 C[INSERT 0 1] Z[I]; end"},
+        {"c: Q[DISCARD ALL] P[|y] P[t|x] B[|t]", "s: Q[DISCARD ALL]"},
+        {"s: C[DISCARD ALL] Z[I]", "s: P[|y] P[@2|x] B[|@2]; c: C[DISCARD ALL] Z[I]; end"},
+        {"c: B[|] B[|t] E[] S", "s: B[|] B[|@2] E[] S"},
+        {"s: 1 1 2 2 2 C[INSERT 0 1] Z[I]", "c: 1 1 2 2 2 C[INSERT 0 1] Z[I]; end"},
         {"c: B[|s] S", "s: B[|weir_none] S"}});
+}
+
+// The server gets something harmless to run; its tag is the client's.
+TEST(LinkStatements, DeallocateOfAClientsNameByTheExtendedProtocol) {
+  const std::string nothing = "P[|UNLISTEN weir_none] ";
+  play({{"c: P[s|x] P[d|DEALLOCATE s] S", "s: P[@1|x] P[@2|DEALLOCATE s] S"},
+        {"s: 1 1 Z[I]", "c: 1 1 Z[I]; end"},
+        {"c: B[|d] E[] B[|s] S", "s: " + nothing + "B[|] E[] B[|weir_none] S"},
+        {"s: 1 2 C[UNLISTEN] E[26000] Z[I]", "c: 2 C[DEALLOCATE] E[26000] Z[I]; end"},
+        {"c: B[|d] E[] S", "s: B[|@2] E[] S"},
+        {"s: 2 E[26000] Z[I]", "c: 2 E[26000] Z[I]; end"}});
+  // In a failed transaction it fails, and the name stays.
+  play({{"c: Q[begin]", "s: Q[begin]"},
+        {"s: C[BEGIN] Z[T]", "c: C[BEGIN] Z[T]"},
+        {"c: P[s|x] P[|deallocate s] B[|] E[] S",
+         "s: P[@1|x] P[|deallocate s] " + nothing + "B[|] E[] S"},
+        {"s: 1 1 E[25P02] Z[E]", "c: 1 1 E[25P02] Z[E]"},
+        {"c: Q[rollback] B[|s] S", "s: Q[rollback] B[|@1] S"}});
 }
 
 TEST(LinkStatements, DeallocateOfAClientsName) {

@@ -1,6 +1,5 @@
 // The talks between two holds: recover from every state in which a client can leave a server,
-// reset, check,
-// cancel; and what an idle server may say.
+// reset, check, cancel; and what an idle server may say.
 #include "link_script.h"
 
 namespace weir::postgres {
@@ -119,8 +118,6 @@ TEST(LinkRecover, WhatTheClientHadPipelined) {
 // This used to write through a null pointer: the client whose names are restored is gone.
 TEST(LinkRecover, AnErrorThatCutsAClose) {
   recovers({{"P[s|a] S", "1"}, {"B[|s] E[] C[Ss] S", ""}}, {{"", ""}, {"Z[I] E[22012] Z[I]", ""}});
-  recovers({{"Q[discard all] P[s|a] S", ""}, {"B[|s] E[] C[Ss] S", ""}},
-           {{"", ""}, {"C[DISCARD ALL] Z[I] 1 Z[I] E[22012] Z[I]", ""}});
 }
 
 // What else is in force on the server must stay known, or the next client gets it.
