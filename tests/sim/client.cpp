@@ -62,6 +62,8 @@ void SimClient::begin_turn() {
   const std::string turn = program_.next();
   note_history("asks " + readable(turn));
   to_write_ += turn;
+  // All of it at once: weir may answer a Bind before its parameters have come.
+  shadow_.receive(turn);
   write();
 }
 
@@ -71,9 +73,16 @@ void SimClient::write() {
       random_.percent(70) ? to_write_.size() : 1 + random_.below(to_write_.size());
   const int64_t taken = stream_->write(base::Bytes(to_write_).substr(0, offered));
   if (taken < 0) return;
-  if (logged_in_) shadow_.receive(base::Bytes(to_write_).substr(0, static_cast<size_t>(taken)));
   to_write_.erase(0, static_cast<size_t>(taken));
-  if (!to_write_.empty()) stream_->want_writable();
+  if (!to_write_.empty()) return stream_->want_writable();
+  note_answered();
+}
+
+// The rest of a COPY that has failed may be written when its answer is long there.
+void SimClient::note_answered() {
+  if (!logged_in_ || !to_write_.empty() || !expected_.empty()) return;
+  shadow_.skip_unanswered();
+  if (shadow_.at_rest()) turns_answered_ = turns_begun_;
 }
 
 void SimClient::cancel() {
@@ -87,7 +96,6 @@ void SimClient::cancel() {
 
 void SimClient::leave(bool politely) {
   if (politely) stream_->write(talk::terminate());
-  stream_->outward().stalled = false;  // or nobody would ever know
   stream_.reset();
 }
 
@@ -155,8 +163,7 @@ void SimClient::on_message(const postgres::CutMessage& message, base::Bytes raw)
   expect(raw);
   if (message.type != 'Z' || !failure_.empty()) return;
   if (told_ != told_shadow_) return fail("believes in other settings than are in force");
-  shadow_.skip_unanswered();
-  if (to_write_.empty() && shadow_.at_rest() && expected_.empty()) turns_answered_ = turns_begun_;
+  note_answered();
 }
 
 // True: it is dealt with.
@@ -246,10 +253,12 @@ void SimClient::note_history(std::string line) {
 }
 
 std::string SimClient::describe() const {
+  std::string last;
+  for (const std::string& line : history_) last += "\n    " + line;
   return "client " + std::to_string(options_.id) + (logged_in_ ? "" : " (login)") + " turns " +
          std::to_string(turns_answered_) + "/" + std::to_string(turns_begun_) + "/" +
          std::to_string(options_.turns) + " to write " + std::to_string(to_write_.size()) +
-         (cancelling_ ? " cancelling" : "") + (last_words_ ? " last words" : "");
+         (cancelling_ ? " cancelling" : "") + (last_words_ ? " last words" : "") + last;
 }
 
 }  // namespace weir::sim

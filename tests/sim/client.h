@@ -60,6 +60,7 @@ class SimClient final : private net::StreamReader {
   static void note(model::Settings& into, base::Bytes body);
   bool is_done() const;
   void fail(const std::string& what);
+  void note_answered();
   void note_history(std::string line);
 
   model::PooledWorld& world_;

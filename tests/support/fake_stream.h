@@ -31,6 +31,7 @@ class FakeStream final : public net::Stream, private Steppable {
   ~FakeStream() override {
     if (loop_) loop_->remove(this);
     way_out().ended = true;
+    way_out().faults.stalled = false;  // nobody could lift it any more
     way_in().reader_gone = true;
     way_in().bytes.clear();
     link_->ends[side_] = nullptr;

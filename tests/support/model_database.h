@@ -58,7 +58,6 @@ class ModelServer final : private net::StreamReader {
                               .message = "terminating connection due to administrator command"});
       stream_->write(out_);
     }
-    stream_->outward().stalled = false;  // or nobody would ever know
     stream_.reset();
   }
 

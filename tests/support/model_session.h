@@ -214,6 +214,7 @@ inline void ModelSession::on_parse(Bytes body) {
   postgres::BodyReader reader(body);
   const std::string name(reader.text());
   const std::string sql(reader.text());
+  if (name.empty()) unnamed_.reset();  // as PostgreSQL does, before it reads the text
   if (sql.starts_with("BAD")) {
     error("42601", "syntax error at or near \"" + sql + "\"");
     return;
