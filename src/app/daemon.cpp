@@ -6,6 +6,8 @@
 #include <weir/config/check.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 #include "notify.h"
 #include "protocols.h"
@@ -35,7 +37,8 @@ struct Daemon::Seat {
 
 struct Daemon::Entrance {
   config::Listener listener;
-  session::Door door;
+  // New clients take the last one; earlier clients still look at theirs.
+  std::vector<std::unique_ptr<const session::Door>> doors;
   std::unique_ptr<net::Listener> socket;
 };
 
@@ -69,8 +72,7 @@ base::Status Daemon::start() {
   open_console();
   if (auto opened = house_->open_fixed(); !opened) return opened;
   const auto config = house_->config();
-  for (const config::Listener& listener : config->listeners)
-    if (auto opened = open_listener(listener); !opened) return opened;
+  if (auto opened = change_listeners(*config); !opened) return opened;
   if (auto opened = console_->open_socket(config->admin); !opened) return opened;
   watch_signals();
   for (size_t i = 1; i < seats_.size(); ++i) {
@@ -124,31 +126,76 @@ std::string Daemon::not_ready() const {
 
 // ---------------------------------------------------------------- clients
 
-base::Status Daemon::open_listener(const config::Listener& listener) {
-  const auto config = house_->config();
+session::Door Daemon::door_of(const config::Config& config,
+                              const config::Listener& listener) const {
+  session::Door door{.protocol = house_->protocol(listener.protocol),
+                     .database = listener.database,
+                     .login_timeout = config.defaults.timeouts.client_login,
+                     .login_bytes_max = config.limits.login_bytes,
+                     .socket = socket_options(config.tcp)};
+  if (listener.auth.method) door.method = method_of(*listener.auth.method);
+  return door;
+}
+
+base::Result<std::unique_ptr<Daemon::Entrance>> Daemon::open_listener(
+    const config::Config& config, const config::Listener& listener) {
   auto entrance = std::make_unique<Entrance>();
   entrance->listener = listener;
-  entrance->door = {.protocol = house_->protocol(listener.protocol),
-                    .database = listener.database,
-                    .login_timeout = config->defaults.timeouts.client_login,
-                    .login_bytes_max = config->limits.login_bytes,
-                    .socket = socket_options(config->tcp)};
-  if (listener.auth.method) entrance->door.method = method_of(*listener.auth.method);
-  const session::Door& door = entrance->door;
+  entrance->doors.push_back(std::make_unique<session::Door>(door_of(config, listener)));
   char mode[8];
   std::snprintf(mode, sizeof mode, "%04o", listener.mode);
-  auto socket = net::listen(
-      *seats_[0]->loop, endpoint(listener.address),
-      {.backlog = config->tcp.backlog, .mode = mode, .group = listener.group},
-      {.on_accept = [this, &door](net::Accepted accepted) { accept(door, std::move(accepted)); },
-       .on_accept_rest =
-           [](int) {
-             log(LogLevel::Warn, "no file descriptor left: accepting rests for 100 ms");
-           }});
+  auto socket =
+      net::listen(*seats_[0]->loop, endpoint(listener.address),
+                  {.backlog = config.tcp.backlog, .mode = mode, .group = listener.group},
+                  {.on_accept =
+                       [this, raw = entrance.get()](net::Accepted accepted) {
+                         accept(*raw->doors.back(), std::move(accepted));
+                       },
+                   .on_accept_rest =
+                       [](int) {
+                         log(LogLevel::Warn, "no file descriptor left: accepting rests for 100 ms");
+                       }});
   if (!socket) return socket.error();
   entrance->socket = std::move(*socket);
   log(LogLevel::Info, "listening for {} on {}", listener.protocol, listener.address.text());
-  entrances_.push_back(std::move(entrance));
+  return entrance;
+}
+
+// Those that stay get a new door. A new one that cannot be opened changes nothing.
+base::Status Daemon::change_listeners(const config::Config& config) {
+  const auto same_socket = [](const config::Listener& a, const config::Listener& b) {
+    return a.protocol == b.protocol && a.address == b.address && a.mode == b.mode &&
+           a.group == b.group;
+  };
+  std::vector<std::unique_ptr<Entrance>> fresh;
+  std::set<Entrance*> kept;
+  for (const config::Listener& listener : config.listeners) {
+    const auto known = std::find_if(entrances_.begin(), entrances_.end(), [&](const auto& each) {
+      return each->socket && same_socket(each->listener, listener);
+    });
+    if (known != entrances_.end()) {
+      kept.insert(known->get());
+      continue;
+    }
+    auto opened = open_listener(config, listener);
+    if (!opened) return opened.error();
+    fresh.push_back(std::move(*opened));
+  }
+  for (const auto& entrance : entrances_) {
+    if (!entrance->socket) continue;
+    if (!kept.contains(entrance.get())) {
+      log(LogLevel::Info, "no longer listening on {}", entrance->listener.address.text());
+      entrance->socket.reset();
+      continue;
+    }
+    entrance->listener = *std::find_if(
+        config.listeners.begin(), config.listeners.end(),
+        [&](const config::Listener& each) { return same_socket(each, entrance->listener); });
+    session::Door door = door_of(config, entrance->listener);
+    if (!(door == *entrance->doors.back()))
+      entrance->doors.push_back(std::make_unique<session::Door>(std::move(door)));
+  }
+  std::move(fresh.begin(), fresh.end(), std::back_inserter(entrances_));
   return base::ok();
 }
 
@@ -226,36 +273,50 @@ base::Status Daemon::reload() {
 
 base::Status Daemon::load_again() {
   auto loaded = source_();
-  if (!loaded) {
-    log(LogLevel::Error, "reload: the configuration stays as it was\n{}", loaded.error().text);
+  base::Status status = loaded ? base::ok() : base::Status(loaded.error());
+  if (status) status = apply(std::make_shared<const config::Config>(std::move(*loaded)));
+  reloads_.last_good = bool(status);
+  if (status) {
+    reloads_.good.add();
+    log(LogLevel::Info, "reload: done");
+  } else {
+    log(LogLevel::Error, "reload: the configuration stays as it was\n{}", status.error().text);
     reloads_.failed.add();
-    reloads_.last_good = false;
-    return loaded.error();
   }
-  for (const config::Difference& difference : config::differences(*house_->config(), *loaded))
+  return status;
+}
+
+// What can fail comes first.
+base::Status Daemon::apply(std::shared_ptr<const config::Config> config) {
+  const auto before = house_->config();
+  if (auto possible = house_->prepare(*config); !possible) return possible;
+  if (auto opened = change_listeners(*config); !opened) return opened;
+  for (const config::Difference& difference : config::differences(*before, *config))
     log(LogLevel::Info, "reload: {}{}", difference.text,
         difference.needs_restart ? " (takes effect after a restart)" : "");
-  const auto config = std::make_shared<const config::Config>(std::move(*loaded));
-  base::LogOptions options{config->log.level, config->log.format == config::LogFormat::Json,
-                           config->log.file};
+  const base::LogOptions options{config->log.level, config->log.format == config::LogFormat::Json,
+                                 config->log.file};
   if (auto opened = base::open_log(options); !opened)
     log(LogLevel::Error, "reload: {}", opened.error().text);
+  if (config->admin.socket != before->admin.socket)
+    if (auto opened = console_->open_socket(config->admin); !opened)
+      log(LogLevel::Error, "reload: {}", opened.error().text);
   house_->reload(config, *seats_[0]->worker);
   on_all([](session::Worker& worker) { worker.refresh_plans(); });
-  reloads_.good.add();
-  reloads_.last_good = true;
-  log(LogLevel::Info, "reload: done");
   return base::ok();
 }
 
 // /readyz says at once that weir takes no more clients; the listeners close at the next tick.
 void Daemon::drain() {
   const base::Duration timeout = house_->config()->shutdown_timeout;
-  log(LogLevel::Info, "draining: {} s at most", timeout / base::kSecond);
+  if (timeout > 0)
+    log(LogLevel::Info, "draining: {} s at most", timeout / base::kSecond);
+  else
+    log(LogLevel::Info, "draining until the last client has left");
   state_ = State::Draining;
   notify("STOPPING=1\nSTATUS=draining");
   net::Loop& loop = *seats_[0]->loop;
-  drain_ends_ = loop.now() + timeout;
+  drain_ends_ = timeout > 0 ? loop.now() + timeout : base::kNever;
   loop.timers().set(ticker_, loop.now() + kTick);
 }
 

@@ -44,12 +44,16 @@ class Daemon {
   void open_console();
   base::Status open_page();
   std::string not_ready() const;  // any thread
-  base::Status open_listener(const config::Listener& listener);
+  base::Result<std::unique_ptr<Entrance>> open_listener(const config::Config& config,
+                                                        const config::Listener& listener);
+  session::Door door_of(const config::Config& config, const config::Listener& listener) const;
+  base::Status change_listeners(const config::Config& config);
   void accept(const session::Door& door, net::Accepted accepted);
   void watch_signals();
   void tick();
   base::Status reload();
   base::Status load_again();
+  base::Status apply(std::shared_ptr<const config::Config> config);
   void drain();
   void close_listeners();
   void stop();

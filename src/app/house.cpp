@@ -92,7 +92,7 @@ session::Admitted House::admit(const session::Door& door, const protocol::LoginR
     return out;
   }
   std::vector<pool::Budget*> taken;
-  out.refusal = count_client(database, request, taken);
+  out.refusal = count_client(name, request, taken);
   out.on_leave = [taken] {
     for (pool::Budget* budget : taken) budget->give();
   };
@@ -103,23 +103,35 @@ session::Admitted House::admit(const session::Door& door, const protocol::LoginR
     return out;
   }
   out.backend = *backend;
-  out.admission.options = out.backend->plan()->client;
+  Entry& entry = *entries_.find({out.backend->database(), out.backend->user()})->second;
+  out.admission.options = plan_for(entry, request.user)->client;
   return out;
 }
 
+std::shared_ptr<const session::Plan> House::plan_of(const session::Backend& backend,
+                                                    const std::string& login) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find({backend.database(), backend.user()});
+  return found == entries_.end() ? backend.plan() : plan_for(*found->second, login);
+}
+
 // Takes a place for the client with each limit that concerns it; all of them or none.
-Error House::count_client(const config::Database* database, const protocol::LoginRequest& request,
+// What a client calls itself and its database is not proved yet: only names of the configuration
+// count.
+Error House::count_client(const std::string& name, const protocol::LoginRequest& request,
                           std::vector<pool::Budget*>& taken) {
+  const config::Database* database = config_->database(name);
   const config::User* user = config_->user(request.user);
   std::vector<pool::Budget*> wanted{&all_clients_};
-  const auto add = [&](const std::string& name, int limit) {
-    auto& budget = budgets_[name];
-    if (!budget) budget = std::make_unique<pool::Budget>(name, limit);
+  const auto add = [&](const std::string& what, int limit) {
+    auto& budget = budgets_[what];
+    if (!budget) budget = std::make_unique<pool::Budget>(what, limit);
     budget->set_limit(limit);
     wanted.push_back(budget.get());
   };
   if (database)
-    add("clients of database " + request.database, database->pool.max_client_connections);
+    add("clients of database " + (config_->databases.contains(name) ? name : "*"),
+        database->pool.max_client_connections);
   if (user) add("clients of user " + request.user, user->max_client_connections);
   for (pool::Budget* budget : wanted) {
     if (budget->try_take()) {
@@ -158,21 +170,20 @@ base::Result<std::unique_ptr<House::Entry>> House::make_entry(const config::Data
                                                               const std::string& login) {
   auto entry = std::make_unique<Entry>();
   entry->name = name;
-  entry->login = login;
+  entry->login = database.user.empty() ? login : "";
+  entry->protocol = database.protocol;
   entry->number = static_cast<uint32_t>(entries_.size() + 1);
   entry->url = database.url;
-  auto engine = engines_(database);
-  if (!engine) return engine.error();
-  const bool movable = *engine == nullptr;
-  entry->dialler =
-      *engine ? *engine
-              : std::make_shared<NetworkDialler>(database.url.hosts, socket_options(config_->tcp));
+  bool movable = true;
+  auto made = dialler(database, movable);
+  if (!made) return made.error();
+  entry->dialler = std::move(*made);
   const protocol::Protocol* speaks = protocol(movable ? database.protocol : "postgres");
   if (!speaks) return Error{ErrorKind::Config, "no protocol for database " + name, "3D000"};
   const std::string user = database.user.empty() ? login : database.user;
   entry->backend = std::make_unique<session::Backend>(name, user, *speaks, worker_count_);
-  entry->backend->set_plan(make_plan(database, *entry));
-  const auto effective = config::effective(*config_, database, login);
+  entry->backend->set_plan(make_plan(database, *entry, entry->login));
+  const auto effective = config::effective(*config_, database, entry->login);
   entry->backend->set_pool(std::make_unique<pool::Pool>(pool_options(effective.pool, movable),
                                                         server_budgets(database, name, user),
                                                         worker_count_, base::random_u64()));
@@ -183,9 +194,30 @@ base::Result<std::unique_ptr<House::Entry>> House::make_entry(const config::Data
   return entry;
 }
 
+// Movable: its servers stand on sockets, which may go from loop to loop.
+base::Result<std::shared_ptr<session::Dialler>> House::dialler(const config::Database& database,
+                                                               bool& movable) const {
+  auto engine = engines_(database);
+  movable = engine && !*engine;
+  if (!movable) return engine;
+  return std::shared_ptr<session::Dialler>(
+      std::make_shared<NetworkDialler>(database.url.hosts, socket_options(config_->tcp)));
+}
+
+std::shared_ptr<const session::Plan> House::plan_for(Entry& entry, const std::string& login) const {
+  const config::Database* database = config_->database(entry.name);
+  const config::User* user = config_->user(login);
+  if (!database || database->user.empty() || !user || user->given.empty())
+    return entry.backend->plan();
+  auto& plan = entry.plans[login];
+  if (!plan) plan = make_plan(*database, entry, login);
+  return plan;
+}
+
 std::shared_ptr<const session::Plan> House::make_plan(const config::Database& database,
-                                                      const Entry& entry) const {
-  const auto effective = config::effective(*config_, database, entry.login);
+                                                      const Entry& entry,
+                                                      const std::string& login) const {
+  const auto effective = config::effective(*config_, database, login);
   const config::PoolOptions& pool = effective.pool;
   const config::Timeouts& timeouts = effective.timeouts;
   auto plan = std::make_shared<session::Plan>();
@@ -197,8 +229,13 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
   plan->check_after = pool.check_after;
   plan->queue_notice = pool.queue_notice;
   plan->slow_query = config_->log.slow_query;
-  plan->timeouts = {timeouts.query,       timeouts.transaction,  timeouts.idle_in_transaction,
-                    timeouts.client_idle, timeouts.client_stall, timeouts.cancel};
+  plan->timeouts = {.client_login = timeouts.client_login,
+                    .query = timeouts.query,
+                    .transaction = timeouts.transaction,
+                    .idle_in_transaction = timeouts.idle_in_transaction,
+                    .client_idle = timeouts.client_idle,
+                    .client_stall = timeouts.client_stall,
+                    .cancel = timeouts.cancel};
   plan->target.user = effective.server_user;
   const config::User* user = config_->user(effective.server_user);
   plan->target.secret = !database.password.empty() ? database.password.reveal()
@@ -229,9 +266,9 @@ std::vector<pool::Budget*> House::server_budgets(const config::Database& databas
   const config::User* entry = config_->user(user);
   add("server connections of user " + user, entry ? entry->max_server_connections : 0);
   for (const config::Host& host : database.url.hosts) {
-    const auto limit = config_->hosts.find(host.text());
-    if (limit != config_->hosts.end())
-      add("server connections of host " + host.text(), limit->second.max_server_connections);
+    const auto limit = config_->hosts.find(host.text());  // a reload may bring one
+    add("server connections of host " + host.text(),
+        limit == config_->hosts.end() ? 0 : limit->second.max_server_connections);
   }
   return out;
 }
@@ -248,6 +285,19 @@ base::Status House::open_fixed() {
   return base::ok();
 }
 
+base::Status House::prepare(const config::Config& config) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, entry] : entries_) {
+    const config::Database* database = config.database(entry->name);
+    if (database && database->protocol != entry->protocol)
+      return Error{ErrorKind::Config, "databases." + entry->name + ".url: from " + entry->protocol +
+                                          " to " + database->protocol + " takes a restart"};
+  }
+  for (const auto& [name, database] : config.databases)
+    if (auto engine = engines_(database); !engine) return engine.error();
+  return base::ok();
+}
+
 void House::reload(std::shared_ptr<const config::Config> config, session::Worker& worker) {
   const std::lock_guard lock(mutex_);
   config_ = std::move(config);
@@ -255,15 +305,16 @@ void House::reload(std::shared_ptr<const config::Config> config, session::Worker
   for (const auto& [key, entry] : entries_) {
     const config::Database* database = config_->database(entry->name);
     if (!database) continue;  // its clients stay until they leave; nobody new gets in
-    const bool moved = database->url.hosts != entry->url.hosts;
-    if (moved) {
-      entry->dialler =
-          std::make_shared<NetworkDialler>(database->url.hosts, socket_options(config_->tcp));
-    }
+    bool movable = true;
+    if (auto made = dialler(*database, movable)) entry->dialler = std::move(*made);
+    const bool moved = database->url.hosts != entry->url.hosts ||
+                       (!movable && database->url.path != entry->url.path);
     entry->url = database->url;
+    entry->login = database->user.empty() ? entry->backend->user() : "";
     const auto before = entry->backend->plan();
-    const auto plan = make_plan(*database, *entry);
+    const auto plan = make_plan(*database, *entry, entry->login);
     entry->backend->set_plan(plan);
+    entry->plans.clear();
     server_budgets(*database, entry->name, entry->backend->user());
     const bool changed = moved || !same_target(before->target, plan->target) ||
                          before->connect_query != plan->connect_query;

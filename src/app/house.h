@@ -40,6 +40,8 @@ class House final : public session::House {
   session::Admitted admit(const session::Door& door,
                           const protocol::LoginRequest& request) override;
   base::Error no_backend(const session::Door& door, const protocol::LoginRequest& request) override;
+  std::shared_ptr<const session::Plan> plan_of(const session::Backend& backend,
+                                               const std::string& login) override;
   void login_failed(const protocol::LoginRequest& request) override;
   session::Worker& worker(pool::WorkerId id) override { return *workers_[id]; }
   uint32_t workers() const override { return worker_count_; }
@@ -55,6 +57,8 @@ class House final : public session::House {
 
   // Makes the backends that have servers to keep ready.
   base::Status open_fixed();
+  // Can this configuration take the place of the one in force? Opens files that are new in it.
+  base::Status prepare(const config::Config& config) const;
   // A new configuration: changed pools get new plans; `now` and `worker` are those of the caller.
   void reload(std::shared_ptr<const config::Config> config, session::Worker& worker);
   void tick(session::Worker& worker);
@@ -80,9 +84,13 @@ class House final : public session::House {
   void admit_to_console(const protocol::LoginRequest& request, session::Admitted& out);
   session::Backend& console_backend(const std::string& login);
   std::shared_ptr<const session::Plan> make_plan(const config::Database& database,
-                                                 const Entry& entry) const;
-  base::Error count_client(const config::Database* database, const protocol::LoginRequest& request,
+                                                 const Entry& entry,
+                                                 const std::string& login) const;
+  std::shared_ptr<const session::Plan> plan_for(Entry& entry, const std::string& login) const;
+  base::Error count_client(const std::string& name, const protocol::LoginRequest& request,
                            std::vector<pool::Budget*>& taken);
+  base::Result<std::shared_ptr<session::Dialler>> dialler(const config::Database& database,
+                                                          bool& movable) const;
   std::vector<pool::Budget*> server_budgets(const config::Database& database,
                                             const std::string& name, const std::string& user);
 

@@ -10,12 +10,15 @@
 namespace weir::app {
 
 struct House::Entry {
-  std::string name;   // of the database, as clients call it
-  std::string login;  // whose pool it is, when the database names no user
+  std::string name;      // of the database, as clients call it
+  std::string login;     // whose pool it is, when the database names no user; else empty
+  std::string protocol;  // as the configuration calls it
   uint32_t number = 0;
   std::shared_ptr<session::Dialler> dialler;
   config::Url url;
   std::unique_ptr<session::Backend> backend;
+  // Of users with a mode or timeouts of their own that share the pool.
+  std::map<std::string, std::shared_ptr<const session::Plan>> plans;
 };
 
 }  // namespace weir::app

@@ -7,7 +7,10 @@ namespace weir::config {
 
 namespace {
 
-bool needs_restart(std::string_view path) { return path == "workers" || path == "http.address"; }
+bool needs_restart(std::string_view path) {
+  return path == "workers" || path == "http.address" || path == "tcp.backlog" ||
+         path.ends_with(".durability");
+}
 
 class Comparison {
  public:

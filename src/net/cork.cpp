@@ -12,7 +12,7 @@ bool Cork::hold(SocketStream& stream, std::span<const iovec> pieces) {
   for (const iovec& piece : pieces) size += piece.iov_len;
   if (size > kWriteBytesMax) return false;
   if (stream.is_corked() && held_.back().stream != &stream) return false;
-  if (held_.size() == kWritesMax) flush();
+  if (!stream.is_corked() && held_.size() == kWritesMax) flush();
   constexpr size_t kBytes = kWriteBytesMax * kWritesMax;
   if (!bytes_) bytes_ = std::make_unique_for_overwrite<char[]>(kBytes);
   if (used_ + size > kBytes) return false;

@@ -54,6 +54,7 @@ void Opening::on_login(base::Status result, const std::string& rest) {
   backend_.with_facts([&](protocol::Facts& facts) { facts.learn(*state); });
   server_ = std::make_unique<PooledServer>(worker_, backend_, std::move(stream_), std::move(state));
   server_->generation = generation_;
+  server_->dialler = plan_->dialler;
   server_->place = place_;
   if (!rest.empty() && !backend_.link().on_idle_server(server_->state(), rest))
     return fail({base::ErrorKind::Protocol, "the server said more than its login"});
@@ -120,11 +121,9 @@ void Closing::begin() {
   server_->stream().set_reader(this);
   server_->activity = "closing";
   if (server_->ended) return finish();
-  if (polite_) {
-    server_->outlet.send(server_->stream(), server_->backend().link().goodbye());
-    server_->stream().resume(net::kPausePeerFull);
-    server_->stream().shut_write();
-  }
+  if (polite_) server_->outlet.send(server_->stream(), server_->backend().link().goodbye());
+  server_->stream().resume(net::kPausePeerFull);
+  server_->stream().shut_write();
   worker_.loop().timers().set(timer_, worker_.now() + kClosingTime);
 }
 
@@ -226,8 +225,9 @@ void Caretaker::give_up(CloseReason why) {
 Cancelling::Cancelling(Worker& worker, PooledServer& server, Done done)
     : worker_(worker),
       backend_(server.backend()),
-      plan_(backend_.plan()),
+      patience_(backend_.plan()->talk_timeout()),
       server_id_(server.id),
+      dialler_(server.dialler),
       place_(server.place),
       dialogue_(backend_.link().cancel(server.state())),
       done_(std::move(done)),
@@ -236,17 +236,17 @@ Cancelling::Cancelling(Worker& worker, PooledServer& server, Done done)
 }
 
 void Cancelling::begin() {
-  if (!dialogue_) return finish(false);
-  worker_.loop().timers().set(timer_, worker_.now() + plan_->talk_timeout());
-  connecting_ = plan_->dialler->dial(worker_.loop(), place_,
-                                     [this](auto result) { on_connected(std::move(result)); });
+  if (!dialogue_ || !dialler_) return finish(false);
+  worker_.loop().timers().set(timer_, worker_.now() + patience_);
+  connecting_ = dialler_->dial(worker_.loop(), place_,
+                               [this](auto result) { on_connected(std::move(result)); });
 }
 
 void Cancelling::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   if (!result) return finish(false);
   stream_ = std::move(*result);
   conversation_ = std::make_unique<Conversation>(worker_.loop(), *stream_, std::move(dialogue_));
-  conversation_->begin(plan_->talk_timeout(),
+  conversation_->begin(patience_,
                        [this](base::Status status, const std::string&) { finish(bool(status)); });
 }
 
@@ -255,11 +255,12 @@ void Cancelling::finish(bool sent) {
   const Done done = std::move(done_);
   Worker& worker = worker_;
   const uint64_t server_id = server_id_;
+  const bool in_doubt = conversation_ && !sent;  // it is written, and may be read at any time
   timer_.drop();
   conversation_.reset();
   worker.finished(*this);
   done(sent);
-  worker.cancel_over(server_id);
+  worker.cancel_over(server_id, in_doubt);
 }
 
 void Cancelling::on_deadline(void* self, Time) { static_cast<Cancelling*>(self)->finish(false); }

@@ -42,7 +42,8 @@ class Opening final : public Errand {
   base::Timer timer_;
 };
 
-// Says goodbye and waits for the server's end, at most a second: until then the slot is taken.
+// Ends a server, with a goodbye when it rests, and waits for its end, at most a second: until then
+// the slot is taken.
 class Closing final : public Errand, private net::StreamReader {
  public:
   Closing(Worker& worker, std::unique_ptr<PooledServer> server, bool polite);
@@ -111,8 +112,9 @@ class Cancelling final : public Errand {
 
   Worker& worker_;
   Backend& backend_;
-  std::shared_ptr<const Plan> plan_;
+  Duration patience_;
   uint64_t server_id_;
+  std::shared_ptr<Dialler> dialler_;
   int place_;
   std::unique_ptr<protocol::Dialogue> dialogue_;
   Done done_;

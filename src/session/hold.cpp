@@ -118,6 +118,7 @@ void Session::reattach() {
   auto dialogue = link().attach(*client_, lease_->state());
   if (!dialogue) return go_on();
   to(State::Reattaching);
+  lease_->stream().resume(net::kPausePeerFull);  // the talk is small, and has a deadline
   talk(std::move(dialogue), &Session::reattached);
 }
 
@@ -153,7 +154,6 @@ bool Session::server_rests() const {
 }
 
 void Session::end_hold() {
-  if (state_ == State::Linked) stats().transaction.observe(worker_.now() - hold_began_);
   auto server = lease_.take();
   to(State::Idle);
   worker_.release(std::move(server));

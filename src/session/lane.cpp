@@ -20,17 +20,33 @@ constexpr Duration kHoldWhenWanted = base::kMillisecond;
 }  // namespace
 
 Lane::Lane(Worker& worker, Backend& backend, uint64_t id)
-    : worker_(worker), backend_(backend), id_(id) {}
+    : worker_(worker), backend_(backend), id_(id), timer_(on_timer, this) {}
 
 Lane::~Lane() = default;
 
 // ---------------------------------------------------------------- for the sessions
 
 bool Lane::send(const base::Gather& gather, uint64_t session) {
+  if (owed_since_ == 0) {
+    owed_since_ = worker_.now();
+    watch();
+  }
   const Sent sent = lease_->outlet.send(lease_->stream(), gather);
   if (sent != Sent::Some) return true;  // a broken server says so itself
   blocked_.push_back(session);
   return false;
+}
+
+// A server that leaves an answer owing for longer than timeouts.query is of no use to any of them.
+void Lane::watch() {
+  const Duration limit = plan_->timeouts.query;
+  if (limit > 0 && !timer_.is_set()) worker_.loop().timers().set(timer_, owed_since_ + limit);
+}
+
+void Lane::on_time(Time now) {
+  if (!lease_ || owed_since_ == 0) return;
+  if (owed_since_ + plan_->timeouts.query > now) return watch();
+  die({base::ErrorKind::Timeout, "query timeout", "57014"});
 }
 
 void Lane::want(uint64_t session) {
@@ -73,6 +89,8 @@ void Lane::served(std::unique_ptr<PooledServer> server) {
   lease_->activity = "active";
   lease_->client_id = id_;
   opened_at_ = worker_.now();
+  plan_ = backend_.plan();
+  owed_since_ = 0;
   state_ = State::Open;
   open_up();
 }
@@ -97,7 +115,9 @@ void Lane::wait_failed(const base::Error& why) {
 // it.
 void Lane::after_answers() {
   if (state_ != State::Open && state_ != State::Draining) return;
-  if (!backend_.link().owes(lease_->state())) return give_back();
+  const bool owes = backend_.link().owes(lease_->state());
+  owed_since_ = owes ? worker_.now() : 0;
+  if (!owes) return give_back();
   if (state_ == State::Open && worker_.now() - opened_at_ >= kHoldWhenWanted &&
       backend_.pool().has_waiters())
     state_ = State::Draining;
@@ -112,6 +132,7 @@ void Lane::give_back() {
 void Lane::die(const base::Error& why) {
   auto server = lease_.take();
   state_ = State::Resting;
+  owed_since_ = 0;
   blocked_.clear();
   worker_.close(std::move(server), CloseReason::Broken);
   for (Session* session : worker_.sessions_owed_by(*this)) session->lane_lost(why);
@@ -141,8 +162,7 @@ bool Lane::share(Bytes& bytes) {
   shares_.clear();
   const Progress progress = backend_.link().on_lane(lease_->state(), bytes, shares_);
   for (const protocol::Share& each : shares_)
-    if (Session* session = worker_.session(each.owner))
-      session->on_lane_bytes(each.bytes, each.turns);
+    if (Session* session = worker_.session(each.owner)) session->on_lane_share(each);
   if (progress.next == Next::Fail) {
     die({base::ErrorKind::Protocol, "the server's answer does not fit what it was asked", "08P01"});
     return false;

@@ -59,6 +59,9 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   void after_answers();
   void give_back();
   void die(const base::Error& why);
+  void watch();
+  void on_time(Time now);
+  static void on_timer(void* self, Time now) { static_cast<Lane*>(self)->on_time(now); }
 
   Worker& worker_;
   Backend& backend_;
@@ -70,6 +73,9 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   std::vector<uint64_t> wanting_;  // sessions that wait for it to open
   std::vector<uint64_t> blocked_;  // sessions that wait for it to take more
   std::vector<protocol::Share> shares_;
+  std::shared_ptr<const Plan> plan_;
+  Time owed_since_ = 0;  // the oldest answer that is due, or the one before it
+  base::Timer timer_;
 };
 
 }  // namespace weir::session

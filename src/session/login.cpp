@@ -79,7 +79,7 @@ void Session::ask() {
   stats().clients[ClientCount::Login].add(-1);
   backend_ = admitted.backend;
   stats().clients[ClientCount::Login].add(1);
-  if (backend_) plan_ = backend_->plan();
+  if (backend_) plan_ = worker_.house().plan_of(*backend_, user_);
   admitted.admission.session_id = id_;
   admitted.admission.cancel_secret = base::random_u32();
   std::string send;

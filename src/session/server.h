@@ -42,13 +42,16 @@ class PooledServer final : public pool::Server, public net::Deferred, private ne
   void join(Worker& worker);
 
   Outlet outlet;
-  std::string in;              // a piece that is not whole yet
-  size_t want = 0;             // bytes that it takes
-  int place = -1;              // which of the dialler's servers it is
-  int cancels = 0;             // under way; until they are over it goes to nobody
-  bool ended = false;          // its stream is over
-  bool served = false;         // it has served somebody since its login
-  bool said_farewell = false;  // its last words went to the client
+  std::string in;                    // a piece that is not whole yet
+  size_t want = 0;                   // bytes that it takes
+  size_t unjudged = 0;               // bytes of the last delivery that its user has not looked at
+  std::shared_ptr<Dialler> dialler;  // that has made its stream, and makes those of its cancels
+  int place = -1;                    // which of the dialler's servers it is
+  int cancels = 0;                   // under way; until they are over it goes to nobody
+  bool ended = false;                // its stream is over
+  bool in_doubt = false;             // a cancel that was given up may still reach it
+  bool served = false;               // it has served somebody since its login
+  bool said_farewell = false;        // its last words went to the client
   uint64_t client_id = 0;
   std::string_view activity = "idle";  // for people
 

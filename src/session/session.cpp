@@ -158,6 +158,7 @@ void Session::on_writable() {
   if (outlet_.flush(*stream_) == Sent::Broken) return end(EndReason::ClientLost);
   if (!outlet_.empty()) return;
   stalled_at_ = 0;
+  stream_->resume(net::kPauseUnread);
   if (!lease_ || state_ != State::Linked) return;
   lease_->stream().resume(net::kPausePeerFull);
   if (server_rests() && hold_is_over()) end_hold();
@@ -187,8 +188,9 @@ bool Session::judge_server(Bytes& bytes) {
   Sink sink{worker_.to_client(), worker_.to_server()};
   const Progress progress = link().on_server(*client_, lease_->state(), bytes, sink);
   if (sink.retire) lease_->said_farewell = true;
-  if (!send_both()) return false;
   bytes.remove_prefix(progress.consumed);
+  lease_->unjudged = bytes.size();
+  if (!send_both()) return false;
   count(sink);
   if (progress.next == Next::Flush) return !bytes.empty();
   if (progress.next == Next::Fail) {
@@ -211,8 +213,12 @@ void Session::count(const Sink& sink) {
   const Time now = worker_.now();
   Stats& counts = stats();
   counts.queries.add(sink.queries);
-  counts.transactions.add(sink.transactions);
   counts.query.observe(now - turn_began_);
+  if (sink.transactions > 0) {
+    counts.transactions.add(sink.transactions);
+    counts.transaction.observe(now - hold_began_);
+    hold_began_ = now;  // with the next transaction already on its way the hold goes on
+  }
   if (plan_->slow_query > 0 && now - turn_began_ >= plan_->slow_query) {
     counts.slow_queries.add();
     log(LogLevel::Warn, "client {} server {}: slow query, {} ms, {}/{} as {}", id_, lease_->id,
@@ -261,6 +267,7 @@ bool Session::send_both() {
     return false;
   }
   if (sent == Sent::Some) {
+    stream_->pause(net::kPauseUnread);
     if (lease_) lease_->stream().pause(net::kPausePeerFull);
     if (stalled_at_ == 0) stalled_at_ = worker_.now();
     arm();
@@ -276,7 +283,8 @@ Time Session::deadline() const {
   const auto at = [&next](Time since, Duration limit) {
     if (limit > 0) next = std::min(next, since + limit);
   };
-  if (state_ == State::Greeting) at(connected_at_, door_.login_timeout);
+  if (state_ == State::Greeting)
+    at(connected_at_, plan_ ? plan_->timeouts.client_login : door_.login_timeout);
   if (!plan_) return next;
   const Timeouts& timeouts = plan_->timeouts;
   if (stalled_at_ != 0) at(stalled_at_, timeouts.client_stall);
@@ -392,7 +400,7 @@ void Session::end(EndReason reason, const base::Error& why) {
     last_words = {base::ErrorKind::Refused, "weir is shutting down", "57P01"};
   if (last_words.text.empty() && reason == EndReason::Killed)
     last_words = {base::ErrorKind::Refused, "terminated by an administrator", "57P01"};
-  const bool mid_piece = lease_ && link().is_mid_piece(lease_->state());
+  const bool mid_piece = lane_piece_open_ || (lease_ && link().is_mid_piece(lease_->state()));
   if (!last_words.text.empty() && !greeting_ && !mid_piece) {
     std::string send;
     link().say_fatal(last_words, send);
@@ -420,7 +428,8 @@ void Session::leave_server(EndReason reason) {
   auto server = lease_.take();
   server->use(nullptr);
   if (state_ == State::Attaching || state_ == State::Reattaching || server->ended ||
-      !server->in.empty() || !server->outlet.empty() || reason == EndReason::ServerProtocol)
+      !server->in.empty() || server->unjudged > 0 || !server->outlet.empty() ||
+      reason == EndReason::ServerProtocol)
     return worker_.close(std::move(server), CloseReason::Abandoned);
   if (link().condition(server->state()) == Condition::Broken)
     return worker_.close(std::move(server), CloseReason::ClientError);
@@ -430,7 +439,7 @@ void Session::leave_server(EndReason reason) {
 }
 
 void Session::refresh_plan() {
-  if (backend_) plan_ = backend_->plan();
+  if (backend_) plan_ = worker_.house().plan_of(*backend_, user_);
   arm();
 }
 

@@ -62,7 +62,7 @@ class Session final : public net::Deferred,
   void lane_opened();
   void lane_drained();
   void lane_lost(const base::Error& why);
-  void on_lane_bytes(base::Bytes bytes, uint32_t turns);
+  void on_lane_share(const protocol::Share& share);
   bool is_owed_by(const Lane& lane) const { return lane_ == &lane && lane_turns_ > 0; }
 
   // The only end. May be called twice; `why` is told to the client when its text is set.
@@ -145,8 +145,9 @@ class Session final : public net::Deferred,
   std::shared_ptr<const Plan> plan_;
   std::function<void()> on_leave_;
   Lease lease_;
-  Lane* lane_ = nullptr;     // the worker's; chosen when it is first needed
-  uint32_t lane_turns_ = 0;  // whose answers are due on it
+  Lane* lane_ = nullptr;          // the worker's; chosen when it is first needed
+  uint32_t lane_turns_ = 0;       // whose answers are due on it
+  bool lane_piece_open_ = false;  // half of one has gone out
   std::unique_ptr<Conversation> conversation_;
   std::string in_;  // a piece that is not whole yet, or a request that waits
   size_t want_ = 0;

@@ -39,17 +39,19 @@ void Session::lane_opened() {
   go_on();
 }
 
-void Session::on_lane_bytes(base::Bytes bytes, uint32_t turns) {
-  stats().client_out.add(static_cast<int64_t>(bytes.size()));
+void Session::on_lane_share(const protocol::Share& share) {
+  stats().client_out.add(static_cast<int64_t>(share.bytes.size()));
+  lane_piece_open_ = share.piece_open;
   const bool was_empty = outlet_.empty();
-  const Sent sent = outlet_.send(*stream_, bytes);
+  const Sent sent = outlet_.send(*stream_, share.bytes);
   if (sent == Sent::Broken) return end(EndReason::ClientLost);
+  if (sent == Sent::Some) stream_->pause(net::kPauseUnread);
   if (sent == Sent::Some && was_empty) stalled_at_ = worker_.now();
   if (outlet_.size() > kUnreadBytesMax) return end(EndReason::ClientStall);
-  if (turns == 0) return;
-  lane_turns_ -= turns;
-  stats().queries.add(turns);
-  stats().transactions.add(turns);
+  if (share.turns == 0) return;
+  lane_turns_ -= share.turns;
+  stats().queries.add(share.turns);
+  stats().transactions.add(share.turns);
   stats().query.observe(worker_.now() - turn_began_);
   if (lane_turns_ > 0 || state_ != State::Sharing) return;
   to(State::Idle);

@@ -202,6 +202,7 @@ void Worker::check(Backend&, Order order) {
 
 void Worker::give_back(std::unique_ptr<PooledServer> server) {
   if (server->ended) return close(std::move(server), CloseReason::Lost);
+  if (server->in_doubt) return close(std::move(server), CloseReason::Broken);
   server->client_id = 0;
   server->activity = "idle";
   server->use(nullptr);
@@ -231,10 +232,8 @@ void Worker::close(std::unique_ptr<PooledServer> server, CloseReason why) {
   server->use(nullptr);
   stats(backend).closes[why].add();
   log(LogLevel::Info, "server {} closed: {}", server->id, label(why));
-  const bool at_rest = !server->ended && server->outlet.empty() &&
-                       backend.link().condition(server->state()) != Condition::Broken;
   backend.pool().closing();
-  start(std::make_unique<Closing>(*this, std::move(server), at_rest));
+  start(std::make_unique<Closing>(*this, std::move(server), false));
 }
 
 void Worker::broken(PooledServer& server, CloseReason why) {
@@ -279,9 +278,11 @@ void Worker::cancel_here(const protocol::CancelRequest& request, std::function<v
   found->second->cancel(request, std::move(done));
 }
 
-void Worker::cancel_over(uint64_t server_id) {
+void Worker::cancel_over(uint64_t server_id, bool in_doubt) {
   const auto found = servers_.find(server_id);
-  if (found == servers_.end() || --found->second->cancels > 0) return;
+  if (found == servers_.end()) return;
+  if (in_doubt) found->second->in_doubt = true;
+  if (--found->second->cancels > 0) return;
   const auto parked = being_cancelled_.find(server_id);
   if (parked == being_cancelled_.end()) return;
   auto server = std::move(parked->second);

@@ -1,11 +1,12 @@
 """Section 9: reloads, shutdown, metrics."""
 
 import signal
+import time
 
 import pytest
 
-from harness import (Closed, accepts, behaviour, errors, eventually, merge, pg, rows, statuses,
-                     tags, weir_only)
+from harness import (PASSWORD, Closed, ServerError, Wire, accepts, behaviour, errors, eventually,
+                     free_port, merge, pg, rows, statuses, tags, weir_only)
 
 pytestmark = weir_only
 
@@ -60,6 +61,87 @@ def test_reload_of_sizes_and_users(start_pool, postgres):
     for one in holders:
         assert statuses(one.query("begin")) == ["T"]
     assert postgres.backend_count() == 2
+
+
+@behaviour(108)
+def test_reload_of_listeners(start_pool):
+    """New ones open, those that are gone close, one that stays takes its new manners: for new clients."""
+    pool = start_pool(size=1)
+    client = pool.client()
+    port = free_port()
+    second = {"protocol": "postgres", "address": f"{pool.host}:{port}", "auth": {"method": "plain"}}
+    pool.config["listeners"].append(second)
+    pool.reload()
+    def at_second(**options):
+        one = Wire((pool.host, port), "app", "app", **options)
+        pool.clients.append(one)
+        return one
+
+    other = at_second(password=PASSWORD)
+    assert other.value("select 1") == "1"
+    with pytest.raises(ServerError, match="28P01"):
+        at_second(password="wrong")
+    second["auth"]["method"] = "trust"
+    pool.reload()
+    assert at_second(password="wrong").value("select 2") == "2"
+    pool.config["listeners"].remove(second)
+    pool.reload()
+    assert not accepts((pool.host, port))
+    assert other.value("select 3") == "3" and client.value("select 4") == "4"
+
+
+@behaviour(108)
+def test_reload_that_cannot_be_carried_out_changes_nothing(start_pool, tmp_path):
+    pool = start_pool(size=1)
+    client = pool.client()
+    good = pool.config
+    taken = {"protocol": "postgres", "address": f"{pool.host}:{pool.http_port}"}
+    for bad in ({"listeners": [*good["listeners"], taken]},
+                {"databases": {"app": {"url": f"sqlite:{tmp_path}/app.db"}}}):
+        pool.config = {**good, **bad} if "listeners" in bad else merge(good, bad)
+        pool.config["defaults"] = {"pool": {"size": 7}}
+        pool.reload()
+        assert pool.metrics().sum("weir_config_last_reload_success") == 0
+        assert client.value("select 'alive'") == "alive"
+        assert accepts(pool.address)
+
+
+@behaviour(108)
+def test_each_user_of_a_shared_pool_has_its_own_mode(start_pool):
+    """Whoever logs in first used to decide for all."""
+    for first, then in (("app", "plain_user"), ("plain_user", "app")):
+        pool = start_pool(size=2, config={
+            "databases": {"app": {"user": "app"}},
+            "users": {"plain_user": {"pool": {"mode": "session"}}}})
+        clients = {name: pool.client(name) for name in (first, then)}
+        for one in clients.values():
+            one.query("create temp table mine(a int)")
+        assert tags(clients["plain_user"].query("insert into mine values (1)")) == ["INSERT 0 1"]
+        assert errors(clients["app"].query("insert into mine values (1)")) == ["42P01"]
+
+
+@behaviour(105)
+def test_clients_are_counted_by_the_database_that_they_get(start_pool):
+    """Not by what they call it: a listener of one database does not ask."""
+    pool = start_pool(size=1, config={
+        "databases": {"app": {"pool": {"max_client_connections": 2}}}}, options={
+        "listener": {"database": "app"}})
+    for name in ("this", "that"):
+        assert pool.client(database=name).value("select 1") == "1"
+    with pytest.raises(ServerError, match="53300"):
+        pool.client(database="another")
+
+
+@behaviour(112)
+def test_drain_without_end(start_pool):
+    pool = start_pool(size=1, config={"shutdown_timeout": "0"})
+    inside = pool.client()
+    inside.query("begin")
+    pool.process.send_signal(signal.SIGTERM)
+    eventually(lambda: not accepts(pool.address), what="the listener closed")
+    time.sleep(0.5)
+    assert tags(inside.query("commit")) == ["COMMIT"]
+    pool.wait_for_end()
 
 
 @behaviour(112)

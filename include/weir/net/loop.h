@@ -49,6 +49,7 @@ struct SocketOptions {
   bool keepalive = true;
   base::Duration keepalive_idle = 0;
   base::Duration user_timeout = 0;
+  friend bool operator==(const SocketOptions&, const SocketOptions&) = default;
 };
 
 // An attempt to connect; destroying it gives up. The callback comes once, on the loop's thread,

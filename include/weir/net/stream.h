@@ -35,6 +35,7 @@ class StreamReader {
 enum Pause : uint8_t {
   kPausePeerFull = 1,  // the other side has not taken what came before
   kPauseParked = 2,    // enough is kept of a client that waits for a server
+  kPauseUnread = 8,    // it has not taken the answers that came before
   kPauseBusy = 4,      // a conversation of weir's own with the other side goes first
 };
 

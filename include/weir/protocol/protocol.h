@@ -211,7 +211,8 @@ struct Sink {
 struct Share {
   uint64_t owner = 0;
   Bytes bytes;
-  uint32_t turns = 0;  // that end with these bytes
+  uint32_t turns = 0;       // that end with these bytes
+  bool piece_open = false;  // the last of them is not whole yet
 };
 
 // How a server stands when a hold ends without its client's consent, or is to be lent.

@@ -32,6 +32,7 @@ class Dialler {
 enum class Mode : uint8_t { Session, Transaction, Statement };
 
 struct Timeouts {  // 0: off
+  Duration client_login = 0;
   Duration query = 0, transaction = 0, idle_in_transaction = 0, client_idle = 0, client_stall = 0;
   Duration cancel = 10 * base::kSecond;
 };

@@ -29,6 +29,7 @@ struct Door {
   Duration login_timeout = 60 * base::kSecond;
   size_t login_bytes_max = 64 * 1024;
   net::SocketOptions socket;
+  friend bool operator==(const Door&, const Door&) = default;
 };
 
 struct Admitted {
@@ -48,6 +49,11 @@ class House {
     return {base::ErrorKind::Refused, "no such database", "3D000"};
   }
   virtual void login_failed(const protocol::LoginRequest& request) = 0;
+  // What counts for this login in this pool: mode and timeouts may be the user's own.
+  virtual std::shared_ptr<const Plan> plan_of(const Backend& backend,
+                                              const std::string& /*login*/) {
+    return backend.plan();
+  }
   virtual Worker& worker(pool::WorkerId id) = 0;
   virtual uint32_t workers() const = 0;
 };
@@ -98,7 +104,7 @@ class Worker {
   void start(std::unique_ptr<Errand> errand);
   void finished(Errand& errand);
   void give_back(std::unique_ptr<PooledServer> server);  // clean and at rest
-  void cancel_over(uint64_t server_id);
+  void cancel_over(uint64_t server_id, bool in_doubt);
   uint64_t next_server_id() { return ++server_count_ * house_.workers() + id_; }
   Stats& stats(Backend& backend) { return backend.stats(id_); }
   Stats& strangers() {

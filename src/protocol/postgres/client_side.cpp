@@ -87,7 +87,11 @@ Progress ClientSide::message(Bytes in, Head head) {
   const bool differs = server_->settings_unknown || !(client_.wanted == server_->in_force);
   if (differs && server_->ledger.empty() && server_->status != 'E' && !server_->unsynced)
     return {Next::Reattach, 0, 0};
-  if (server_->ledger.size() >= base::kLedgerEntriesMax) return {Next::Later, 0, 0};
+  if (server_->ledger.is_full()) {
+    // Without Sync a server keeps its answers to itself, and these are waited for.
+    if (server_->unsynced) sink_.to_server.add_copy(empty_message('H'));
+    return {Next::Later, 0, 0};
+  }
   // Which names are left is known when the server has answered.
   const bool names_a_statement = head.type != 'Q' && head.type != 'F' && head.type != 'E';
   if (names_a_statement && server_->prepared.is_clearing() && carries_names())
@@ -114,17 +118,19 @@ Progress ClientSide::without_server(Bytes in, Head head) {
   const Bytes body = in.substr(kHeadBytes, head.total - kHeadBytes);
   if (head.type == 'C') {
     if (body.size() < 3 || body[0] != 'S' || body.find('\0') != body.size() - 1) return ask;
-    if (client_.prepared) client_.prepared->erase(std::string(body.substr(1, body.size() - 2)));
+    client_.names.forget(std::string(body.substr(1, body.size() - 2)));
     sink_.to_client.add_copy(empty_message('3'));
     return drop(in, head);
   }
   const std::string name(body.substr(0, body.find('\0')));
-  if (name.empty() || name.size() + 2 > body.size() || find(name)) return ask;
+  if (name.empty() || name.size() + 2 > body.size() || client_.names.find(name) ||
+      client_.names.is_full())
+    return ask;
   const Interned known =
       texts_.find(statement_key(client_.options.pool, body.substr(name.size() + 1)));
   if (!known || (key_traits(known.view()) & kBeginsBlock && client_.options.statement_mode))
     return ask;
-  remember(name, known);
+  client_.names.remember(name, known);
   sink_.to_client.add_copy(empty_message('1'));
   return drop(in, head);
 }
@@ -167,7 +173,11 @@ Progress ClientSide::on_sync(Bytes in, Head head) {
     sink_.to_client.add_copy(ready);
     return done(head.total);
   }
+  // The first Sync behind something else always passes: it may be what the answers wait for.
+  if (server_->ledger.is_full() && server_->ledger.back().kind == Entry::Kind::Sync)
+    return {Next::Later, 0, 0};
   if (server_->copy == Copy::In) {
+    server_->sync_in_copy = true;
     ++server_->syncs_ignored;  // "COPY Operations", 55.2.6
   } else {
     owe(Entry::Kind::Sync);
@@ -201,9 +211,10 @@ Progress ClientSide::refuse_block(Bytes in, Head head) {
 // keep it for the next client. False: let the server answer.
 bool ClientSide::deallocate(std::string_view sql) {
   const std::string name = deallocated_name(sql);
-  if (!find(name) || !server_->ledger.empty() || server_->status == 'E' || server_->unsynced)
+  if (!client_.names.find(name) || !server_->ledger.empty() || server_->status == 'E' ||
+      server_->unsynced)
     return false;
-  client_.prepared->erase(name);
+  client_.names.forget(name);
   client_.unnamed.clear();
   client_.unnamed_mark = 0;
   std::string answer;

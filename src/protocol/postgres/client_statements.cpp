@@ -1,6 +1,7 @@
 // The client's half of prepared statements: its names, the servers' names, and what has to be
 // prepared first.
 #include <algorithm>
+#include <utility>
 
 #include "link.h"
 #include "text.h"
@@ -10,7 +11,11 @@ namespace weir::postgres {
 
 namespace {
 
-constexpr size_t kNameBytesMax = 64 * 1024;
+constexpr size_t kNameBytesMax = 4 * 1024;
+
+std::string too_many_error() {
+  return error_message("53400", "too many prepared statements of this client: close some");
+}
 
 std::string no_statement_error(std::string_view name) {
   if (name.empty()) return error_message("26000", "unnamed prepared statement does not exist");
@@ -44,25 +49,30 @@ Progress ClientSide::on_parse(Bytes in, Head head) {
   const size_t name_end = body.find('\0');
   if (name_end == Bytes::npos || body.find('\0', name_end + 1) == Bytes::npos)
     return fail("Parse message is not well formed");
+  if (name_end > kNameBytesMax) return fail("the name of a statement is too long");
   const Bytes rest = body.substr(name_end + 1);
   if (client_.options.statement_mode && (traits_of(rest.substr(0, rest.find('\0'))) & kBeginsBlock))
     return poison(in, head, Entry::Kind::Parse, block_error());
   if (!carries_names()) {
     server_->bound_traits |= traits_of(rest.substr(0, rest.find('\0')));
-    if (name_end == 0) server_->unnamed_mark = 0;
+    if (name_end == 0)
+      server_->unnamed_mark = 0;
+    else
+      server_->dirty = true;  // a name of this client's own, which nobody else may meet
     owe(Entry::Kind::Parse);
     return pass(in, head);
   }
   if (name_end > 0) return on_parse_named(in, head, std::string(body.substr(0, name_end)), rest);
-  client_.unnamed = statement_key(client_.options.pool, rest);
+  std::string before = std::exchange(client_.unnamed, statement_key(client_.options.pool, rest));
   if (client_.unnamed.capacity() > 64 * 1024) client_.unnamed.shrink_to_fit();
-  client_.unnamed_mark = client_.session_id << 32 | ++client_.unnamed_count;
-  own_unnamed(Entry::Fate::Forward);
+  const uint64_t mark_before =
+      std::exchange(client_.unnamed_mark, client_.session_id << 32 | ++client_.unnamed_count);
+  own_unnamed({.kind = Entry::Kind::Parse, .name = std::move(before), .mark_before = mark_before});
   return pass(in, head);
 }
 
 Progress ClientSide::on_parse_named(Bytes in, Head head, std::string name, Bytes rest) {
-  if (const Interned* taken = find(name)) {
+  if (const Interned* taken = client_.names.find(name)) {
     // The server has that one: it finds everything else that is wrong with the new one first,
     // and then the name.
     ensure_prepared(*taken);
@@ -73,8 +83,9 @@ Progress ClientSide::on_parse_named(Bytes in, Head head, std::string name, Bytes
          .fake = error_message("42P05", "prepared statement \"" + name + "\" already exists")});
     return done(head.total);
   }
+  if (client_.names.is_full()) return poison(in, head, Entry::Kind::Parse, too_many_error());
   const Interned statement = texts_.intern(statement_key(client_.options.pool, rest));
-  remember(name, statement);
+  client_.names.remember(name, statement);
   Entry entry{.kind = Entry::Kind::Parse, .statement = statement, .name = std::move(name)};
   if (make_ready(statement) == PreparedSet::Need::Nothing) {
     entry.fate = Entry::Fate::Fake;
@@ -104,7 +115,7 @@ Progress ClientSide::on_bind(Bytes in, Head head) {
     return pass(in, head);
   }
   if (name.empty() && unnamed_is_open()) return {Next::Later, 0, 0};
-  const Interned* statement = find(name);
+  const Interned* statement = client_.names.find(std::string(name));
   const bool is_there = name.empty() ? client_.unnamed_mark != 0 : statement != nullptr;
   if (!is_there) return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
   std::string known;
@@ -138,13 +149,13 @@ bool ClientSide::bind_deallocate(std::string_view key) {
   if (!(key_traits(key) & kDeallocates)) return false;
   const Bytes body = key_body(key);
   std::string name = deallocated_name(body.substr(0, body.find('\0')));
-  const Interned* statement = find(name);
+  const Interned* statement = client_.names.find(name);
   if (!statement) return false;
   send_parse("", kNothingToDo);
   server_->unnamed_mark = 0;
   server_->ledger.push({.kind = Entry::Kind::Parse, .fate = Entry::Fate::Swallow});
   Entry bind{.kind = Entry::Kind::Bind, .statement = *statement};
-  client_.prepared->erase(name);
+  client_.names.forget(name);
   bind.name = std::move(name);
   server_->ledger.push(std::move(bind));
   server_->bound_traits |= kDeallocates;
@@ -169,7 +180,7 @@ Progress ClientSide::on_describe_or_close(Bytes in, Head head) {
     owe(Entry::Kind::Describe);
     return pass(in, head);
   }
-  const Interned* statement = find(name);
+  const Interned* statement = client_.names.find(name);
   if (!statement) return poison(in, head, Entry::Kind::Describe, no_statement_error(name));
   ensure_prepared(*statement);
   owe(Entry::Kind::Describe);
@@ -184,9 +195,9 @@ Progress ClientSide::on_close(Bytes in, Head head, std::string name) {
   if (name.empty()) {
     client_.unnamed.clear();
     client_.unnamed_mark = 0;
-  } else if (const Interned* statement = find(name)) {
+  } else if (const Interned* statement = client_.names.find(name)) {
     entry.statement = *statement;
-    client_.prepared->erase(name);
+    client_.names.forget(name);
     entry.name = std::move(name);
   }
   server_->ledger.push(std::move(entry));
@@ -273,28 +284,18 @@ bool ClientSide::ensure_unnamed() {
   const Bytes body = key_body(client_.unnamed);
   if (server_->status == 'E' && !ends_block(body.substr(0, body.find('\0')))) return false;
   send_parse("", key_body(client_.unnamed));
-  own_unnamed(Entry::Fate::Swallow);
+  own_unnamed({.kind = Entry::Kind::Parse, .fate = Entry::Fate::Swallow});
   flush_ = true;
   return true;
 }
 
 // The client's unnamed statement is on its way to the server.
-void ClientSide::own_unnamed(Entry::Fate fate) {
+void ClientSide::own_unnamed(Entry parse) {
   server_->unnamed_mark = client_.unnamed_mark;
   server_->unnamed_segment = server_->segment;
   server_->unnamed_sure = false;
-  server_->ledger.push({.kind = Entry::Kind::Parse, .fate = fate, .mark = client_.unnamed_mark});
-}
-
-const Interned* ClientSide::find(std::string_view name) const {
-  if (!client_.prepared) return nullptr;
-  const auto found = client_.prepared->find(std::string(name));
-  return found == client_.prepared->end() ? nullptr : &found->second;
-}
-
-void ClientSide::remember(const std::string& name, const Interned& statement) {
-  if (!client_.prepared) client_.prepared = std::make_unique<StatementMap>();
-  client_.prepared->emplace(name, statement);
+  parse.mark = client_.unnamed_mark;
+  server_->ledger.push(std::move(parse));
 }
 
 }  // namespace weir::postgres

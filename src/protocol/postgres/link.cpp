@@ -49,8 +49,8 @@ class PostgresLink final : public protocol::Link {
         std::string name(reader.text());
         std::string value(reader.text());
         if (!reader.ok()) return false;
-        of(server).base.insert_or_assign(name, value);
-        of(server).reported.insert_or_assign(std::move(name), std::move(value));
+        note_reported(of(server).base, name, value);
+        note_reported(of(server).reported, name, value);
       }
       in.remove_prefix(cut->consumed);
     }

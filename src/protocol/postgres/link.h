@@ -42,7 +42,6 @@ class ClientSide {
   Progress pass(Bytes in, Head head);  // forward; the body streams
   Progress drop(Bytes in, Head head);
   Progress without_server(Bytes in, Head head);
-  void remember(const std::string& name, const Interned& statement);
   Progress dispatch_extended(Bytes in, Head head);
   Progress on_query(Bytes in, Head head);
   Progress on_parse(Bytes in, Head head);
@@ -66,8 +65,7 @@ class ClientSide {
   void ensure_prepared(const Interned& statement);
   bool unnamed_is_open() const;
   bool ensure_unnamed();
-  void own_unnamed(Entry::Fate fate);
-  const Interned* find(std::string_view name) const;
+  void own_unnamed(Entry parse);
   bool carries_names() const;
   Progress done(size_t consumed);
 
@@ -98,6 +96,7 @@ class ServerSide {
   bool on_error(Bytes in, Head head);
   bool is_replaced(const Entry& entry, Bytes message) const;
   bool needs_whole_error() const;
+  bool may_answer_ignored(Bytes error) const;
   bool on_ready(Bytes in, Head head);
   void on_status(Bytes in, Head head);
   void on_complete(Bytes tag);
@@ -107,7 +106,8 @@ class ServerSide {
   std::string reset_now() const;
   void forget_all();
   void cut_to_sync();
-  void undo(Entry& entry);
+  void undo(Entry& entry, bool failed);
+  void undo_unnamed(Entry& parse, bool failed);
   void on_copy_in();
   bool on_copy(Bytes in, Head head);
   bool runs() const;

@@ -138,15 +138,13 @@ void ServerSide::tell_restored(const std::string& name) {
 // away already.
 void ServerSide::forget_all() {
   server_.prepared.clear();
-  if (!client_.prepared) return;
-  StatementMap later;
+  StatementNames later;
   for (size_t i = 1; i < server_.ledger.size(); ++i) {
     const Entry& entry = server_.ledger.at(i);
     if (entry.kind != Entry::Kind::Parse || entry.name.empty()) continue;
-    const auto found = client_.prepared->find(entry.name);
-    if (found != client_.prepared->end()) later.insert(*found);
+    if (const Interned* found = client_.names.find(entry.name)) later.remember(entry.name, *found);
   }
-  *client_.prepared = std::move(later);
+  client_.names = std::move(later);
 }
 
 void ServerSide::on_status(Bytes in, Head head) {
@@ -156,7 +154,7 @@ void ServerSide::on_status(Bytes in, Head head) {
   if (value_end == Bytes::npos) return forward(in, head.total);
   const std::string name(body.substr(0, name_end));
   const std::string value(body.substr(name_end + 1, value_end - name_end - 1));
-  server_.reported.insert_or_assign(name, value);
+  if (!note_reported(server_.reported, name, value)) return forward(in, head.total);
   const std::string lower = lower_case(name);
   if (!is_carried(lower)) return forward(in, head.total);
   const auto first = server_.base.find(name);

@@ -205,16 +205,28 @@ bool ServerSide::is_replaced(const Entry& entry, Bytes message) const {
 }
 
 bool ServerSide::needs_whole_error() const {
-  return !server_.ledger.empty() && server_.ledger.front().fate == Entry::Fate::Poison;
+  return !server_.ledger.empty() &&
+         (server_.ledger.front().fate == Entry::Fate::Poison || server_.syncs_ignored > 0);
+}
+
+// A Sync that is read behind the error that ended its COPY is answered. Those sent before the COPY
+// began are read before, unless it is cancelled before anything is read.
+bool ServerSide::may_answer_ignored(Bytes error) const {
+  return server_.sync_in_copy ||
+         (server_.copy == Copy::In && read_error(error.substr(kHeadBytes)).sqlstate == "57014");
 }
 
 bool ServerSide::on_error(Bytes in, Head head) {
   if (server_.ledger.empty()) {  // a last word before the server closes
     server_.retire = true;
-    forward(in, head.total);
+    const bool concerns_client =
+        !client_.options.transaction_mode || server_.status != 'I' || !at_rest(server_);
+    concerns_client ? forward(in, head.total) : drop(in, head.total);
     return true;
   }
   ++sink_.errors;
+  if (server_.syncs_ignored > 0 && may_answer_ignored(in.substr(0, head.total)))
+    server_.retire = true;
   Entry& entry = server_.ledger.front();
   if (entry.fate == Entry::Fate::Poison && is_replaced(entry, in.substr(0, head.total))) {
     sink_.to_client.add_copy(entry.fake);
@@ -234,32 +246,32 @@ void ServerSide::cut_to_sync() {
   size_t count = 0;
   while (count < ledger.size() && ledger.at(count).kind != Entry::Kind::Sync) ++count;
   // Backwards: a statement may have been closed to make room, and prepared again behind that.
-  for (size_t i = count; i > 0; --i) undo(ledger.at(i - 1));
+  for (size_t i = count; i > 0; --i) undo(ledger.at(i - 1), i == 1);
   for (; count > 0; --count) ledger.pop();
   if (server_.ledger.empty()) server_.unsynced = server_.skipping = true;
 }
 
+// A Parse that fails has destroyed the unnamed statement before it; one that is skipped has not.
+void ServerSide::undo_unnamed(Entry& parse, bool failed) {
+  if (server_.unnamed_mark == parse.mark) server_.unnamed_mark = 0;
+  if (parse.fate != Entry::Fate::Forward || client_.unnamed_mark != parse.mark) return;
+  client_.unnamed = failed ? std::string() : std::move(parse.name);
+  client_.unnamed_mark = failed ? 0 : parse.mark_before;
+}
+
 // What was noted when the message was sent did not come about.
-void ServerSide::undo(Entry& entry) {
+void ServerSide::undo(Entry& entry, bool failed) {
   if (entry.kind == Entry::Kind::Parse) {
-    if (entry.mark != 0) {
-      if (entry.fate == Entry::Fate::Forward && client_.unnamed_mark == entry.mark) {
-        client_.unnamed.clear();
-        client_.unnamed_mark = 0;
-      }
-      if (server_.unnamed_mark == entry.mark) server_.unnamed_mark = 0;
-    }
+    if (entry.mark != 0) undo_unnamed(entry, failed);
     if (!entry.statement) return;
     if (entry.fate != Entry::Fate::Fake) server_.prepared.skipped(entry.statement.id());
-    if (entry.name.empty() || !client_.prepared) return;
-    const auto found = client_.prepared->find(entry.name);
-    if (found != client_.prepared->end() && found->second == entry.statement)
-      client_.prepared->erase(found);
+    if (entry.name.empty()) return;
+    const Interned* found = client_.names.find(entry.name);
+    if (found && *found == entry.statement) client_.names.forget(entry.name);
   } else if (entry.statement) {  // Close, or Bind of DEALLOCATE: the client's name is back
     if (entry.fate == Entry::Fate::Swallow) server_.prepared.skipped(entry.statement.id());
     if (entry.name.empty()) return;
-    if (!client_.prepared) client_.prepared = std::make_unique<StatementMap>();
-    client_.prepared->emplace(entry.name, entry.statement);
+    client_.names.remember(entry.name, entry.statement);
   } else if (entry.kind == Entry::Kind::Query && (entry.traits & kForgets)) {
     server_.prepared.clear_over();
   }
@@ -301,6 +313,7 @@ bool ServerSide::on_ready(Bytes in, Head head) {
   server_.rows_seen = server_.reset_seen = false;
   if (server_.ledger.empty()) {
     server_.syncs_ignored = 0;
+    server_.sync_in_copy = false;
     // A portal of this transaction may still be run.
     if (server_.status == 'I') {
       server_.bound_traits = 0;

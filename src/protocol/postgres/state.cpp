@@ -46,6 +46,38 @@ Interned with_setting(InternTable& texts, const Interned& set, std::string_view 
   return intern_settings(texts, map);
 }
 
+bool note_reported(SettingMap& map, const std::string& name, const std::string& value) {
+  if (name.size() + value.size() > base::kReportedBytesMax) return false;
+  if (map.size() >= base::kReportedSettingsMax && !map.contains(name)) return false;
+  map.insert_or_assign(name, value);
+  return true;
+}
+
+const Interned* StatementNames::find(const std::string& name) const {
+  if (!table_) return nullptr;
+  const auto found = table_->statements.find(name);
+  return found == table_->statements.end() ? nullptr : &found->second;
+}
+
+void StatementNames::remember(const std::string& name, const Interned& statement) {
+  if (!table_) table_ = std::make_unique<Table>();
+  if (table_->statements.emplace(name, statement).second)
+    table_->bytes += name.size() + statement.view().size();
+}
+
+void StatementNames::forget(const std::string& name) {
+  if (!table_) return;
+  const auto found = table_->statements.find(name);
+  if (found == table_->statements.end()) return;
+  table_->bytes -= name.size() + found->second.view().size();
+  table_->statements.erase(found);
+}
+
+bool StatementNames::is_full() const {
+  return table_ && (table_->statements.size() >= base::kClientStatementsMax ||
+                    table_->bytes >= base::kClientStatementBytesMax);
+}
+
 bool ServerState::reported_setting(std::string_view name) const {
   return is_carried(name) && std::any_of(reported.begin(), reported.end(), [&](const auto& pair) {
            return lower_case(pair.first) == name;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <weir/base/intern.h>
+#include <weir/base/limits.h>
 #include <weir/protocol/postgres.h>
 #include <weir/protocol/protocol.h>
 
@@ -34,7 +35,24 @@ Interned with_setting(InternTable& texts, const Interned& set, std::string_view 
 // ParameterStatus names that a client cannot set, so that they are never carried.
 bool is_carried(std::string_view name);
 
-using StatementMap = std::unordered_map<std::string, Interned>;
+// Keeps what a server reports; false: it is too much to be kept.
+bool note_reported(SettingMap& map, const std::string& name, const std::string& value);
+
+// A client's named statements: name -> statement key (text.h).
+class StatementNames {
+ public:
+  const Interned* find(const std::string& name) const;
+  void remember(const std::string& name, const Interned& statement);
+  void forget(const std::string& name);
+  bool is_full() const;  // nothing more may be remembered
+
+ private:
+  struct Table {
+    std::unordered_map<std::string, Interned> statements;
+    size_t bytes = 0;  // names and texts
+  };
+  std::unique_ptr<Table> table_;  // most clients have none
+};
 
 struct ClientState final : protocol::ClientState {
   protocol::Admission::ClientOptions options;
@@ -42,8 +60,7 @@ struct ClientState final : protocol::ClientState {
   uint32_t cancel_secret = 0;
   Interned startup;  // the settings of its start-up packet, in the server's spelling
   Interned wanted;   // what must be in force while it holds a server
-  // Named statements: name -> statement key (text.h). Null until the first one.
-  std::unique_ptr<StatementMap> prepared;
+  StatementNames names;
   std::string unnamed;        // the last unnamed statement, as a key of text.h; empty: none
   uint64_t unnamed_mark = 0;  // which one it is; see ServerState::unnamed_mark
   uint32_t unnamed_count = 0;
@@ -67,7 +84,9 @@ struct Entry {
   // Parse, Close, Bind of a DEALLOCATE: the client's name of it; Query: the setting that it resets
   std::string name = {};
   std::string fake = {};
-  uint64_t mark = 0;  // Parse: of which unnamed statement
+  uint64_t mark = 0;         // Parse: of which unnamed statement
+  uint64_t mark_before = 0;  // the client's one before it, whose key is `name`
+  size_t own_bytes = 0;      // set by the ledger
 };
 
 class Ledger {
@@ -79,10 +98,16 @@ class Ledger {
   Entry& at(size_t i) { return entries_[head_ + i]; }
   const Entry& at(size_t i) const { return entries_[head_ + i]; }
   Entry& push(Entry entry) {
+    entry.own_bytes = entry.fake.size() + entry.name.size();
+    own_bytes_ += entry.own_bytes;
     entries_.push_back(std::move(entry));
     return entries_.back();
   }
+  bool is_full() const {
+    return size() >= base::kLedgerEntriesMax || own_bytes_ >= base::kLedgerBytesMax;
+  }
   void pop() {
+    own_bytes_ -= front().own_bytes;
     if (++head_ == entries_.size()) {
       entries_.clear();
       head_ = 0;
@@ -99,6 +124,7 @@ class Ledger {
  private:
   std::vector<Entry> entries_;  // keeps its room: no allocation once it has grown
   size_t head_ = 0;
+  size_t own_bytes_ = 0;  // of names, texts and fake answers
 };
 
 enum class Copy : uint8_t { None, In, Out, Both };
@@ -132,10 +158,11 @@ struct ServerState final : protocol::ServerState {
   bool skipping = false;  // and one of them failed: the server ignores all up to the Sync to come
   uint32_t syncs_ignored =
       0;  // Syncs that came in COPY mode: the server answers them only if it had left it
-  bool rows_seen = false;    // a row or its description was sent since the last CommandComplete
-  uint8_t bound_traits = 0;  // of the statements that were bound in this turn
-  std::string bound_reset;   // the setting that one of them resets; "*": more than one
-  bool reset_seen = false;   // this turn ran RESET or DISCARD ALL
+  bool sync_in_copy = false;  // one of them was sent when the COPY ran already
+  bool rows_seen = false;     // a row or its description was sent since the last CommandComplete
+  uint8_t bound_traits = 0;   // of the statements that were bound in this turn
+  std::string bound_reset;    // the setting that one of them resets; "*": more than one
+  bool reset_seen = false;    // this turn ran RESET or DISCARD ALL
 };
 
 }  // namespace weir::postgres

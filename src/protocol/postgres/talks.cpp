@@ -11,28 +11,29 @@ namespace {
 
 using protocol::Step;
 
-// One simple Query whose rows do not matter. An error in it is the dialogue's failure, but the talk
-// goes on to ReadyForQuery, so that the server stays usable when the caller can live with the
-// error.
+// Simple Queries, one behind the other, whose rows do not matter. An error in one is the dialogue's
+// failure, but the talk goes on to ReadyForQuery, so that the server stays usable when the caller
+// can live with the error.
 class QueryTalk : public Dialogue {
  public:
   using Finish = std::function<void()>;
-  QueryTalk(ServerState& server, std::string text, Finish finish)
-      : server_(server), text_(std::move(text)), finish_(std::move(finish)) {}
+  QueryTalk(ServerState& server, std::vector<std::string> texts, Finish finish)
+      : server_(server), texts_(std::move(texts)), finish_(std::move(finish)) {}
 
   Result start(std::string& send) override {
-    append_query(send, text_);
+    append_query(send, texts_[0]);
+    server_.unnamed_mark = 0;  // "Extended Query", 55.2.3: a simple Query destroys it
     return {Step::Wait, 0};
   }
 
-  Result feed(Bytes in, std::string&) override {
+  Result feed(Bytes in, std::string& send) override {
     size_t used = 0;
     while (used < in.size()) {
       auto cut = cut_message(in.substr(used), base::kServerNoteBytesMax);
       if (!cut) return fail(cut.error(), used);
       if (cut->consumed == 0) return {Step::Wait, used};
       used += cut->consumed;
-      if (const Result end = on_message(*cut, used); end.step != Step::Wait) return end;
+      if (const Result end = on_message(*cut, used, send); end.step != Step::Wait) return end;
     }
     return {Step::Wait, used};
   }
@@ -44,7 +45,7 @@ class QueryTalk : public Dialogue {
   }
 
  private:
-  Result on_message(const CutMessage& message, size_t used) {
+  Result on_message(const CutMessage& message, size_t used, std::string& send) {
     switch (message.type) {
       case 'E': {
         const ErrorFields fields = read_error(message.body);
@@ -54,7 +55,7 @@ class QueryTalk : public Dialogue {
       case 'S': note_status(message.body); return {Step::Wait, 0};
       case 'Z':
         server_.status = message.body.empty() ? '?' : message.body[0];
-        if (server_.status == 'I' || server_.status == 'T') return finish(used);
+        if (server_.status == 'I' || server_.status == 'T') return finish(used, send);
         return fail({base::ErrorKind::Protocol, "the server is in a failed transaction"}, used);
       case 'C':
       case 'T':
@@ -71,17 +72,22 @@ class QueryTalk : public Dialogue {
     BodyReader reader(body);
     std::string name(reader.text());
     std::string value(reader.text());
-    if (reader.ok()) server_.reported.insert_or_assign(std::move(name), std::move(value));
+    if (reader.ok()) note_reported(server_.reported, name, value);
   }
 
-  Result finish(size_t used) {
+  Result finish(size_t used, std::string& send) {
     if (!error_.text.empty()) return {Step::Fail, used};
+    if (++done_ < texts_.size()) {
+      append_query(send, texts_[done_]);
+      return {Step::Wait, used};
+    }
     if (finish_) finish_();
     return {Step::Done, used};
   }
 
   ServerState& server_;
-  std::string text_;
+  std::vector<std::string> texts_;
+  size_t done_ = 0;
   Finish finish_;
 };
 
@@ -203,7 +209,8 @@ std::unique_ptr<Dialogue> make_attach(InternTable& texts, ClientState& client,
                                       ServerState& server) {
   if (!server.settings_unknown && client.wanted == server.in_force) return nullptr;
   const SettingMap wanted = settings_of(client.wanted);
-  return std::make_unique<QueryTalk>(server, attach_text(wanted, server), [&, wanted] {
+  std::vector<std::string> text{attach_text(wanted, server)};
+  return std::make_unique<QueryTalk>(server, std::move(text), [&, wanted] {
     client.wanted = server.in_force = canonical(texts, wanted, server);
     server.settings_unknown = false;
   });
@@ -215,20 +222,19 @@ std::unique_ptr<Dialogue> make_reset(ServerState& server, const std::string& how
   const auto finish = [&server, discards] {
     server.dirty = false;
     server.settings_unknown = !discards;
-    if (!discards) return;
-    server.in_force = {};
+    if (discards) server.in_force = {};
     server.prepared.clear();
-    server.unnamed_mark = 0;
   };
-  return std::make_unique<QueryTalk>(server, discards ? "DISCARD ALL" : how, finish);
+  // What a text of the operator's does to statements nobody knows: afterwards there are none.
+  std::vector<std::string> texts{discards ? "DISCARD ALL" : how};
+  if (!discards) texts.emplace_back("DEALLOCATE ALL");
+  return std::make_unique<QueryTalk>(server, std::move(texts), finish);
 }
 
-std::unique_ptr<Dialogue> make_check(ServerState& server) {
-  return std::make_unique<QueryTalk>(server, "", nullptr);
-}
+std::unique_ptr<Dialogue> make_check(ServerState& server) { return make_query(server, ""); }
 
 std::unique_ptr<Dialogue> make_query(ServerState& server, const std::string& text) {
-  return std::make_unique<QueryTalk>(server, text, nullptr);
+  return std::make_unique<QueryTalk>(server, std::vector{text}, nullptr);
 }
 
 std::unique_ptr<Dialogue> make_recover(InternTable& texts, ServerState& server) {

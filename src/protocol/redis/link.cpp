@@ -56,6 +56,10 @@ class RedisLink final : public protocol::Link {
     return server.at_rest() ? Condition::Clean : Condition::Open;
   }
 
+  // Behind a raw command nobody knows.
+  bool is_mid_piece(const protocol::ServerState& server) const override {
+    return of(server).reply.open() || of(server).raw;
+  }
   bool is_idle(const protocol::ClientState& client) const override {
     return !of(client).stream.open();
   }

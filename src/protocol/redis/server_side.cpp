@@ -86,10 +86,11 @@ Progress share_answers(ServerState& server, Bytes in, std::vector<protocol::Shar
     const uint64_t owner = server.ledger.front().owner;
     const bool ended = pass.end == ReplyStream::End::Ended;
     if (shares.empty() || shares.back().owner != owner)
-      shares.push_back({owner, rest.substr(0, 0), 0});
+      shares.push_back({owner, rest.substr(0, 0)});
     protocol::Share& share = shares.back();
     share.bytes = Bytes(share.bytes.data(), share.bytes.size() + pass.bytes);
     share.turns += ended ? 1 : 0;
+    share.piece_open = !ended;
     used += pass.bytes;
     if (!ended) return {Next::Feed, used, pass.want};
     server.ledger.pop();

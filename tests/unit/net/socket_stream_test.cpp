@@ -328,6 +328,24 @@ TEST(SocketStream, LeavesInsideItsOwnDelivery) {
   }
 }
 
+// Its second write used to go out before what its socket had not taken of the first.
+TEST(SocketStream, TheLastOneOfAFullTurnMayWriteTwice) {
+  auto loop = make_loop();
+  std::vector<std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>>> others;
+  for (int i = 0; i < 63; ++i) others.push_back(socket_pair(*loop, *loop));
+  auto [a, b] = socket_pair(*loop, *loop);
+  const std::string block(1 << 20, '.');
+  size_t filled = 0;
+  for (int64_t sent; (sent = write(*a, block)) > 0;) filled += static_cast<size_t>(sent);
+  for (auto& other : others) write(*other.first, "x");
+  EXPECT_EQ(write(*a, "first "), 6);
+  EXPECT_EQ(write(*a, "second"), 6);
+  Recorder reader;
+  b->set_reader(&reader);
+  EXPECT_TRUE(RunUntil(*loop, [&] { return reader.bytes.size() == filled + 12; }));
+  EXPECT_TRUE(reader.bytes.ends_with(".first second"));
+}
+
 TEST(SocketStream, OutlivesItsLoopWhichHasSentWhatItHeld) {
   auto loop = make_loop();
   auto other = make_loop();

@@ -231,10 +231,9 @@ size_t play_once(const std::vector<Line>& lines, LinkTalk& talk, const Split& sp
 // What is remembered must not depend on how the bytes were cut.
 std::string digest(LinkTalk& talk) {
   std::string text = std::string(talk.client.wanted.view()) + "/" + talk.client.unnamed;
-  if (talk.client.prepared)
-    for (const auto& name : std::map<std::string, Interned>(talk.client.prepared->begin(),
-                                                            talk.client.prepared->end()))
-      text += name.first + std::to_string(name.second.id());
+  for (const char* name : {"s", "t", "d", "u"})
+    if (const Interned* known = talk.client.names.find(name))
+      text += name + std::to_string(known->id());
   for (size_t i = 0; i < talk.servers(); ++i) {
     ServerState& server = talk.server(i);
     text += "/" + std::string(server.in_force.view()) + std::to_string(server.dirty) +

@@ -10,7 +10,7 @@ using namespace script;
 void two_servers(LinkTalk& talk) { talk.add_server(); }
 void one_statement(LinkTalk& talk) { talk.client.options.prepared_statements = 1; }
 bool knows(const LinkTalk& talk, const char* name) {
-  return talk.client.prepared && talk.client.prepared->contains(name);
+  return talk.client.names.find(name) != nullptr;
 }
 
 TEST(LinkStatements, AreRenamedAndPreparedWhereTheyAreUsed) {
@@ -33,7 +33,7 @@ TEST(LinkStatements, EqualTextsAreOneEqualNamesAreNot) {
   talk.client_sends(client_bytes("P[a|x] S"));
   const Output first = talk.take();
   talk.server_sends(server_bytes("1 Z[I]"));
-  talk.client.prepared.reset();  // another client: another text by this name, on the same server
+  talk.client.names = {};  // another client: another text by this name, on the same server
   talk.client_sends(client_bytes("P[a|y] B[|a] S"));
   Names names;
   EXPECT_EQ(show_client(first.to_server, names), " P[@1|x] S");
@@ -225,6 +225,65 @@ TEST(LinkStatements, DeallocateOfAClientsNameByTheExtendedProtocol) {
          "s: P[@1|x] P[|deallocate s] " + nothing + "B[|] E[] S"},
         {"s: 1 1 E[25P02] Z[E]", "c: 1 1 E[25P02] Z[E]"},
         {"c: Q[rollback] B[|s] S", "s: Q[rollback] B[|@1] S"}});
+}
+
+// They stay where they were made, under names that another client may use as well.
+TEST(LinkStatements, NamesThatAreNotCarriedMakeTheServerDirty) {
+  const std::vector<Line> lines = {{"c: P[|x] S", "s: P[|x] S"},
+                                   {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+                                   {"c: P[s|x] S", "s: P[s|x] S"},
+                                   {"s: 1 Z[I]", "c: 1 Z[I]; end"}};
+  const auto none =
+      play(lines, [](LinkTalk& talk) { talk.client.options.prepared_statements = 0; });
+  EXPECT_TRUE(none->server(0).dirty);
+  const auto session =
+      play(lines, [](LinkTalk& talk) { talk.client.options.transaction_mode = false; });
+  EXPECT_TRUE(session->server(0).dirty);
+}
+
+TEST(LinkStatements, AClientHasNoEndlessNames) {
+  LinkTalk talk;
+  const Interned text = talk.texts().intern("x");
+  for (size_t i = 0; i < base::kClientStatementsMax; ++i)
+    talk.client.names.remember("n" + std::to_string(i), text);
+  talk.client_sends(client_bytes("P[one more|x] S"));
+  talk.server_sends(server_bytes("E[26000] Z[I]"));
+  EXPECT_NE(talk.take().to_client.find("53400"), std::string::npos);
+  talk.client.names.forget("n7");
+  talk.client_sends(client_bytes("P[one more|x] S"));
+  EXPECT_NE(talk.client.names.find("one more"), nullptr);
+}
+
+// Each of weir's own errors carries a name of the client's.
+TEST(LinkStatements, AnswersThatWaitAreBounded) {
+  LinkTalk talk;
+  talk.client_sends(client_bytes("Q[select pg_sleep(600)]"));
+  std::string describe;
+  MessageBuilder(describe, 'D').int8('S').text(std::string(3000, 'n'));
+  for (int i = 0; i < 2000; ++i) talk.client_sends(describe);
+  ServerState& server = talk.server(0);
+  EXPECT_TRUE(server.ledger.is_full());
+  EXPECT_LT(server.ledger.size(), 400u);
+}
+
+// A server says nothing before Sync or Flush, and the Sync is behind what has to wait.
+TEST(LinkStatements, WhoWaitsForAnswersAsksForThem) {
+  LinkTalk talk;
+  std::string great;
+  MessageBuilder(great, 'P').text("").text(std::string(base::kLedgerBytesMax, 'x')).int16(0);
+  talk.client_sends(great + client_bytes("P[|y] B[|] E[] S"));
+  EXPECT_TRUE(talk.take().to_server.ends_with(client_bytes("P[|y] H")));
+  talk.server_sends(server_bytes("1 1"));
+  EXPECT_EQ(talk.take().to_server, client_bytes("B[|] E[] S"));
+}
+
+TEST(LinkStatements, SyncsThatWaitAreBounded) {
+  LinkTalk talk;
+  talk.client_sends(client_bytes("Q[select pg_sleep(600)]"));
+  std::string syncs;
+  for (size_t i = 0; i < base::kLedgerEntriesMax + 1000; ++i) syncs += client_bytes("S");
+  talk.client_sends(syncs);
+  EXPECT_LE(talk.server(0).ledger.size(), base::kLedgerEntriesMax);
 }
 
 TEST(LinkStatements, DeallocateOfAClientsName) {

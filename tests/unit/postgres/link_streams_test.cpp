@@ -52,6 +52,34 @@ TEST(LinkCopy, ByTheExtendedProtocolWithSyncSentAlong) {
   play(late);
 }
 
+// Whether it was read before the error or behind it nobody can tell, and so not whether another
+// ReadyForQuery comes.
+TEST(LinkCopy, ASyncInACopyThatFailsCostsTheServer) {
+  const auto talk = play({{"c: Q[copy t from stdin]", "s: Q[copy t from stdin]"},
+                          {"s: G", "c: G"},
+                          {"c: d[x] d[y] S", "s: d[x] d[y] S"},
+                          {"s: E[22P02] Z[I]", "c: E[22P02] Z[I]; end"}});
+  EXPECT_EQ(talk->link().condition(talk->server(0)), Condition::Broken);
+  const auto cancelled =
+      play({{"c: P[|copy t from stdin] B[|] E[] S", "s: P[|copy t from stdin] B[|] E[] S"},
+            {"s: 1 2 G", "c: 1 2 G"},
+            {"s: E[57014]", "c: E[57014]"},
+            {"c: c S", "s: S"},
+            {"s: Z[I]", "c: Z[I]; end"}});
+  EXPECT_EQ(cancelled->link().condition(cancelled->server(0)), Condition::Broken);
+}
+
+TEST(LinkStreams, WhatAServerReportsIsBounded) {
+  LinkTalk talk;
+  talk.client_sends(client_bytes("Q[a]"));
+  for (int i = 0; i < 1000; ++i)
+    talk.server_sends(server_bytes("S[x" + std::to_string(i) + "=" + std::to_string(i) + "]"));
+  talk.server_sends(server_bytes("S[great=" + std::string(100'000, 'g') + "]"));
+  EXPECT_LE(talk.server(0).reported.size(), base::kReportedSettingsMax);
+  EXPECT_FALSE(talk.server(0).reported.contains("great"));
+  EXPECT_GT(talk.take().to_client.size(), 100'000u);  // the client hears it all the same
+}
+
 TEST(LinkStreams, AGreatBindPassesInBoundedMemory) {
   LinkTalk talk;
   talk.client_sends(client_bytes("P[s|x]"));

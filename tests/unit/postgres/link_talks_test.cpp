@@ -120,6 +120,33 @@ TEST(LinkRecover, AnErrorThatCutsAClose) {
   recovers({{"P[s|a] S", "1"}, {"B[|s] E[] C[Ss] S", ""}}, {{"", ""}, {"Z[I] E[22012] Z[I]", ""}});
 }
 
+TEST(LinkTalks, AQueryOfWeirsOwnTakesTheUnnamedStatementAway) {
+  LinkTalk talk;
+  talk.client_sends(client_bytes("P[|x] S"));
+  talk.server_sends(server_bytes("1 Z[I]"));
+  const auto check = talk.link().check(talk.server(0));
+  EXPECT_EQ(converse(*check, {{"", "Q[]"}, {"I Z[I]", ""}}, false), "done");
+  talk.take();
+  talk.client_sends(client_bytes("B[|] E[] S"));
+  Names names;
+  EXPECT_EQ(show_client(talk.take().to_server, names), " P[|x] B[|] E[] S");
+}
+
+// The operator's text may have dropped statements or not.
+TEST(LinkTalks, AfterAResetOfTheOperatorsNoStatementIsLeft) {
+  LinkTalk talk;
+  talk.client_sends(client_bytes("P[s|x] S"));
+  talk.server_sends(server_bytes("1 Z[I]"));
+  const auto reset = talk.link().reset(talk.server(0), "RESET ALL");
+  EXPECT_EQ(converse(*reset,
+                     {{"", "Q[RESET ALL]"},
+                      {"C[RESET] Z[I]", "Q[DEALLOCATE ALL]"},
+                      {"C[DEALLOCATE ALL] Z[I]", ""}},
+                     false),
+            "done");
+  EXPECT_EQ(talk.server(0).prepared.size(), 0u);
+}
+
 // What else is in force on the server must stay known, or the next client gets it.
 TEST(LinkRecover, ARollbackOfASettingForgetsNoOther) {
   LinkTalk talk;
@@ -193,7 +220,11 @@ TEST(LinkReset, AnErrorIsAFailure) {
 TEST(LinkReset, AnOwnTextLeavesTheSettingsUnknown) {
   LinkTalk talk;
   const auto reset = talk.link().reset(talk.server(0), "select reset_me()");
-  EXPECT_EQ(converse(*reset, {{"", "Q[select reset_me()]"}, {"T D[x] C[SELECT 1] Z[I]", ""}}, true),
+  EXPECT_EQ(converse(*reset,
+                     {{"", "Q[select reset_me()]"},
+                      {"T D[x] C[SELECT 1] Z[I]", "Q[DEALLOCATE ALL]"},
+                      {"C[DEALLOCATE ALL] Z[I]", ""}},
+                     true),
             "done");
   const auto attach = talk.link().attach(talk.client, talk.server(0));
   ASSERT_NE(attach, nullptr);
