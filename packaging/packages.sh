@@ -16,7 +16,7 @@ packages_of() {
                 libyaml-cpp-dev prometheus-cpp-dev libcivetweb-dev libfmt-dev libspdlog-dev libcli11-dev \
                 nlohmann-json3-dev libgtest-dev libgmock-dev postgresql-client python3 ;;
     test)  echo ccache git clang-14 libclang-rt-14-dev clang-format-14 gcc patch util-linux \
-                python3-pytest python3-yaml postgresql-15 postgresql-contrib pgbouncer haproxy ;;
+                python3-pytest python3-yaml postgresql-15 postgresql-contrib pgbouncer haproxy redis-server ;;
     run)   echo libuv1 liburing2 libssl3 libpq5 libsqlite3-0 libyaml-cpp0.7 libprometheus-cpp-core1.0 \
                 libcivetweb1 libfmt9 libspdlog1.10 ;;
     *)     echo "packages.sh: no subset '$1': build, test or run" >&2; return 2 ;;
