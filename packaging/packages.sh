@@ -16,10 +16,21 @@ packages_of() {
                 libyaml-cpp-dev prometheus-cpp-dev libcivetweb-dev libfmt-dev libspdlog-dev libcli11-dev \
                 nlohmann-json3-dev libgtest-dev libgmock-dev postgresql-client python3 ;;
     test)  echo ccache git clang-14 libclang-rt-14-dev clang-format-14 gcc patch util-linux \
-                python3-pytest python3-yaml postgresql-15 postgresql-contrib pgbouncer haproxy redis-server ;;
+                python3-pytest python3-yaml postgresql-15 postgresql-contrib pgbouncer haproxy redis-server \
+                python3-psycopg python3-psycopg2 python3-asyncpg nodejs npm ;;
     run)   echo libuv1 liburing2 libssl3 libpq5 libsqlite3-0 libyaml-cpp0.7 libprometheus-cpp-core1.0 \
                 libcivetweb1 libfmt9 libspdlog1.10 ;;
     *)     echo "packages.sh: no subset '$1': build, test or run" >&2; return 2 ;;
+  esac
+}
+
+# is_there NAME INSTALLED: whether a package is among those, or what it is wanted for is there without it. Node.js is
+# often from elsewhere, and then Debian's npm cannot be installed beside it.
+is_there() {
+  case $1 in
+    nodejs) command -v node >/dev/null ;;
+    npm)    command -v npm >/dev/null ;;
+    *)      [[ $2 == *" installed $1 "* ]] ;;
   esac
 }
 
@@ -31,7 +42,7 @@ missing_packages() {
   done
   have=" $(dpkg-query -W -f '${db:Status-Status} ${Package} ' 2>/dev/null) "
   for name in "${names[@]}"; do
-    [[ $have == *" installed $name "* ]] || echo "$name"
+    is_there "$name" "$have" || echo "$name"
   done
 }
 
