@@ -1,5 +1,6 @@
 """Fixtures: one PostgreSQL for the whole run, poolers and faults for each test."""
 
+import shutil
 import signal
 
 import pytest
@@ -97,3 +98,14 @@ def gate(postgres):
     one = Gate(postgres.address)
     yield one
     one.stop()
+
+
+@pytest.fixture(scope="session")
+def node_packages():
+    """node-postgres, installed once. When npm is there and cannot install it, that is a failure."""
+    if not shutil.which("npm"):
+        pytest.skip("no npm")
+    from support.drivers import NodePackages  # for those tests alone that need drivers
+    one = NodePackages()
+    yield one
+    one.remove()
