@@ -173,6 +173,23 @@ class Weir(Pooler):
             self.remove()
 
 
+class Demo(Weir):
+    """`weir run --demo`, with its data in a directory that outlives it: `data`. Not as root, whose
+    console would be the machine's."""
+
+    def __init__(self, data):
+        Pooler.__init__(self)
+        self.has_ended = False
+        self.http_port = free_port()
+        account = "nobody" if os.geteuid() == 0 else None
+        if account:
+            shutil.chown(data, account)
+        command = ["env", f"XDG_DATA_HOME={data}", f"XDG_RUNTIME_DIR={data}", str(weir_binary()),
+                   "run", "--demo", "--listen", f"postgres:{self.host}:{self.port}",
+                   "--http", f"{self.host}:{self.http_port}"]
+        self.spawn(command, lambda: accepts(self.address), account)
+
+
 class PgBouncer(Pooler):
     """Stands in for weir; understands the part of the configuration that it can do."""
 
