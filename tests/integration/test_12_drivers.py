@@ -273,8 +273,6 @@ MEANINGS = {  # the text, and under which settings it is read in two ways
 
 
 @behaviour(35)
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="equal texts share a server's "
-                   "statement, read under the settings of the client that came first")
 @pytest.mark.parametrize("setting", list(MEANINGS))
 def test_equal_texts_under_different_settings(start_pool, postgres, setting):
     values, text = MEANINGS[setting]

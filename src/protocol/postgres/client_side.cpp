@@ -126,8 +126,7 @@ Progress ClientSide::without_server(Bytes in, Head head) {
   if (name.empty() || name.size() + 2 > body.size() || client_.names.find(name) ||
       client_.names.is_full())
     return ask;
-  const Interned known =
-      texts_.find(statement_key(client_.options.pool, body.substr(name.size() + 1)));
+  const Interned known = texts_.find(key_of(body.substr(name.size() + 1)));
   if (!known || (key_traits(known.view()) & kBeginsBlock && client_.options.statement_mode))
     return ask;
   client_.names.remember(name, known);

@@ -63,7 +63,7 @@ Progress ClientSide::on_parse(Bytes in, Head head) {
     return pass(in, head);
   }
   if (name_end > 0) return on_parse_named(in, head, std::string(body.substr(0, name_end)), rest);
-  std::string before = std::exchange(client_.unnamed, statement_key(client_.options.pool, rest));
+  std::string before = std::exchange(client_.unnamed, key_of(rest));
   if (client_.unnamed.capacity() > 64 * 1024) client_.unnamed.shrink_to_fit();
   const uint64_t mark_before =
       std::exchange(client_.unnamed_mark, client_.session_id << 32 | ++client_.unnamed_count);
@@ -84,7 +84,7 @@ Progress ClientSide::on_parse_named(Bytes in, Head head, std::string name, Bytes
     return done(head.total);
   }
   if (client_.names.is_full()) return poison(in, head, Entry::Kind::Parse, too_many_error());
-  const Interned statement = texts_.intern(statement_key(client_.options.pool, rest));
+  const Interned statement = texts_.intern(key_of(rest));
   client_.names.remember(name, statement);
   Entry entry{.kind = Entry::Kind::Parse, .statement = statement, .name = std::move(name)};
   if (make_ready(statement) == PreparedSet::Need::Nothing) {
@@ -94,7 +94,7 @@ Progress ClientSide::on_parse_named(Bytes in, Head head, std::string name, Bytes
     emit_fakes(*server_, sink_);
     return drop(in, head);
   }
-  server_->prepared.parse_sent(statement, server_->segment);
+  note_parse(statement);
   send_parse(server_name(statement.id()), rest);
   server_->ledger.push(std::move(entry));
   return done(head.total);
@@ -115,7 +115,7 @@ Progress ClientSide::on_bind(Bytes in, Head head) {
     return pass(in, head);
   }
   if (name.empty() && unnamed_is_open()) return {Next::Later, 0, 0};
-  const Interned* statement = client_.names.find(std::string(name));
+  const Interned* statement = named(std::string(name));
   const bool is_there = name.empty() ? client_.unnamed_mark != 0 : statement != nullptr;
   if (!is_there) return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
   std::string known;
@@ -180,7 +180,7 @@ Progress ClientSide::on_describe_or_close(Bytes in, Head head) {
     owe(Entry::Kind::Describe);
     return pass(in, head);
   }
-  const Interned* statement = client_.names.find(name);
+  const Interned* statement = named(name);
   if (!statement) return poison(in, head, Entry::Kind::Describe, no_statement_error(name));
   ensure_prepared(*statement);
   owe(Entry::Kind::Describe);
@@ -215,6 +215,43 @@ Progress ClientSide::poison(Bytes in, Head head, Entry::Kind kind, std::string e
   server_->ledger.push({.kind = kind, .fate = Entry::Fate::Poison, .fake = std::move(error)});
   sink_.to_server.add_copy(poison_message());
   return drop(in, head);
+}
+
+// What is in force and may change what a text means.
+std::string_view ClientSide::reading() {
+  const Interned& now = server_ ? server_->in_force : client_.wanted;
+  if (!(client_.read_under == now)) {
+    SettingMap map = settings_of(now);
+    std::erase_if(map, [](const auto& each) { return !changes_reading(each.first); });
+    client_.read_under = now;
+    client_.reading = intern_settings(texts_, map);
+  }
+  return client_.reading.view();
+}
+
+std::string ClientSide::key_of(Bytes text_and_types) {
+  return statement_key(client_.options.pool, text_and_types, reading());
+}
+
+bool ClientSide::is_ready(const Interned& statement) {
+  return server_->prepared.need(statement.id(), server_->segment) == PreparedSet::Need::Nothing;
+}
+
+// A client's statement by its name. Where it was not prepared under the settings of its Parse, it
+// becomes what the same text means under those of today: others share what was read as it says.
+const Interned* ClientSide::named(const std::string& name) {
+  const Interned* statement = client_.names.find(name);
+  if (!statement || !key_depends(statement->view())) return statement;
+  if (key_reading(statement->view()) == reading() || is_ready(*statement)) return statement;
+  const Interned again = texts_.intern(key_of(key_body(statement->view())));
+  client_.names.forget(name);
+  client_.names.remember(name, again);
+  return client_.names.find(name);
+}
+
+void ClientSide::note_parse(const Interned& statement) {
+  server_->prepared.parse_sent(statement, server_->segment);
+  if (key_depends(statement.view())) server_->reads_text = true;
 }
 
 void ClientSide::note_bound(std::string_view key) {
@@ -263,7 +300,7 @@ void ClientSide::ensure_prepared(const Interned& statement) {
   if (server_->prepared.need(statement.id(), server_->segment) == PreparedSet::Need::Nothing)
     return;
   make_ready(statement);
-  server_->prepared.parse_sent(statement, server_->segment);
+  note_parse(statement);
   send_parse(server_name(statement.id()), key_body(statement.view()));
   server_->ledger.push(
       {.kind = Entry::Kind::Parse, .fate = Entry::Fate::Swallow, .statement = statement});

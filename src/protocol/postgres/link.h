@@ -63,6 +63,11 @@ class ClientSide {
   void note_bound(std::string_view key);
   void make_room(size_t count);
   void ensure_prepared(const Interned& statement);
+  std::string_view reading();
+  std::string key_of(Bytes text_and_types);
+  bool is_ready(const Interned& statement);
+  void note_parse(const Interned& statement);
+  const Interned* named(const std::string& name);
   bool unnamed_is_open() const;
   bool ensure_unnamed();
   void own_unnamed(Entry parse);

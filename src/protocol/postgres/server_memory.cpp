@@ -157,6 +157,7 @@ void ServerSide::on_status(Bytes in, Head head) {
   if (!note_reported(server_.reported, name, value)) return forward(in, head.total);
   const std::string lower = lower_case(name);
   if (!is_carried(lower)) return forward(in, head.total);
+  if (server_.reads_text && changes_reading(lower)) server_.dirty = true;
   const auto first = server_.base.find(name);
   const bool is_base = first != server_.base.end() && first->second == value;
   const SettingMap startup = settings_of(client_.startup);

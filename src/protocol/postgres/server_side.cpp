@@ -317,6 +317,7 @@ bool ServerSide::on_ready(Bytes in, Head head) {
     // A portal of this transaction may still be run.
     if (server_.status == 'I') {
       server_.bound_traits = 0;
+      server_.reads_text = false;
       server_.bound_reset.clear();
     }
   }

@@ -84,6 +84,17 @@ bool ServerState::reported_setting(std::string_view name) const {
          });
 }
 
+// All but those of which it is known that they do not. When search_path has changed PostgreSQL
+// reads a text again by itself.
+bool changes_reading(std::string_view name) {
+  static constexpr std::array<std::string_view, 7> kHarmless = {
+      "application_name",   "client_min_messages",
+      "extra_float_digits", "idle_in_transaction_session_timeout",
+      "lock_timeout",       "search_path",
+      "statement_timeout"};
+  return std::find(kHarmless.begin(), kHarmless.end(), name) == kHarmless.end();
+}
+
 bool is_carried(std::string_view name) {
   // Reported by the server, and not for a client to set. session_authorization is undone by the
   // reset instead.

@@ -34,6 +34,8 @@ Interned with_setting(InternTable& texts, const Interned& set, std::string_view 
 
 // ParameterStatus names that a client cannot set, so that they are never carried.
 bool is_carried(std::string_view name);
+// May it change what a statement's text means when the server reads it?
+bool changes_reading(std::string_view name);
 
 // Keeps what a server reports; false: it is too much to be kept.
 bool note_reported(SettingMap& map, const std::string& name, const std::string& value);
@@ -61,6 +63,8 @@ struct ClientState final : protocol::ClientState {
   Interned startup;  // the settings of its start-up packet, in the server's spelling
   Interned wanted;   // what must be in force while it holds a server
   StatementNames names;
+  // The settings that `reading` was made of, and those of them that may change what a text means.
+  Interned read_under, reading;
   std::string unnamed;        // the last unnamed statement, as a key of text.h; empty: none
   uint64_t unnamed_mark = 0;  // which one it is; see ServerState::unnamed_mark
   uint32_t unnamed_count = 0;
@@ -144,6 +148,9 @@ struct ServerState final : protocol::ServerState {
   Ledger ledger;
   char status = 'I';  // of the last ReadyForQuery: I, T, E
   Copy copy = Copy::None;
+  // A Parse was sent, since it was last at rest, of a text that depends on the settings: if they
+  // change as well, nobody knows under which it was read.
+  bool reads_text = false;
   bool dirty = false;  // a turn left, or may have left, state that only a reset removes
   bool retire = false;
   PreparedSet prepared;

@@ -202,12 +202,44 @@ std::string deallocated_name(std::string_view sql) {
   return name;
 }
 
-std::string statement_key(uint32_t pool, std::string_view text_and_types) {
-  std::string key(1, '\0');
+// Literals, and letters that an encoding may change. A parameter, $1, is none.
+bool depends_on_settings(std::string_view sql) {
+  for (size_t i = 0; i < sql.size(); ++i) {
+    const char c = sql[i];
+    if (c == '\'' || static_cast<unsigned char>(c) >= 0x80) return true;
+    if (c != '$' || i + 1 == sql.size()) continue;
+    const char next = sql[i + 1];
+    if (next < '0' || next > '9') return true;
+  }
+  return false;
+}
+
+std::string statement_key(uint32_t pool, std::string_view text_and_types,
+                          std::string_view reading) {
+  const std::string_view sql = text_and_types.substr(0, text_and_types.find('\0'));
+  const bool depends = depends_on_settings(sql);
+  if (!depends) reading = {};
+  std::string key(1, static_cast<char>(traits_of(sql)));
+  key.push_back(static_cast<char>(depends));
   base::append_be32(key, pool);
-  key.append(text_and_types);
-  key[0] = static_cast<char>(traits_of(text_and_types.substr(0, text_and_types.find('\0'))));
-  return key;
+  base::append_be32(key, static_cast<uint32_t>(reading.size()));
+  return key.append(reading).append(text_and_types);
+}
+
+namespace {
+
+constexpr size_t kReadingAt = 10;
+
+size_t reading_size(std::string_view key) { return base::load_be32(key.data() + 6); }
+
+}  // namespace
+
+std::string_view key_reading(std::string_view key) {
+  return key.substr(kReadingAt, reading_size(key));
+}
+
+std::string_view key_body(std::string_view key) {
+  return key.substr(kReadingAt + reading_size(key));
 }
 
 std::string server_name(uint64_t statement_id) { return "weir_" + std::to_string(statement_id); }

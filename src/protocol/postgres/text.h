@@ -40,10 +40,13 @@ bool may_have_traits(std::string_view sql_prefix);
 
 // A statement as the clients of a pool share it. Equal keys are one prepared statement on a server.
 //
-//   traits (1 byte) | pool (4 bytes) | text NUL parameter types, exactly as in Parse
-std::string statement_key(uint32_t pool, std::string_view text_and_types);
+//   traits (1 byte) | depends on settings (1) | pool (4) | size (4) of, and the settings under
+//   which it is read, if it depends on them | text NUL parameter types, exactly as in Parse
+std::string statement_key(uint32_t pool, std::string_view text_and_types, std::string_view reading);
 inline uint8_t key_traits(std::string_view key) { return static_cast<uint8_t>(key[0]); }
-inline std::string_view key_body(std::string_view key) { return key.substr(5); }
+inline bool key_depends(std::string_view key) { return key[1] != 0; }
+std::string_view key_reading(std::string_view key);
+std::string_view key_body(std::string_view key);
 
 // The name under which servers know a statement.
 std::string server_name(uint64_t statement_id);

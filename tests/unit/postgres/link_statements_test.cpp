@@ -227,6 +227,43 @@ TEST(LinkStatements, DeallocateOfAClientsNameByTheExtendedProtocol) {
         {"c: Q[rollback] B[|s] S", "s: Q[rollback] B[|@1] S"}});
 }
 
+// PostgreSQL turns a literal into a value when it parses, by the settings of that moment.
+TEST(LinkStatements, EqualTextsWithLiteralsAreSharedUnderEqualSettingsOnly) {
+  const auto under = [](const char* zone) {
+    return [zone](LinkTalk& talk) {
+      const auto set =
+          intern_settings(talk.texts(), {{"timezone", zone}, {"application_name", zone}});
+      talk.client.wanted = talk.server(0).in_force = set;
+    };
+  };
+  LinkTalk talk;
+  const auto prepare = [&](const char* zone, const std::string& text) {
+    under(zone)(talk);
+    talk.client.names = {};
+    talk.client_sends(client_bytes("P[s|" + text + "] S"));
+    const Interned statement = *talk.client.names.find("s");
+    talk.server_sends(server_bytes(talk.take().to_server.size() > 5 ? "1 Z[I]" : "Z[I]"));
+    talk.take();
+    return statement.id();
+  };
+  EXPECT_EQ(prepare("Tokyo", "select $1"), prepare("Lima", "select $1"));
+  const uint64_t tokyo = prepare("Tokyo", "select 'x'");
+  EXPECT_NE(tokyo, prepare("Lima", "select 'x'"));
+  EXPECT_EQ(tokyo, prepare("Tokyo", "select 'x'"));
+  EXPECT_NE(prepare("Tokyo", "select $$x$$"), prepare("Lima", "select $$x$$"));
+}
+
+// A setting that changes in the same turn may have come before the Parse or after it.
+TEST(LinkStatements, ATextThatMayHaveBeenReadOtherwiseIsNotShared) {
+  const auto talk = play({{"c: P[s|select 'x'] B[|s] E[] S", "s: P[@1|select 'x'] B[|@1] E[] S"},
+                          {"s: 1 2 C[SELECT 1] S[TimeZone=Lima] Z[I]",
+                           "c: 1 2 C[SELECT 1] S[TimeZone=Lima] Z[I]; end"}});
+  EXPECT_TRUE(talk->server(0).dirty);
+  const auto other = play({{"c: P[s|select $1] S", "s: P[@1|select $1] S"},
+                           {"s: 1 S[TimeZone=Lima] Z[I]", "c: 1 S[TimeZone=Lima] Z[I]; end"}});
+  EXPECT_FALSE(other->server(0).dirty);
+}
+
 // They stay where they were made, under names that another client may use as well.
 TEST(LinkStatements, NamesThatAreNotCarriedMakeTheServerDirty) {
   const std::vector<Line> lines = {{"c: P[|x] S", "s: P[|x] S"},
