@@ -7,10 +7,10 @@
 
 #include <algorithm>
 #include <iterator>
-#include <set>
 
 #include "notify.h"
 #include "protocols.h"
+#include "tls.h"
 
 namespace weir::app {
 
@@ -126,13 +126,17 @@ std::string Daemon::not_ready() const {
 
 // ---------------------------------------------------------------- clients
 
-session::Door Daemon::door_of(const config::Config& config,
-                              const config::Listener& listener) const {
+base::Result<session::Door> Daemon::door_of(const config::Config& config,
+                                            const config::Listener& listener) const {
+  auto tls = client_tls(listener.tls);
+  if (!tls) return tls.error();
   session::Door door{.protocol = house_->protocol(listener.protocol),
                      .database = listener.database,
                      .login_timeout = config.defaults.timeouts.client_login,
                      .login_bytes_max = config.limits.login_bytes,
-                     .socket = socket_options(config.tcp)};
+                     .socket = socket_options(config.tcp),
+                     .tls = std::move(*tls),
+                     .needs_tls = encryption(listener.tls.mode) == protocol::Encryption::Required};
   if (listener.auth.method) door.method = method_of(*listener.auth.method);
   return door;
 }
@@ -141,7 +145,9 @@ base::Result<std::unique_ptr<Daemon::Entrance>> Daemon::open_listener(
     const config::Config& config, const config::Listener& listener) {
   auto entrance = std::make_unique<Entrance>();
   entrance->listener = listener;
-  entrance->doors.push_back(std::make_unique<session::Door>(door_of(config, listener)));
+  auto door = door_of(config, listener);
+  if (!door) return door.error();
+  entrance->doors.push_back(std::make_unique<session::Door>(std::move(*door)));
   char mode[8];
   std::snprintf(mode, sizeof mode, "%04o", listener.mode);
   auto socket =
@@ -167,33 +173,39 @@ base::Status Daemon::change_listeners(const config::Config& config) {
     return a.protocol == b.protocol && a.address == b.address && a.mode == b.mode &&
            a.group == b.group;
   };
+  struct Kept {
+    Entrance* entrance;
+    const config::Listener& listener;
+    session::Door door;
+  };
   std::vector<std::unique_ptr<Entrance>> fresh;
-  std::set<Entrance*> kept;
+  std::vector<Kept> kept;
   for (const config::Listener& listener : config.listeners) {
     const auto known = std::find_if(entrances_.begin(), entrances_.end(), [&](const auto& each) {
       return each->socket && same_socket(each->listener, listener);
     });
-    if (known != entrances_.end()) {
-      kept.insert(known->get());
-      continue;
+    if (known == entrances_.end()) {
+      auto opened = open_listener(config, listener);
+      if (!opened) return opened.error();
+      fresh.push_back(std::move(*opened));
+    } else {
+      auto door = door_of(config, listener);
+      if (!door) return door.error();
+      kept.push_back({known->get(), listener, std::move(*door)});
     }
-    auto opened = open_listener(config, listener);
-    if (!opened) return opened.error();
-    fresh.push_back(std::move(*opened));
   }
   for (const auto& entrance : entrances_) {
-    if (!entrance->socket) continue;
-    if (!kept.contains(entrance.get())) {
-      log(LogLevel::Info, "no longer listening on {}", entrance->listener.address.text());
-      entrance->socket.reset();
-      continue;
-    }
-    entrance->listener = *std::find_if(
-        config.listeners.begin(), config.listeners.end(),
-        [&](const config::Listener& each) { return same_socket(each, entrance->listener); });
-    session::Door door = door_of(config, entrance->listener);
-    if (!(door == *entrance->doors.back()))
-      entrance->doors.push_back(std::make_unique<session::Door>(std::move(door)));
+    const bool stays = std::any_of(kept.begin(), kept.end(), [&](const Kept& each) {
+      return each.entrance == entrance.get();
+    });
+    if (stays || !entrance->socket) continue;
+    log(LogLevel::Info, "no longer listening on {}", entrance->listener.address.text());
+    entrance->socket.reset();
+  }
+  for (Kept& each : kept) {
+    each.entrance->listener = each.listener;
+    if (!(each.door == *each.entrance->doors.back()))
+      each.entrance->doors.push_back(std::make_unique<session::Door>(std::move(each.door)));
   }
   std::move(fresh.begin(), fresh.end(), std::back_inserter(entrances_));
   return base::ok();

@@ -46,7 +46,8 @@ class Daemon {
   std::string not_ready() const;  // any thread
   base::Result<std::unique_ptr<Entrance>> open_listener(const config::Config& config,
                                                         const config::Listener& listener);
-  session::Door door_of(const config::Config& config, const config::Listener& listener) const;
+  base::Result<session::Door> door_of(const config::Config& config,
+                                      const config::Listener& listener) const;
   base::Status change_listeners(const config::Config& config);
   void accept(const session::Door& door, net::Accepted accepted);
   void watch_signals();

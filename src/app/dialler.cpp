@@ -17,8 +17,9 @@ net::Endpoint endpoint(const config::Address& address) {
   }
 }
 
-NetworkDialler::NetworkDialler(const std::vector<config::Host>& hosts, net::SocketOptions options)
-    : options_(options) {
+NetworkDialler::NetworkDialler(const std::vector<config::Host>& hosts, net::SocketOptions options,
+                               net::TlsConnect tls)
+    : tls_(std::move(tls)), options_(options) {
   for (const config::Host& host : hosts) {
     if (host.is_unix())
       endpoints_.push_back({.host = "",
@@ -64,6 +65,15 @@ std::unique_ptr<net::Connecting> EngineDialler::dial(net::Loop& loop, int& place
                                                      net::ConnectCallback done) {
   place = 0;
   return std::make_unique<PipeConnecting>(loop, engine_, std::move(done));
+}
+
+// Not over a unix socket, where PostgreSQL speaks no TLS.
+net::TlsConnect NetworkDialler::tls(int place) const {
+  const net::Endpoint& endpoint = endpoints_[static_cast<size_t>(place)];
+  if (!endpoint.unix_path.empty()) return {};
+  net::TlsConnect out = tls_;
+  if (out.server_name.empty()) out.server_name = endpoint.host;
+  return out;
 }
 
 std::string NetworkDialler::text(int place) const {

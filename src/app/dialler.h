@@ -15,12 +15,15 @@ namespace weir::app {
 // The hosts of a URL in turn.
 class NetworkDialler final : public session::Dialler {
  public:
-  NetworkDialler(const std::vector<config::Host>& hosts, net::SocketOptions options);
+  NetworkDialler(const std::vector<config::Host>& hosts, net::SocketOptions options,
+                 net::TlsConnect tls = {});
   std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place,
                                         net::ConnectCallback done) override;
   std::string text(int place) const override;
+  net::TlsConnect tls(int place) const override;
 
  private:
+  net::TlsConnect tls_;  // without a name: that of the host
   std::vector<net::Endpoint> endpoints_;
   net::SocketOptions options_;
   std::atomic<unsigned> next_{0};

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "house_entry.h"
+#include "tls.h"
 
 namespace weir::app {
 
@@ -16,7 +17,7 @@ namespace {
 
 bool same_target(const protocol::LoginTarget& a, const protocol::LoginTarget& b) {
   return a.user == b.user && a.secret == b.secret && a.database == b.database &&
-         a.settings == b.settings;
+         a.settings == b.settings && a.tls == b.tls;
 }
 
 }  // namespace
@@ -174,6 +175,7 @@ base::Result<std::unique_ptr<House::Entry>> House::make_entry(const config::Data
   entry->protocol = database.protocol;
   entry->number = static_cast<uint32_t>(entries_.size() + 1);
   entry->url = database.url;
+  entry->tls = database.tls;
   bool movable = true;
   auto made = dialler(database, movable);
   if (!made) return made.error();
@@ -200,8 +202,12 @@ base::Result<std::shared_ptr<session::Dialler>> House::dialler(const config::Dat
   auto engine = engines_(database);
   movable = engine && !*engine;
   if (!movable) return engine;
+  auto tls = server_tls(database.tls);
+  if (!tls)
+    return Error{ErrorKind::Config, "databases." + database.name + ".tls: " + tls.error().text};
   return std::shared_ptr<session::Dialler>(
-      std::make_shared<NetworkDialler>(database.url.hosts, socket_options(config_->tcp)));
+      std::make_shared<NetworkDialler>(database.url.hosts, socket_options(config_->tcp),
+                                       net::TlsConnect{std::move(*tls), database.tls.server_name}));
 }
 
 std::shared_ptr<const session::Plan> House::plan_for(Entry& entry, const std::string& login) const {
@@ -249,6 +255,7 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
                   .statement_bytes_max = config_->limits.statement_bytes,
                   .pool = entry.number};
   plan->dialler = entry.dialler;
+  plan->target.tls = encryption(database.tls.mode);
   plan->lanes = static_cast<uint32_t>(database.lanes);
   return plan;
 }
@@ -277,8 +284,8 @@ base::Status House::open_fixed() {
   const std::lock_guard lock(mutex_);
   for (const auto& [name, database] : config_->databases) {
     if (name == "*") continue;
-    auto engine = engines_(database);  // says at once when a file cannot be opened
-    if (!engine) return engine.error();
+    bool movable = false;  // says at once when a file cannot be opened
+    if (auto made = dialler(database, movable); !made) return made.error();
     if (database.user.empty() || database.pool.min == 0) continue;
     if (auto made = backend_for(database, name, database.user); !made) return made.error();
   }
@@ -293,8 +300,9 @@ base::Status House::prepare(const config::Config& config) const {
       return Error{ErrorKind::Config, "databases." + entry->name + ".url: from " + entry->protocol +
                                           " to " + database->protocol + " takes a restart"};
   }
+  bool movable = false;
   for (const auto& [name, database] : config.databases)
-    if (auto engine = engines_(database); !engine) return engine.error();
+    if (auto made = dialler(database, movable); !made) return made.error();
   return base::ok();
 }
 
@@ -307,9 +315,10 @@ void House::reload(std::shared_ptr<const config::Config> config, session::Worker
     if (!database) continue;  // its clients stay until they leave; nobody new gets in
     bool movable = true;
     if (auto made = dialler(*database, movable)) entry->dialler = std::move(*made);
-    const bool moved = database->url.hosts != entry->url.hosts ||
+    const bool moved = database->url.hosts != entry->url.hosts || database->tls != entry->tls ||
                        (!movable && database->url.path != entry->url.path);
     entry->url = database->url;
+    entry->tls = database->tls;
     entry->login = database->user.empty() ? entry->backend->user() : "";
     const auto before = entry->backend->plan();
     const auto plan = make_plan(*database, *entry, entry->login);

@@ -16,6 +16,7 @@ struct House::Entry {
   uint32_t number = 0;
   std::shared_ptr<session::Dialler> dialler;
   config::Url url;
+  config::Tls tls;
   std::unique_ptr<session::Backend> backend;
   // Of users with a mode or timeouts of their own that share the pool.
   std::map<std::string, std::shared_ptr<const session::Plan>> plans;

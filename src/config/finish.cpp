@@ -123,6 +123,18 @@ void settle_database(Reading& reading, Config& config, Listener& listener,
   }
 }
 
+void check_tls(Reading& reading, const Tls& tls, const std::string& path, bool needs_cert) {
+  if (tls.mode == TlsMode::Disable) return;
+  if (needs_cert && tls.cert.empty())
+    reading.complain_of(path + ".cert", "expected to be given, as mode is not disable");
+  if (tls.cert.empty() != tls.key.empty())
+    reading.complain_of(path + (tls.key.empty() ? ".key" : ".cert"),
+                        "expected to be given: certificate and key belong together");
+  const bool verifies = tls.mode == TlsMode::VerifyCa || tls.mode == TlsMode::VerifyFull;
+  if (needs_cert && verifies && tls.ca.empty())
+    reading.complain_of(path + ".ca", "expected to be given, as mode verifies clients");
+}
+
 void check_listener(Reading& reading, Config& config, size_t index) {
   Listener& listener = config.listeners[index];
   const std::string path = "listeners[" + std::to_string(index) + ']';
@@ -133,6 +145,7 @@ void check_listener(Reading& reading, Config& config, size_t index) {
     reading.complain_of(path + ".protocol",
                         "expected one of: " + listening_protocols(reading.around()));
   }
+  check_tls(reading, listener.tls, path + ".tls", true);
   for (const char* name : {"mode", "group"}) {
     const bool of_socket = listener.address.kind == Address::Kind::Unix;
     if (!of_socket && reading.given(path + '.' + name)) {
@@ -181,6 +194,7 @@ void finish(Reading& reading, Config& config) {
   inherit_defaults(reading, config);
   for (const auto& [name, database] : config.databases) {
     check_database_name(reading, name, database);
+    check_tls(reading, database.tls, join_path("databases", name) + ".tls", false);
   }
   for (size_t i = 0; i < config.listeners.size(); ++i) check_listener(reading, config, i);
   check_addresses(reading, config);

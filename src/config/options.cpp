@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include <fstream>
+
 #include <weir/config/check.h>
 
 #include "url.h"
@@ -30,6 +32,15 @@ constexpr std::array<Word<Pick>, 3> kPicks{
 constexpr std::array<Word<Queue>, 2> kQueues{{{"fair", Queue::Fair}, {"fifo", Queue::Fifo}}};
 constexpr std::array<Word<Durability>, 2> kDurabilities{
     {{"normal", Durability::Normal}, {"full", Durability::Full}}};
+
+constexpr std::array<Word<TlsMode>, 6> kTlsModes{{{"disable", TlsMode::Disable},
+                                                  {"allow", TlsMode::Allow},
+                                                  {"prefer", TlsMode::Prefer},
+                                                  {"require", TlsMode::Require},
+                                                  {"verify-ca", TlsMode::VerifyCa},
+                                                  {"verify-full", TlsMode::VerifyFull}}};
+constexpr std::array<Word<std::string_view>, 4> kTlsVersions{
+    {{"1.0", "1.0"}, {"1.1", "1.1"}, {"1.2", "1.2"}, {"1.3", "1.3"}}};
 
 using StatementBytes = Size<1 << 10, 1023 << 20>;
 using LoginBytes = Size<1 << 10, 16 << 20>;
@@ -101,6 +112,26 @@ constexpr Option<Config> kTop[] = {
     {"databases", section<Config>(read_databases)},
 };
 
+// The name of a file, relative to that of the configuration.
+template <auto Member>
+void read_tls_file(Reading& reading, const Value& value, auto& owner) {
+  std::string& name = owner.tls.*Member;
+  read_scalar<SomeText>(reading, value, name);
+  name = reading.resolve(name, value.place.source);
+  if (!name.empty() && !std::ifstream(name))
+    reading.complain(value.place, value.path, "expected a file that can be read");
+}
+
+template <class Owner, auto Member>
+constexpr Field<Owner> kTlsFile{
+    [](Reading& reading, const Value& value, Owner& owner) {
+      read_tls_file<Member>(reading, value, owner);
+    },
+    [] { return std::string("a file name"); },
+    [](const Owner& owner) { return Text::show(owner.tls.*Member); },
+    [](const Owner& from, Owner& to) { to.tls.*Member = from.tls.*Member; },
+    [](const Owner& a, const Owner& b) { return a.tls.*Member == b.tls.*Member; }};
+
 constexpr Option<Listener> kListener[] = {
     {"protocol", field<SomeText, &Listener::protocol>, "", "what clients speak"},
     {"address", field<At<Over::Any>, &Listener::address>, "", "where they connect"},
@@ -110,6 +141,15 @@ constexpr Option<Listener> kListener[] = {
      "the database of all its clients; absent = the client names one"},
     {"auth.method", field<OneOf<kMethods>, &Listener::auth, &Listener::Auth::method>, "",
      "how its clients log in; absent = auth.method of all"},
+    {"tls.mode", field<OneOf<kTlsModes>, &Listener::tls, &Tls::mode>, "disable",
+     "whether its clients may or must encrypt, and show a certificate"},
+    {"tls.cert", kTlsFile<Listener, &Tls::cert>, "", "weir's certificate, and those above it"},
+    {"tls.key", kTlsFile<Listener, &Tls::key>, "", "its key"},
+    {"tls.ca", kTlsFile<Listener, &Tls::ca>, "", "who signs clients' certificates"},
+    {"tls.min_version", field<OneOf<kTlsVersions>, &Listener::tls, &Tls::min_version>, "1.2",
+     "older TLS is refused"},
+    {"tls.ciphers", field<Text, &Listener::tls, &Tls::ciphers>, "",
+     "for TLS 1.2 and below, as OpenSSL writes them; absent = its own"},
 };
 
 constexpr Option<User> kUser[] = {
@@ -143,6 +183,18 @@ constexpr Option<Database> kDatabase[] = {
     {"create", field<YesNo, &Database::create>, "true", "make the file when there is none"},
     {"durability", field<OneOf<kDurabilities>, &Database::durability>, "normal",
      "full = a commit survives the loss of power"},
+    {"tls.mode", field<OneOf<kTlsModes>, &Database::tls, &Tls::mode>, "disable",
+     "whether servers may or must encrypt, and whom they must be"},
+    {"tls.ca", kTlsFile<Database, &Tls::ca>, "",
+     "who signs the servers' certificates; absent = whom the machine trusts"},
+    {"tls.cert", kTlsFile<Database, &Tls::cert>, "", "what weir shows to servers that ask"},
+    {"tls.key", kTlsFile<Database, &Tls::key>, "", "its key"},
+    {"tls.server_name", field<SomeText, &Database::tls, &Tls::server_name>, "",
+     "the name that is asked for and verified; absent = the host's"},
+    {"tls.min_version", field<OneOf<kTlsVersions>, &Database::tls, &Tls::min_version>, "1.2",
+     "older TLS is refused"},
+    {"tls.ciphers", field<Text, &Database::tls, &Tls::ciphers>, "",
+     "for TLS 1.2 and below, as OpenSSL writes them; absent = its own"},
     {"lanes", field<Whole<1, 256>, &Database::lanes>, "2", "connections shared by many clients"},
 };
 
@@ -213,6 +265,10 @@ void append_texts(const char* group, std::span<const Option<Owner>> options,
 }
 
 }  // namespace
+
+bool parse_tls_mode(const std::string& text, TlsMode& mode) {
+  return OneOf<kTlsModes>::parse(text, mode);
+}
 
 std::span<const Option<Config>> top_options() { return kTop; }
 std::span<const Option<Listener>> listener_options() { return kListener; }

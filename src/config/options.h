@@ -6,6 +6,8 @@
 
 namespace weir::config {
 
+bool parse_tls_mode(const std::string& text, TlsMode& mode);
+
 std::span<const Option<Config>> top_options();
 std::span<const Option<Listener>> listener_options();
 std::span<const Option<User>> user_options();

@@ -23,8 +23,12 @@ void check_database_options(Reading& reading, const std::string& path, const Dat
     const auto& options = protocol->options;
     return std::find(options.begin(), options.end(), name) != options.end();
   };
-  for (const char* name : {"user", "password", "settings", "create", "durability", "lanes"}) {
-    if (!database.given.contains(name) || allows(name)) continue;
+  for (const char* name :
+       {"user", "password", "settings", "create", "durability", "lanes", "tls"}) {
+    const auto given = database.given.lower_bound(name);
+    const bool is_given = given != database.given.end() &&
+                          (*given == name || given->starts_with(std::string(name) + '.'));
+    if (!is_given || allows(name)) continue;
     reading.complain_of(path + '.' + name, "not an option of a " + protocol->name + " database");
   }
   for (const char* name : {"user", "password"}) {
@@ -110,6 +114,9 @@ void read_databases(Reading& reading, const Value& value, Config& config) {
       reading.complain_of(entry.value.path + ".url", "expected a URL to be given");
     }
     check_database_options(reading, entry.value.path, database);
+    const auto sslmode = database.url.parameters.find("sslmode");
+    if (sslmode != database.url.parameters.end() && !database.given.contains("tls.mode"))
+      parse_tls_mode(sslmode->second, database.tls.mode);
   }
 }
 

@@ -8,7 +8,7 @@ namespace weir::pgserver {
 using protocol::Step;
 
 void Connection::start() {
-  greeting_ = core_.protocol().greet(core_.options.login_bytes_max);
+  greeting_ = core_.protocol().greet({.login_bytes_max = core_.options.login_bytes_max});
   loop_.timers().set(timer_, loop_.now() + core_.options.login_timeout);
   stream_->set_reader(this);
   greeting_->start(out_);

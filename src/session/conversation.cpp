@@ -5,16 +5,22 @@ namespace weir::session {
 using protocol::Dialogue;
 using protocol::Step;
 
+protocol::Secured secured(const net::Stream& stream) {
+  const net::TlsFacts* facts = stream.tls();
+  if (!facts) return {};
+  return {facts->alpn, facts->peer_name, facts->server_end_point};
+}
+
 Conversation::Conversation(net::Loop& loop, net::Stream& stream, std::unique_ptr<Dialogue> dialogue)
-    : loop_(loop), stream_(stream), dialogue_(std::move(dialogue)), timer_(on_deadline, this) {}
+    : loop_(loop), stream_(&stream), dialogue_(std::move(dialogue)), timer_(on_deadline, this) {}
 
 Conversation::~Conversation() {
-  if (done_) stream_.set_reader(nullptr);
+  if (done_) stream_->set_reader(nullptr);
 }
 
 void Conversation::begin(base::Duration timeout, Done done) {
   done_ = std::move(done);
-  stream_.set_reader(this);
+  stream_->set_reader(this);
   loop_.timers().set(timer_, loop_.now() + timeout);
   std::string send;
   const Dialogue::Result result = dialogue_->start(send);
@@ -23,22 +29,38 @@ void Conversation::begin(base::Duration timeout, Done done) {
 
 void Conversation::on_bytes(base::Bytes bytes) {
   in_.append(bytes);
+  feed();
+}
+
+void Conversation::feed() {
   std::string send;
   const Dialogue::Result result = dialogue_->feed(in_, send);
   step(result, send);
 }
 
+void Conversation::start_tls() {
+  if (!start_tls_ || !outlet_.empty() || !in_.empty())
+    return finish(base::Error{base::ErrorKind::Protocol, "TLS was asked for, which is not to be"});
+  stream_ = &start_tls_([this](const base::Status& status) { shaken(status); });
+}
+
+void Conversation::shaken(const base::Status& status) {
+  if (!status) return finish(status);
+  dialogue_->secured(secured(*stream_));
+  stream_->set_reader(this);
+  feed();
+}
+
 void Conversation::step(Dialogue::Result result, const std::string& send) {
   in_.erase(0, result.consumed);
-  if (!send.empty() && outlet_.send(stream_, send) == Sent::Broken)
+  if (!send.empty() && outlet_.send(*stream_, send) == Sent::Broken)
     return finish(base::Error{base::ErrorKind::Unreachable, "connection lost"});
   switch (result.step) {
     case Step::Wait: return;
     case Step::Done: return finish(base::ok());
     case Step::Fail: return finish(dialogue_->error());
-    default:
-      return finish(
-          base::Error{base::ErrorKind::Protocol, "TLS was asked for, which is not there yet"});
+    case Step::StartTls: return start_tls();
+    default: return finish(base::Error{base::ErrorKind::Protocol, "a step that has no place here"});
   }
 }
 
@@ -51,7 +73,7 @@ void Conversation::on_end(const base::Error& why) {
 }
 
 void Conversation::on_writable() {
-  if (outlet_.flush(stream_) == Sent::Broken)
+  if (outlet_.flush(*stream_) == Sent::Broken)
     finish(base::Error{base::ErrorKind::Unreachable, "connection lost"});
 }
 
@@ -62,7 +84,7 @@ void Conversation::on_deadline(void* self, base::Time) {
 
 void Conversation::finish(base::Status result) {
   timer_.drop();
-  stream_.set_reader(nullptr);
+  stream_->set_reader(nullptr);
   const Done done = std::move(done_);
   done_ = nullptr;
   done(std::move(result), std::move(in_));

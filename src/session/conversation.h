@@ -9,6 +9,7 @@
 
 #include <weir/base/timer.h>
 #include <weir/net/loop.h>
+#include <weir/net/tls.h>
 #include <weir/protocol/protocol.h>
 
 #include "outlet.h"
@@ -22,6 +23,10 @@ class Conversation final : private net::StreamReader {
 
   Conversation(net::Loop& loop, net::Stream& stream, std::unique_ptr<protocol::Dialogue> dialogue);
   ~Conversation();
+  // How the stream's owner turns it into TLS, and says when that is done: without it a dialogue
+  // that wants TLS fails.
+  using StartTls = std::function<net::Stream&(net::TlsShaken)>;
+  void allow_tls(StartTls start) { start_tls_ = std::move(start); }
   void begin(base::Duration timeout, Done done);
 
  private:
@@ -29,16 +34,23 @@ class Conversation final : private net::StreamReader {
   void on_end(const base::Error& why) override;
   void on_writable() override;
   void step(protocol::Dialogue::Result result, const std::string& send);
+  void feed();
+  void start_tls();
+  void shaken(const base::Status& status);
   void finish(base::Status result);
   static void on_deadline(void* self, base::Time now);
 
   net::Loop& loop_;
-  net::Stream& stream_;
+  net::Stream* stream_;
   std::unique_ptr<protocol::Dialogue> dialogue_;
   std::string in_;
   Outlet outlet_;
   base::Timer timer_;
   Done done_;
+  StartTls start_tls_;
 };
+
+// What a stream's handshake has shown, for the dialogue over it.
+protocol::Secured secured(const net::Stream& stream);
 
 }  // namespace weir::session

@@ -20,6 +20,16 @@ OpenResult open_result(const base::Error& error) {
   }
 }
 
+// Turns a stream to a server into one of TLS, as its dialler says.
+Conversation::StartTls tls_on(net::Loop& loop, std::unique_ptr<net::Stream>& stream,
+                              const net::TlsConnect& as) {
+  if (!as.context) return nullptr;
+  return [&loop, &stream, as](net::TlsShaken shaken) -> net::Stream& {
+    stream = net::start_tls(loop, std::move(stream), as, std::move(shaken));
+    return *stream;
+  };
+}
+
 }  // namespace
 
 // ---------------------------------------------------------------- Opening
@@ -43,6 +53,7 @@ void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   auto login = backend_.protocol().login(plan_->target);
   login_ = login.get();
   conversation_ = std::make_unique<Conversation>(worker_.loop(), *stream_, std::move(login));
+  conversation_->allow_tls(tls_on(worker_.loop(), stream_, plan_->dialler->tls(place_)));
   conversation_->begin(plan_->connect_timeout, [this](base::Status status, std::string rest) {
     on_login(std::move(status), rest);
   });
@@ -246,6 +257,7 @@ void Cancelling::on_connected(base::Result<std::unique_ptr<net::Stream>> result)
   if (!result) return finish(false);
   stream_ = std::move(*result);
   conversation_ = std::make_unique<Conversation>(worker_.loop(), *stream_, std::move(dialogue_));
+  conversation_->allow_tls(tls_on(worker_.loop(), stream_, dialler_->tls(place_)));
   conversation_->begin(patience_,
                        [this](base::Status status, const std::string&) { finish(bool(status)); });
 }

@@ -56,6 +56,7 @@ void Session::greeting_step(Dialogue::Result result, std::string& send) {
   switch (result.step) {
     case Step::Wait: return;
     case Step::Ask: return ask();
+    case Step::StartTls: return start_tls();
     case Step::NeedServer: return settle();
     case Step::Done: return greeting_->cancel() ? pass_cancel() : logged_in();
     default: break;
@@ -63,6 +64,24 @@ void Session::greeting_step(Dialogue::Result result, std::string& send) {
   log(LogLevel::Info, "client {} from {}: {}", id_, stream_->peer(), greeting_->error().text);
   if (backend_) worker_.house().login_failed(greeting_->request());
   end(EndReason::LoginFailed);
+}
+
+// The bytes behind are the client's half of the handshake, or there are none.
+void Session::start_tls() {
+  if (!outlet_.empty()) return end(EndReason::ClientLost);
+  const std::string received = std::exchange(in_, {});
+  stream_ = net::start_tls(worker_.loop(), std::move(stream_), net::TlsAccept{door_.tls, received},
+                           [this](const base::Status& status) { shaken(status); });
+}
+
+void Session::shaken(const base::Status& status) {
+  if (!status) {
+    log(LogLevel::Info, "client {} from {}: {}", id_, stream_->peer(), status.error().text);
+    return end(EndReason::LoginFailed);
+  }
+  greeting_->secured(secured(*stream_));
+  stream_->set_reader(this);
+  greet();
 }
 
 void Session::ask() {

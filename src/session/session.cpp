@@ -33,6 +33,11 @@ ClientCount counted_as(Session::State state) {
   }
 }
 
+protocol::Encryption encryption(const Door& door) {
+  if (!door.tls) return protocol::Encryption::None;
+  return door.needs_tls ? protocol::Encryption::Required : protocol::Encryption::Offered;
+}
+
 }  // namespace
 
 // docs/memory.md counts on it: 496 bytes, and some slack.
@@ -43,7 +48,7 @@ Session::Session(Worker& worker, uint64_t id, const Door& door, std::unique_ptr<
       id_(id),
       door_(door),
       stream_(std::move(stream)),
-      greeting_(door.protocol->greet(door.login_bytes_max)),
+      greeting_(door.protocol->greet({door.login_bytes_max, encryption(door)})),
       timer_(on_timer, this),
       connected_at_(worker.now()),
       state_since_(connected_at_) {}

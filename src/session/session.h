@@ -79,6 +79,8 @@ class Session final : public net::Deferred,
   // Login (login.cpp).
   void greet();
   void greeting_step(protocol::Dialogue::Result result, std::string& send);
+  void start_tls();
+  void shaken(const base::Status& status);
   void ask();
   void settle();
   void welcome(const protocol::ServerState* attached);

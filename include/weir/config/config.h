@@ -133,6 +133,18 @@ struct Limits {
   size_t login_bytes = base::kLoginBytesMax;
 };
 
+enum class TlsMode : uint8_t { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
+
+// Files have become absolute names.
+struct Tls {
+  TlsMode mode = TlsMode::Disable;
+  std::string cert, key, ca;
+  std::string min_version = "1.2";
+  std::string ciphers;      // "" = OpenSSL's own
+  std::string server_name;  // of a database: "" = the host's
+  friend bool operator==(const Tls&, const Tls&) = default;
+};
+
 struct Listener {
   std::string protocol;  // a ProtocolDescriptor's name
   Address address;
@@ -143,6 +155,7 @@ struct Listener {
     std::optional<AuthMethod> method;  // absent: that of Config::auth
     friend bool operator==(const Auth&, const Auth&) = default;
   } auth;
+  Tls tls;
   friend bool operator==(const Listener&, const Listener&) = default;
 };
 
@@ -183,6 +196,7 @@ struct Database {
   PoolOptions pool;   // merged with the defaults
   Timeouts timeouts;  // merged with the defaults
   Named<std::string> settings;
+  Tls tls;
   bool create = true;
   Durability durability = Durability::Normal;
   int lanes = 2;

@@ -1,4 +1,4 @@
-// An ordered two-way byte flow: TCP, unix socket, in-process pipe, later TLS around any of them.
+// An ordered two-way byte flow: TCP, unix socket, in-process pipe, TLS around any of them.
 // Owned by whoever talks over it (a session, a server, a conversation); used on one worker's
 // thread at a time.
 // Destroying a stream closes it; no callback arrives after that.
@@ -39,6 +39,15 @@ enum Pause : uint8_t {
   kPauseBusy = 4,      // a conversation of weir's own with the other side goes first
 };
 
+// What a TLS handshake has shown.
+struct TlsFacts {
+  std::string version;  // "TLSv1.3"
+  std::string cipher;
+  std::string alpn;              // chosen; empty: none
+  std::string peer_name;         // common name of the peer's certificate, if that was verified
+  std::string server_end_point;  // hash of the server's certificate (RFC 5929, 4.1)
+};
+
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -64,6 +73,8 @@ class Stream {
   // To another worker: leave() on the old one's thread, then join() on the new one's. Only at rest.
   virtual void leave() = 0;
   virtual void join(Loop& loop) = 0;
+
+  virtual const TlsFacts* tls() const { return nullptr; }  // null: in clear
 
   virtual std::string peer() const = 0;  // for people: address:port, unix:, pipe:
 };

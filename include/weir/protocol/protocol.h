@@ -65,6 +65,13 @@ enum class Step : uint8_t {
 // anything else.
 // feed() may be called with bytes that it has seen before: it says in `consumed` what it has
 // used up.
+// What a TLS handshake has shown.
+struct Secured {
+  std::string alpn;              // chosen; empty: none
+  std::string peer_name;         // of the peer's certificate, if that was verified
+  std::string server_end_point;  // hash of the server's certificate (RFC 5929, 4.1)
+};
+
 class Dialogue {
  public:
   struct Result {
@@ -74,7 +81,8 @@ class Dialogue {
   virtual ~Dialogue() = default;
   virtual Result start(std::string& send) = 0;
   virtual Result feed(Bytes in, std::string& send) = 0;
-  virtual Result on_end() {  // the peer closed
+  virtual void secured(const Secured&) {}  // after StartTls, before feed({})
+  virtual Result on_end() {                // the peer closed
     if (error_.text.empty())
       error_ = {base::ErrorKind::Unreachable, "connection closed by the peer"};
     return {Step::Fail, 0};
@@ -87,6 +95,13 @@ class Dialogue {
     return {Step::Fail, consumed};
   }
   Error error_;
+};
+
+enum class Encryption : uint8_t { None, Offered, Required };
+
+struct GreetingOptions {
+  size_t login_bytes_max = 64 * 1024;
+  Encryption tls = Encryption::None;
 };
 
 // Who a client says it is.
@@ -163,6 +178,7 @@ struct LoginTarget {
   std::string secret;  // plain text, md5… or SCRAM keys; never logged
   std::string database;
   std::vector<std::pair<std::string, std::string>> settings;  // for every server of the pool
+  Encryption tls = Encryption::None;
 };
 
 class Login : public Dialogue {
@@ -276,7 +292,7 @@ class Protocol {
   virtual ~Protocol() = default;
   virtual std::string_view name() const = 0;
   virtual const Link& link() const = 0;
-  virtual std::unique_ptr<Greeting> greet(size_t login_bytes_max) const = 0;
+  virtual std::unique_ptr<Greeting> greet(const GreetingOptions& options) const = 0;
   virtual std::unique_ptr<Login> login(const LoginTarget& target) const = 0;
   virtual std::unique_ptr<Facts> facts() const = 0;
   virtual std::unique_ptr<Dialogue> query(const std::string& text,

@@ -10,6 +10,7 @@
 
 #include <weir/base/stats.h>
 #include <weir/net/loop.h>
+#include <weir/net/tls.h>
 #include <weir/pool/pool.h>
 #include <weir/protocol/protocol.h>
 
@@ -27,6 +28,7 @@ class Dialler {
   virtual std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place,
                                                 net::ConnectCallback done) = 0;
   virtual std::string text(int place) const = 0;
+  virtual net::TlsConnect tls(int /*place*/) const { return {}; }  // without a context: in clear
 };
 
 enum class Mode : uint8_t { Session, Transaction, Statement };

@@ -29,6 +29,8 @@ struct Door {
   Duration login_timeout = 60 * base::kSecond;
   size_t login_bytes_max = 64 * 1024;
   net::SocketOptions socket;
+  net::TlsContextPtr tls = nullptr;  // null: TLS is not spoken here
+  bool needs_tls = false;
   friend bool operator==(const Door&, const Door&) = default;
 };
 

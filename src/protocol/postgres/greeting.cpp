@@ -9,11 +9,13 @@ namespace weir::postgres {
 
 using base::ErrorKind;
 using protocol::AuthMethod;
+using protocol::Encryption;
 using protocol::Step;
 
 namespace {
 
 constexpr std::string_view kMechanism = "SCRAM-SHA-256";
+constexpr std::string_view kAlpn = "postgresql";
 constexpr char kTlsHandshake =
     0x16;  // RFC 8446, section 5.1: content type of a ClientHello's record
 
@@ -51,7 +53,11 @@ PostgresGreeting::Result PostgresGreeting::step(Bytes in, std::string& send) {
 // ---------------------------------------------------------------- before the start-up packet
 
 PostgresGreeting::Result PostgresGreeting::on_start(Bytes in, std::string& send) {
-  if (in.starts_with(kTlsHandshake)) {
+  if (in.starts_with(kTlsHandshake) && !is_secured_) {
+    if (parts_.tls != Encryption::None && !ssl_requested_ && !gss_requested_) {
+      is_direct_ = true;
+      return {Step::StartTls, 0};
+    }
     // Nothing is said: the client would take it for a broken TLS record.
     state_ = State::Failed;
     return fail({ErrorKind::Protocol, "client began with TLS, which is not spoken here", "08P01"});
@@ -68,6 +74,9 @@ PostgresGreeting::Result PostgresGreeting::on_start(Bytes in, std::string& send)
     return on_encryption_request(code, in, send);
   }
   if (code == kCancelCode) return on_cancel(in.substr(8, length - 8), length);
+  if (parts_.tls == Encryption::Required && !is_secured_)
+    return give_up(
+        {ErrorKind::Refused, "TLS is required here: connect with sslmode=require", "28000"}, send);
   const Result result = on_startup(code, in.substr(8, length - 8), send);
   return {result.step, length};
 }
@@ -75,14 +84,23 @@ PostgresGreeting::Result PostgresGreeting::on_start(Bytes in, std::string& send)
 PostgresGreeting::Result PostgresGreeting::on_encryption_request(uint32_t code, Bytes in,
                                                                  std::string& send) {
   bool& requested = code == kSslCode ? ssl_requested_ : gss_requested_;
-  if (requested) return give_up(invalid("encryption was requested before"), send);
+  if (requested || is_secured_) return give_up(invalid("encryption was requested before"), send);
   // Whoever stands between client and weir could put it there, to be taken for the client's own
   // words (CVE-2021-23214).
   if (in.size() > 8)
     return give_up(invalid("received unencrypted data after encryption request"), send);
   requested = true;
-  send.push_back('N');
-  return {Step::Wait, 8};
+  const bool secures = code == kSslCode && parts_.tls != Encryption::None;
+  send.push_back(secures ? 'S' : 'N');
+  return {secures ? Step::StartTls : Step::Wait, 8};
+}
+
+// Who begins with TLS must say for what: the bytes may be meant for another protocol.
+void PostgresGreeting::secured(const protocol::Secured& shown) {
+  is_secured_ = true;
+  if (!is_direct_ || shown.alpn == kAlpn) return;
+  state_ = State::Failed;
+  error_ = {ErrorKind::Protocol, "client began with TLS without ALPN \"postgresql\"", "08P01"};
 }
 
 PostgresGreeting::Result PostgresGreeting::on_cancel(Bytes key, size_t consumed) {

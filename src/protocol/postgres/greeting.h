@@ -25,6 +25,7 @@ struct GreetingParts {
   ScramStore& secrets;
   size_t login_bytes_max = 0;
   std::string (*random_bytes)(size_t) = base::random_bytes;
+  protocol::Encryption tls = protocol::Encryption::None;
 };
 
 class PostgresGreeting final : public protocol::Greeting {
@@ -33,6 +34,7 @@ class PostgresGreeting final : public protocol::Greeting {
 
   Result start(std::string& send) override;
   Result feed(Bytes in, std::string& send) override;
+  void secured(const protocol::Secured& shown) override;
   Result admit(const protocol::Admission& admission, std::string& send) override;
   bool settled_by(const protocol::Facts& facts) const override;
   protocol::ClientState& client() override { return *client_; }
@@ -75,6 +77,8 @@ class PostgresGreeting final : public protocol::Greeting {
   const GreetingParts parts_;
   State state_ = State::Start;
   bool ssl_requested_ = false;
+  bool is_secured_ = false;
+  bool is_direct_ = false;  // it began with TLS, without asking
   bool gss_requested_ = false;
   protocol::Admission admission_;
   SettingMap settings_;

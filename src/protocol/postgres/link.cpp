@@ -134,8 +134,13 @@ class PostgresProtocol final : public protocol::Protocol {
   explicit PostgresProtocol(InternTable& texts) : texts_(texts), link_(texts) {}
   std::string_view name() const override { return "postgres"; }
   const protocol::Link& link() const override { return link_; }
-  std::unique_ptr<protocol::Greeting> greet(size_t login_bytes_max) const override {
-    return std::make_unique<PostgresGreeting>(GreetingParts{texts_, secrets_, login_bytes_max});
+  std::unique_ptr<protocol::Greeting> greet(
+      const protocol::GreetingOptions& options) const override {
+    return std::make_unique<PostgresGreeting>(
+        GreetingParts{.texts = texts_,
+                      .secrets = secrets_,
+                      .login_bytes_max = options.login_bytes_max,
+                      .tls = options.tls});
   }
   std::unique_ptr<protocol::Login> login(const protocol::LoginTarget& target) const override {
     return std::make_unique<PostgresLogin>(target, PostgresLogin::Parts{secrets_});

@@ -23,6 +23,31 @@ bool is_refusal(std::string_view sqlstate) {
 }  // namespace
 
 PostgresLogin::Result PostgresLogin::start(std::string& send) {
+  if (target_.tls == protocol::Encryption::None) return begin(send);
+  append_ssl_request(send);
+  state_ = State::Negotiation;
+  return {};
+}
+
+// "SSL Session Encryption", 55.2.10: one byte, S or N. Whatever comes behind the S in clear was put
+// there by somebody else (CVE-2021-23222).
+PostgresLogin::Result PostgresLogin::on_negotiated(Bytes in, std::string& send) {
+  if (server_->over_tls) return begin(send);
+  if (in.empty()) return {};
+  if (in[0] == 'S' && in.size() == 1) return {Step::StartTls, 1};
+  if (in[0] == 'S')
+    return give_up(ErrorKind::Protocol, "server sent unencrypted data behind its answer to TLS");
+  if (in[0] == 'N') {
+    if (target_.tls == protocol::Encryption::Required)
+      return give_up(ErrorKind::Refused, "server does not speak TLS, which tls.mode demands");
+    const Result result = begin(send);
+    return {result.step, 1};
+  }
+  state_ = State::Authentication;  // an error, in either manner
+  return step(in, send);
+}
+
+PostgresLogin::Result PostgresLogin::begin(std::string& send) {
   SettingList parameters = {{"user", target_.user}, {"database", target_.database}};
   parameters.insert(parameters.end(), target_.settings.begin(), target_.settings.end());
   append_startup(send, parameters);
@@ -43,6 +68,7 @@ PostgresLogin::Result PostgresLogin::feed(Bytes in, std::string& send) {
 PostgresLogin::Result PostgresLogin::step(Bytes in, std::string& send) {
   if (state_ == State::Failed) return {Step::Fail, 0};
   if (state_ == State::Done) return {};
+  if (state_ == State::Negotiation) return on_negotiated(in, send);
   const auto message = cut_message(in, kMessageBytesMax);
   if (!message && in[0] == 'E' && in[1] >= ' ' && state_ == State::Authentication && !answered_)
     return on_old_error(in);

@@ -1,10 +1,11 @@
 // weir logs in to a PostgreSQL server. One for each new server connection, owned by whoever opens
 // it, on its worker's thread; take_server() ends it.
 //
-// Start ──▶ Authentication ──▶ (SaslContinue ──▶ SaslFinal ──▶ Accepted) ──▶ Settling ──▶ Done
-//   Every state may end in Failed. Authentication waits for the first demand or AuthenticationOk,
-//   SaslContinue and SaslFinal for the server's half of SCRAM, Accepted for AuthenticationOk,
-//   Settling for ReadyForQuery.
+// Start ──▶ (Negotiation ──▶) Authentication
+//       ──▶ (SaslContinue ──▶ SaslFinal ──▶ Accepted) ──▶ Settling ──▶ Done
+//   Every state may end in Failed. Negotiation waits for S or N, Authentication for the first
+//   demand or AuthenticationOk, SaslContinue and SaslFinal for the server's half of SCRAM, Accepted
+//   for AuthenticationOk, Settling for ReadyForQuery.
 #pragma once
 
 #include <memory>
@@ -33,11 +34,13 @@ class PostgresLogin final : public protocol::Login {
 
   Result start(std::string& send) override;
   Result feed(Bytes in, std::string& send) override;
+  void secured(const protocol::Secured&) override { server_->over_tls = true; }
   std::unique_ptr<protocol::ServerState> take_server() override { return std::move(server_); }
 
  private:
   enum class State : uint8_t {
     Start,
+    Negotiation,
     Authentication,
     SaslContinue,
     SaslFinal,
@@ -47,6 +50,8 @@ class PostgresLogin final : public protocol::Login {
     Failed
   };
 
+  Result begin(std::string& send);
+  Result on_negotiated(Bytes in, std::string& send);
   Result step(Bytes in, std::string& send);
   Result on_message(const CutMessage& message, std::string& send);
   Result on_authentication(Bytes body, std::string& send);

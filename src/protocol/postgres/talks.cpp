@@ -190,17 +190,29 @@ class RecoverTalk final : public Dialogue {
 class CancelTalk final : public Dialogue {
  public:
   explicit CancelTalk(const ServerState& server)
-      : process_id_(static_cast<uint32_t>(server.process_id)), key_(server.cancel_key) {}
+      : process_id_(static_cast<uint32_t>(server.process_id)),
+        key_(server.cancel_key),
+        needs_tls_(server.over_tls) {}
   Result start(std::string& send) override {
-    append_cancel_request(send, process_id_, key_);
+    needs_tls_ ? append_ssl_request(send) : append_cancel_request(send, process_id_, key_);
     return {Step::Wait, 0};
   }
-  Result feed(Bytes in, std::string&) override { return {Step::Wait, in.size()}; }
+  Result feed(Bytes in, std::string& send) override {
+    if (std::exchange(is_secured_, false)) append_cancel_request(send, process_id_, key_);
+    if (!needs_tls_ || in.empty()) return {Step::Wait, in.size()};
+    needs_tls_ = false;
+    if (in == "S") return {Step::StartTls, 1};
+    return fail({base::ErrorKind::Protocol, "the server does not take a cancel over TLS"},
+                in.size());
+  }
+  void secured(const protocol::Secured&) override { is_secured_ = true; }
   Result on_end() override { return {Step::Done, 0}; }
 
  private:
   uint32_t process_id_;
   std::string key_;
+  bool needs_tls_;
+  bool is_secured_ = false;
 };
 
 }  // namespace

@@ -193,6 +193,8 @@ void append_startup(std::string& out, const SettingList& parameters) {
   message.int8('\0');
 }
 
+void append_ssl_request(std::string& out) { MessageBuilder(out, '\0').int32(kSslCode); }
+
 void append_cancel_request(std::string& out, uint32_t process_id, Bytes key) {
   MessageBuilder(out, '\0').int32(kCancelCode).int32(process_id).raw(key);
 }

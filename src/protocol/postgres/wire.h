@@ -27,6 +27,7 @@ using SettingList = std::vector<std::pair<std::string, std::string>>;
 
 // Names and values in this order; the caller puts user and database among them.
 void append_startup(std::string& out, const SettingList& parameters);
+void append_ssl_request(std::string& out);
 void append_cancel_request(std::string& out, uint32_t process_id, Bytes key);
 void append_password(std::string& out, std::string_view password);
 void append_sasl_initial(std::string& out, std::string_view mechanism, Bytes data);

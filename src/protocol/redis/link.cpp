@@ -96,8 +96,9 @@ class RedisProtocol final : public protocol::Protocol {
  public:
   std::string_view name() const override { return "redis"; }
   const protocol::Link& link() const override { return link_; }
-  std::unique_ptr<protocol::Greeting> greet(size_t login_bytes_max) const override {
-    return std::make_unique<RedisGreeting>(login_bytes_max);
+  std::unique_ptr<protocol::Greeting> greet(
+      const protocol::GreetingOptions& options) const override {
+    return std::make_unique<RedisGreeting>(options.login_bytes_max);
   }
   std::unique_ptr<protocol::Login> login(const protocol::LoginTarget& target) const override {
     return std::make_unique<RedisLogin>(target);

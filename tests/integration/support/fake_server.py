@@ -88,7 +88,7 @@ class FakeConnection:
             size, code = struct.unpack("!II", self._take(8))
             body = self._take(size - 8)
             if code in (pg.SSL_CODE, pg.GSSENC_CODE):
-                self.send(b"N")
+                self.send(self.server.answer_to_ssl)
                 continue
             if code == pg.CANCEL_CODE:
                 self.server.on_cancel(struct.unpack_from("!I", body)[0], body[4:])
@@ -148,6 +148,7 @@ class FakeServer:
         self.on_query = on_query
         self.script = script or FakeConnection.serve
         self.log_in = self.accept_login
+        self.answer_to_ssl = b"N"
         self.connections, self.cancels, self.failures = [], [], []
         self.cancels_may_end = threading.Event()
         self.cancels_may_end.set()

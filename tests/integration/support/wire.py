@@ -28,10 +28,11 @@ class Closed(Exception):
 
 class Wire:
     """`startup` keywords become startup parameters. `chunk=1` sends every byte in a packet of
-    its own. `login=False` only connects."""
+    its own. `login=False` only connects. `tls` is an ssl.SSLContext; `direct`: without asking."""
 
     def __init__(self, address, user="app", database="app", password=None, *, startup=None,
-                 login=True, chunk=None, receive_buffer=None, timeout=READ_TIMEOUT_S):
+                 login=True, chunk=None, receive_buffer=None, timeout=READ_TIMEOUT_S, tls=None,
+                 direct=False):
         self.chunk = chunk
         self.address, self.user, self.password = address, user, password
         self.buffer, self.at = b"", 0
@@ -39,6 +40,8 @@ class Wire:
         self.pid, self.secret = None, None
         self.login_messages = []
         self.socket = self._connect(address, receive_buffer, timeout)
+        if tls:
+            self.secure(tls, direct)
         if login:
             self.log_in({"user": user, "database": database, **(startup or {})})
 
@@ -53,6 +56,12 @@ class Wire:
         if family == socket.AF_INET:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
+
+    def secure(self, context, direct=False):
+        if not direct:
+            self.socket.sendall(pg.ssl_request())
+            assert self.socket.recv(1) == b"S"
+        self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
 
     def __enter__(self):
         return self

@@ -1,0 +1,47 @@
+#include "tls.h"
+
+namespace weir::app {
+
+using config::TlsMode;
+
+namespace {
+
+const std::vector<std::string> kAlpn{"postgresql"};
+
+}  // namespace
+
+base::Result<net::TlsContextPtr> client_tls(const config::Tls& tls) {
+  if (tls.mode == TlsMode::Disable) return net::TlsContextPtr();
+  const bool verifies = tls.mode == TlsMode::VerifyCa || tls.mode == TlsMode::VerifyFull;
+  return net::make_tls_server({.cert = tls.cert,
+                               .key = tls.key,
+                               .ca = tls.ca,
+                               .needs_client_certificate = verifies,
+                               .min_version = tls.min_version,
+                               .ciphers = tls.ciphers,
+                               .alpn = kAlpn});
+}
+
+base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls) {
+  if (tls.mode == TlsMode::Disable) return net::TlsContextPtr();
+  return net::make_tls_client(
+      {.cert = tls.cert,
+       .key = tls.key,
+       .ca = tls.ca,
+       .verifies = tls.mode == TlsMode::VerifyCa || tls.mode == TlsMode::VerifyFull,
+       .verifies_name = tls.mode == TlsMode::VerifyFull,
+       .min_version = tls.min_version,
+       .ciphers = tls.ciphers,
+       .alpn = kAlpn});
+}
+
+protocol::Encryption encryption(TlsMode mode) {
+  switch (mode) {
+    case TlsMode::Disable: return protocol::Encryption::None;
+    case TlsMode::Allow:
+    case TlsMode::Prefer: return protocol::Encryption::Offered;
+    default: return protocol::Encryption::Required;
+  }
+}
+
+}  // namespace weir::app

@@ -1,0 +1,15 @@
+// TLS as the configuration says it.
+#pragma once
+
+#include <weir/config/config.h>
+#include <weir/net/tls.h>
+#include <weir/protocol/protocol.h>
+
+namespace weir::app {
+
+// Null when the mode is `disable`.
+base::Result<net::TlsContextPtr> client_tls(const config::Tls& tls);  // for clients' connections
+base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls);  // for connections to servers
+protocol::Encryption encryption(config::TlsMode mode);
+
+}  // namespace weir::app
