@@ -112,10 +112,11 @@ void Opening::fail(const base::Error& error) {
 }
 
 // An errand that is over lives until the callback returns: the other of its two deadlines may be
-// due in it.
+// due in it, and so may the end of a handshake.
 void Opening::stop() {
   timer_.drop();
   conversation_.reset();
+  stream_.reset();
 }
 
 void Opening::on_deadline(void* self, Time) {
@@ -270,6 +271,7 @@ void Cancelling::finish(bool sent) {
   const bool in_doubt = conversation_ && !sent;  // it is written, and may be read at any time
   timer_.drop();
   conversation_.reset();
+  stream_.reset();
   worker.finished(*this);
   done(sent);
   worker.cancel_over(server_id, in_doubt);

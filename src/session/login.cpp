@@ -75,6 +75,7 @@ void Session::start_tls() {
 }
 
 void Session::shaken(const base::Status& status) {
+  if (state_ == State::Ended) return;
   if (!status) {
     log(LogLevel::Info, "client {} from {}: {}", id_, stream_->peer(), status.error().text);
     return end(EndReason::LoginFailed);

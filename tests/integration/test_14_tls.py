@@ -326,3 +326,16 @@ def test_handshakes_that_fail_leave_nothing(start_secure, authority):
     assert silent.socket.recv(1) == b"S"
     eventually(lambda: pool.metrics().sum("weir_clients") == 0, what="all of them gone")
     assert tags(pool.client(tls=authority.client()).query("select 1")) == ["SELECT 1"]
+
+
+@behaviour(104)
+def test_server_that_stalls_in_the_handshake(start_pool, start_fake, authority):
+    fake = start_fake()
+    fake.answer_to_ssl = b"S"  # and not a word of TLS
+    pool = start_pool(config=merge(to_servers(authority, "127.0.0.1", fake.port, mode="prefer"), {
+        "defaults": {"pool": {"connect_timeout": "300ms", "acquire_timeout": "1s"}}}))
+    client = pool.raw()
+    client.send(pg.startup({"user": "app", "database": "app"}))
+    assert "connect_timeout" in repr(client.until_closed())
+    fake.answer_to_ssl = b"N"
+    assert pool.client().value("select 1").startswith("fake")
