@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   server.reported = {{"TimeZone", "UTC"}};
   check((traits_on(server, traits, sql) & ~(kSetLeavesNothing | kSetSession)) ==
         (traits & ~(kSetLeavesNothing | kSetSession)));
-  const std::string key = statement_key(7, sql);
+  const std::string key = statement_key(7, sql, "timezone");
   check(key_body(key) == sql);
   return 0;
 }
