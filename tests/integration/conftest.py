@@ -2,10 +2,11 @@
 
 import shutil
 import signal
+import subprocess
 
 import pytest
 
-from harness import (LOGIN_ROLES, PASSWORD, TARGET, FakeServer, Gate, PostgresServer, merge,
+from harness import (LOGIN_ROLES, LONG, PASSWORD, TARGET, FakeServer, Gate, PostgresServer, merge,
                      start_target)
 
 
@@ -102,10 +103,16 @@ def gate(postgres):
 
 @pytest.fixture(scope="session")
 def node_packages():
-    """node-postgres, installed once. When npm is there and cannot install it, that is a failure."""
+    """node-postgres, installed once. A machine may have no way to npm's registry: then these tests
+    are left out, but never from a long run."""
     if not shutil.which("npm"):
         pytest.skip("no npm")
     from support.drivers import NodePackages  # for those tests alone that need drivers
-    one = NodePackages()
+    try:
+        one = NodePackages()
+    except (AssertionError, subprocess.TimeoutExpired) as problem:
+        if LONG:
+            raise
+        pytest.skip(f"npm cannot install node-postgres: {str(problem)[-200:]}")
     yield one
     one.remove()
