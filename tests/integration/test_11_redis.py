@@ -10,10 +10,6 @@ pytestmark = weir_only
 LISTENER = {"protocol": "redis", "auth": {"method": "trust"}}
 
 
-def redis(number):
-    return pytest.mark.behaviour("redis", number)
-
-
 @pytest.fixture
 def server():
     one = RedisServer()
@@ -44,7 +40,7 @@ def server_connections(server):
     return len(lines) - 1  # without this one
 
 
-@redis("R01")
+@pytest.mark.behaviour("redis", "R01")
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 def test_commands_cut_into_pieces(cache, server, size):
     batch = (command("SET", "k", b"a\r\n$1\r\nb\0") + command("GET", "k") + b"PING\r\n" +
@@ -60,7 +56,7 @@ def test_commands_cut_into_pieces(cache, server, size):
     assert found[:5] == expected[:5] and found[6] == expected[6] == []
 
 
-@redis("R14")
+@pytest.mark.behaviour("redis", "R14")
 def test_everybody_gets_his_own_answers_in_order(cache, server):
     clients = [dial(cache) for _ in range(40)]
     for round_number in range(10):
@@ -74,7 +70,7 @@ def test_everybody_gets_his_own_answers_in_order(cache, server):
         client.close()
 
 
-@redis("R15")
+@pytest.mark.behaviour("redis", "R15")
 def test_a_client_that_vanishes_with_answers_due(cache, server):
     stays = dial(cache)
     assert stays.do("SET", "big", b"x" * 100_000) == b"OK"
@@ -86,7 +82,7 @@ def test_a_client_that_vanishes_with_answers_due(cache, server):
     assert server_connections(server) == 1
 
 
-@redis("R19")
+@pytest.mark.behaviour("redis", "R19")
 def test_a_lane_that_dies(cache, server):
     idle, asking = dial(cache), dial(cache)
     assert idle.do("PING") == b"PONG"
@@ -103,7 +99,7 @@ def test_a_lane_that_dies(cache, server):
     assert idle.do("SET", "k", "v") == b"OK"
 
 
-@redis("R27")
+@pytest.mark.behaviour("redis", "R27")
 def test_transactions_of_two_clients_do_not_mix(cache, server):
     one, two, other = dial(cache), dial(cache), dial(cache)
     assert one.do("MULTI") == b"OK"
@@ -117,7 +113,7 @@ def test_transactions_of_two_clients_do_not_mix(cache, server):
     assert server_connections(server) == 1
 
 
-@redis("R28")
+@pytest.mark.behaviour("redis", "R28")
 def test_wrong_transactions(cache, server):
     with server.client() as direct, dial(cache) as client:
         for steps in (["EXEC"], ["DISCARD"], ["MULTI", "MULTI", "INCR x", "EXEC"],
@@ -130,7 +126,7 @@ def test_wrong_transactions(cache, server):
                     assert str(found) == str(expected), steps
 
 
-@redis("R32")
+@pytest.mark.behaviour("redis", "R32")
 def test_a_client_that_leaves_inside_multi(cache, server):
     for n in range(5):
         leaver = dial(cache)

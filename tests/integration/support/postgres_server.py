@@ -101,9 +101,9 @@ class PostgresServer:
             self.process = subprocess.Popen(
                 [str(BIN / "postgres"), "-D", str(self.data)], user=self.account,
                 cwd=self.directory, stdout=log, stderr=log)
-        eventually(self._answers, within_s=30, what="PostgreSQL accepting connections")
+        eventually(self.answers, within_s=30, what="PostgreSQL accepting connections")
 
-    def _answers(self):
+    def answers(self):
         assert self.process.poll() is None, self.log_path.read_text()[-2000:]
         if not accepts(self.address):
             return False

@@ -123,7 +123,8 @@ TEST(RedisRequest, Lines) {
   for (const auto& [bytes, expected] : cases) EXPECT_EQ(read(bytes), expected) << bytes;
 }
 
-TEST(RedisRequest, Faults) {  // R04, R08
+// redis R04, R08
+TEST(RedisRequest, Faults) {
   const std::string ones(70'000, '1');
   const std::vector<Case> cases{
       {"*1\n$4\nPING\r\n", "invalid multibulk length"},
@@ -150,7 +151,8 @@ TEST(RedisRequest, Faults) {  // R04, R08
     EXPECT_EQ(read(bytes), "(Protocol error: " + expected + ")") << bytes.substr(0, 40);
 }
 
-TEST(RedisRequest, LargeOnesAreFollowedThroughTheirHeads) {  // R07
+// redis R07
+TEST(RedisRequest, LargeOnesAreFollowedThroughTheirHeads) {
   EXPECT_EQ(read("*2000000000\r\n"), "...");
   EXPECT_EQ(read("*2000000000\r\n$4\r\nMGET\r\n"), "large:2000000000");
   EXPECT_EQ(read("*20000\r\n$4\r\nMGET\r\n$x\r\n"),
@@ -181,7 +183,8 @@ TEST(RedisRequest, LargeOnesAreFollowedThroughTheirHeads) {  // R07
   EXPECT_EQ(stream.pass("$x\r\n").error, "Protocol error: invalid bulk length");
 }
 
-TEST(RedisRequest, LimitsBeforeAuthentication) {  // R07
+// redis R07
+TEST(RedisRequest, LimitsBeforeAuthentication) {
   const RequestLimits limits{65536, 10, 16384};
   const auto error = [&](Bytes bytes) { return cut_request(bytes, limits).error; };
   EXPECT_EQ(error("*11\r\n"), "Protocol error: unauthenticated multibulk length");

@@ -100,7 +100,8 @@ TEST(RedisCommands, TheUnknownGoDownALane) {
   EXPECT_EQ(way_of_name("script", ""), Way::Lane);
 }
 
-TEST(RedisCommands, ReadsThatBlock) {  // R39
+// redis R39
+TEST(RedisCommands, ReadsThatBlock) {
   const auto way = [](Bytes line) { return way_of(cut_request(line)); };
   EXPECT_EQ(way("XREAD COUNT 2 STREAMS s 0\r\n"), Way::Lane);
   EXPECT_EQ(way("XREAD COUNT 2 BLOCK 0 STREAMS s 0\r\n"), Way::Raw);

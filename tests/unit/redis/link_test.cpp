@@ -35,7 +35,8 @@ Played play(const std::string& bytes) {
   return first;
 }
 
-TEST(RedisLink, CommandsWithoutStateShareALane) {  // R01, R02, R03, R05, R11, R13
+// redis R01, R02, R03, R05, R11, R13
+TEST(RedisLink, CommandsWithoutStateShareALane) {
   EXPECT_EQ(play("\r\n*0\r\n*-1\r\nPING\r\n").out, "+PONG\r\n");
   EXPECT_EQ(play("PING\n").out, "+PONG\r\n");
   EXPECT_EQ(play("*1\r\n$4\r\nPINGxx*1\r\n$4\r\nPING\r\n").out, "+PONG\r\n+PONG\r\n");
@@ -47,7 +48,8 @@ TEST(RedisLink, CommandsWithoutStateShareALane) {  // R01, R02, R03, R05, R11, R
   EXPECT_EQ(binary.leases, 0u);
 }
 
-TEST(RedisLink, FaultsAreSaidAfterTheAnswersBefore) {  // R04, R06, R09, R10
+// redis R04, R06, R09, R10
+TEST(RedisLink, FaultsAreSaidAfterTheAnswersBefore) {
   const std::vector<std::pair<std::string, std::string>> faults{
       {"*+1\r\n", "invalid multibulk length"},
       {"*01\r\n", "invalid multibulk length"},
@@ -74,7 +76,8 @@ TEST(RedisLink, AFaultOnALeaseIsSaidByTheServer) {
       played.out.starts_with("+OK\r\n+QUEUED\r\n-ERR Protocol error: expected '$', got '+'\r\n"));
 }
 
-TEST(RedisLink, QuitIsAnsweredBehindAllElse) {  // R60
+// redis R60
+TEST(RedisLink, QuitIsAnsweredBehindAllElse) {
   Played played = play("PING\r\nQUIT\r\nPING\r\n");
   EXPECT_EQ(played.out, "+PONG\r\n+OK\r\n");
   EXPECT_EQ(played.events, " leave");
@@ -103,7 +106,8 @@ TEST(RedisLink, SelectOfTheSameDatabaseNeedsNoLease) {
   EXPECT_EQ(other.events, " lease");  // and it keeps it
 }
 
-TEST(RedisLink, ATransactionHoldsALease) {  // R28, R29
+// redis R28, R29
+TEST(RedisLink, ATransactionHoldsALease) {
   const Played played = play("MULTI\r\nSET a 1\r\nGET a\r\nEXEC\r\nGET a\r\n");
   EXPECT_EQ(played.out, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\n1\r\n$1\r\n1\r\n");
   EXPECT_EQ(played.events, " lease end");
@@ -119,7 +123,8 @@ TEST(RedisLink, ATransactionHoldsALease) {  // R28, R29
   EXPECT_EQ(play("MULTI\r\nPING\r\nDISCARD\r\nDISCARD\r\n").events, " lease end");
 }
 
-TEST(RedisLink, AWatchHoldsALeaseToo) {  // R30
+// redis R30
+TEST(RedisLink, AWatchHoldsALeaseToo) {
   World world;
   const size_t a = world.add_client(), b = world.add_client();
   world.send(a, "WATCH k\r\n");
@@ -134,7 +139,8 @@ TEST(RedisLink, AWatchHoldsALeaseToo) {  // R30
   EXPECT_EQ(world.client(a).events, " lease end lease end");
 }
 
-TEST(RedisLink, TransactionsDoNotMix) {  // R27
+// redis R27
+TEST(RedisLink, TransactionsDoNotMix) {
   World world;
   const size_t a = world.add_client(), b = world.add_client(), c = world.add_client();
   world.send(a, "MULTI\r\n");
@@ -150,7 +156,8 @@ TEST(RedisLink, TransactionsDoNotMix) {  // R27
   EXPECT_EQ(world.client(c).out, "$-1\r\n");
 }
 
-TEST(RedisLink, WhoLeavesInATransactionLeavesNothing) {  // R32
+// redis R32
+TEST(RedisLink, WhoLeavesInATransactionLeavesNothing) {
   for (const size_t piece : {SIZE_MAX, size_t{1}, size_t{7}}) {
     World world(piece);
     const size_t a = world.add_client(), b = world.add_client();
@@ -183,7 +190,8 @@ TEST(RedisLink, StateThatAnswersDoNotShowKeepsTheLease) {
   EXPECT_EQ(world.client(b).out, "+PONG\r\n");
 }
 
-TEST(RedisLink, EachGetsItsOwnInItsOwnOrder) {  // R14
+// redis R14
+TEST(RedisLink, EachGetsItsOwnInItsOwnOrder) {
   for (const size_t piece : {SIZE_MAX, size_t{1}, size_t{3}, size_t{1000}}) {
     World world(piece);
     std::vector<std::string> expected(101);
@@ -204,7 +212,8 @@ TEST(RedisLink, EachGetsItsOwnInItsOwnOrder) {  // R14
   }
 }
 
-TEST(RedisLink, AnswersForTheGoneAreNobodysElse) {  // R15
+// redis R15
+TEST(RedisLink, AnswersForTheGoneAreNobodysElse) {
   World world(5);
   const size_t a = world.add_client(), b = world.add_client();
   world.answers = false;
@@ -219,7 +228,8 @@ TEST(RedisLink, AnswersForTheGoneAreNobodysElse) {  // R15
   EXPECT_TRUE(world.lane().state.ledger.empty());
 }
 
-TEST(RedisLink, ASurpriseOnALaneGoesToNobody) {  // R20
+// redis R20
+TEST(RedisLink, ASurpriseOnALaneGoesToNobody) {
   for (const std::string surprise :
        {"+STRAY\r\n", ">2\r\n$3\r\nfoo\r\n$3\r\nbar\r\n", "hello", "*x\r\n"}) {
     World world;
@@ -239,7 +249,8 @@ TEST(RedisLink, ASurpriseOnALaneGoesToNobody) {  // R20
   EXPECT_TRUE(world.lane_failed);
 }
 
-TEST(RedisLink, OrderHoldsAcrossLaneAndLease) {  // R18
+// redis R18
+TEST(RedisLink, OrderHoldsAcrossLaneAndLease) {
   World world;
   const size_t a = world.add_client();
   world.answers = false;
@@ -252,7 +263,8 @@ TEST(RedisLink, OrderHoldsAcrossLaneAndLease) {  // R18
   EXPECT_EQ(world.client(a).lease, nullptr);
 }
 
-TEST(RedisLink, ALargeCommandGoesByLeaseAndStreams) {  // R13
+// redis R13
+TEST(RedisLink, ALargeCommandGoesByLeaseAndStreams) {
   const std::string value(300'000, 'v');
   const std::string bytes = "PING\r\n" + command({"SET", "k", value}) + command({"ECHO", "x"});
   for (const size_t piece : {SIZE_MAX, size_t{1000}, size_t{70'001}}) {
@@ -270,7 +282,8 @@ TEST(RedisLink, ALargeCommandGoesByLeaseAndStreams) {  // R13
   }
 }
 
-TEST(RedisLink, HugeAnnouncementsAllocateNothing) {  // R07
+// redis R07
+TEST(RedisLink, HugeAnnouncementsAllocateNothing) {
   World world;
   const size_t a = world.add_client(), b = world.add_client();
   world.send(a, "*2000000000\r\n");
