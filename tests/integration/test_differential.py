@@ -73,12 +73,19 @@ def talk_all(clients, seed):
     return talks
 
 
+def is_known(want, have):
+    """docs/limits.md: in a failed transaction no server learns a statement that it does not have,
+    so Describe of one is refused there even if it gives no rows."""
+    return (want and have and [kind for kind, _ in want] == ["t", "n", "Z"]
+            and [kind for kind, _ in have] == ["E", "Z"] and have[0][1].get("C") == "25P02")
+
+
 def first_difference(seed, expected, found):
     for n, (right, got) in enumerate(zip(expected, found)):
         for at, step in enumerate(right.program):
             want = right.answers[at] if at < len(right.answers) else None
             have = got.answers[at] if at < len(got.answers) else None
-            if want != have:
+            if want != have and not is_known(want, have):
                 before = [s.data[:300] for s in right.program[max(0, at - 3):at]]
                 return (f"WEIR_SEED={seed} client {n} step {at} ({step.what})\n"
                         f"before: {before}\nsent: {step.data[:2000]}\n"

@@ -87,15 +87,10 @@ Progress ClientSide::message(Bytes in, Head head) {
   const bool differs = server_->settings_unknown || !(client_.wanted == server_->in_force);
   if (differs && server_->ledger.empty() && server_->status != 'E' && !server_->unsynced)
     return {Next::Reattach, 0, 0};
-  if (server_->ledger.is_full()) {
-    // Without Sync a server keeps its answers to itself, and these are waited for.
-    if (server_->unsynced) sink_.to_server.add_copy(empty_message('H'));
-    return {Next::Later, 0, 0};
-  }
+  if (server_->ledger.is_full()) return wait_for_answers();
   // Which names are left is known when the server has answered.
   const bool names_a_statement = head.type != 'Q' && head.type != 'F' && head.type != 'E';
-  if (names_a_statement && server_->prepared.is_clearing() && carries_names())
-    return {Next::Later, 0, 0};
+  if (names_a_statement && carries_names() && is_forgetting()) return wait_for_answers();
   sink_.turn_began = true;
   if (head.type == 'Q') return on_query(in, head);
   if (head.type == 'F') {
@@ -146,7 +141,11 @@ Progress ClientSide::on_query(Bytes in, Head head) {
       const std::string_view sql = in.substr(kHeadBytes, head.total - kHeadBytes - 1);
       traits = traits_of(sql);
       if ((traits & kBeginsBlock) && client_.options.statement_mode) return refuse_block(in, head);
-      if ((traits & kDeallocates) && carries_names() && deallocate(sql)) return drop(in, head);
+      if ((traits & kDeallocates) && carries_names() && client_.names.find(deallocated_name(sql))) {
+        if (!server_->ledger.empty() && !server_->unsynced && server_->copy == Copy::None)
+          return {Next::Later, 0, 0};
+        if (deallocate(sql)) return drop(in, head);
+      }
       traits = traits_on(*server_, traits, sql);
       if (traits & kResets) resets = reset_name(sql);
     }
@@ -207,12 +206,10 @@ Progress ClientSide::refuse_block(Bytes in, Head head) {
 }
 
 // DEALLOCATE of a statement that was made by Parse: the server knows it by another name, and may
-// keep it for the next client. False: let the server answer.
+// keep it for the next client. False: let the server answer, which refuses.
 bool ClientSide::deallocate(std::string_view sql) {
   const std::string name = deallocated_name(sql);
-  if (!client_.names.find(name) || !server_->ledger.empty() || server_->status == 'E' ||
-      server_->unsynced)
-    return false;
+  if (!server_->ledger.empty() || server_->status == 'E' || server_->unsynced) return false;
   client_.names.forget(name);
   client_.unnamed.clear();
   client_.unnamed_mark = 0;
@@ -222,6 +219,18 @@ bool ClientSide::deallocate(std::string_view sql) {
   sink_.to_client.add_copy(answer);
   ++sink_.queries;
   return true;
+}
+
+// DISCARD ALL or DEALLOCATE ALL is on its way, by either protocol.
+bool ClientSide::is_forgetting() const {
+  return server_->prepared.is_clearing() ||
+         ((server_->bound_traits & kForgets) && !server_->ledger.empty());
+}
+
+// Without Sync a server keeps its answers to itself.
+Progress ClientSide::wait_for_answers() {
+  if (server_->unsynced && server_->ledger.ask()) sink_.to_server.add_copy(empty_message('H'));
+  return {Next::Later, 0, 0};
 }
 
 void ClientSide::owe(Entry::Kind kind) { server_->ledger.push({.kind = kind}); }

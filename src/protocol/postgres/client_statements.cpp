@@ -116,6 +116,7 @@ Progress ClientSide::on_bind(Bytes in, Head head) {
   }
   if (name.empty() && unnamed_is_open()) return {Next::Later, 0, 0};
   const Interned* statement = named(std::string(name));
+  if (statement && is_open(*statement)) return {Next::Later, 0, 0};
   const bool is_there = name.empty() ? client_.unnamed_mark != 0 : statement != nullptr;
   if (!is_there) return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
   std::string known;
@@ -182,6 +183,7 @@ Progress ClientSide::on_describe_or_close(Bytes in, Head head) {
   }
   const Interned* statement = named(name);
   if (!statement) return poison(in, head, Entry::Kind::Describe, no_statement_error(name));
+  if (is_open(*statement)) return {Next::Later, 0, 0};
   ensure_prepared(*statement);
   owe(Entry::Kind::Describe);
   sink_.to_server.add_copy(statement_message('D', server_name(statement->id())));
@@ -231,6 +233,10 @@ std::string_view ClientSide::reading() {
 
 std::string ClientSide::key_of(Bytes text_and_types) {
   return statement_key(client_.options.pool, text_and_types, reading());
+}
+
+bool ClientSide::is_open(const Interned& statement) const {
+  return server_->prepared.is_open(statement.id(), server_->segment);
 }
 
 bool ClientSide::is_ready(const Interned& statement) {

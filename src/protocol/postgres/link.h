@@ -54,6 +54,8 @@ class ClientSide {
   Progress on_copy(Bytes in, Head head);
   Progress refuse_block(Bytes in, Head head);
   bool deallocate(std::string_view sql);
+  bool is_forgetting() const;
+  Progress wait_for_answers();
   Progress poison(Bytes in, Head head, Entry::Kind kind, std::string error);
 
   void owe(Entry::Kind kind);
@@ -66,6 +68,7 @@ class ClientSide {
   std::string_view reading();
   std::string key_of(Bytes text_and_types);
   bool is_ready(const Interned& statement);
+  bool is_open(const Interned& statement) const;
   void note_parse(const Interned& statement);
   const Interned* named(const std::string& name);
   bool unnamed_is_open() const;

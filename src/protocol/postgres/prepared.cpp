@@ -13,6 +13,11 @@ PreparedSet::Need PreparedSet::need(uint64_t id, uint32_t segment) {
   return Need::Nothing;
 }
 
+bool PreparedSet::is_open(uint64_t id, uint32_t segment) const {
+  const auto found = known_.find(id);
+  return found != known_.end() && found->second.on_way > 0 && found->second.segment != segment;
+}
+
 void PreparedSet::stay(Known& known, const base::Interned& statement) {
   leaving_.erase(statement.id());
   if (known.stays) return;

@@ -18,6 +18,9 @@ class PreparedSet {
   enum class Need : uint8_t { Nothing, Parse, CloseAndParse };
   Need need(uint64_t id, uint32_t segment);
 
+  // A Parse or Close of it in an earlier segment is not answered yet: it may have failed.
+  bool is_open(uint64_t id, uint32_t segment) const;
+
   void parse_sent(const base::Interned& statement, uint32_t segment);
   void close_sent(const base::Interned& statement);
   void parsed(uint64_t id);  // the server has done it

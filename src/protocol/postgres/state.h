@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <weir/base/intern.h>
@@ -104,9 +105,12 @@ class Ledger {
   Entry& push(Entry entry) {
     entry.own_bytes = entry.fake.size() + entry.name.size();
     own_bytes_ += entry.own_bytes;
+    asked_for_ = false;
     entries_.push_back(std::move(entry));
     return entries_.back();
   }
+  // The answers that are due are wanted. False: they were asked for before.
+  bool ask() { return !std::exchange(asked_for_, true); }
   bool is_full() const {
     return size() >= base::kLedgerEntriesMax || own_bytes_ >= base::kLedgerBytesMax;
   }
@@ -129,6 +133,7 @@ class Ledger {
   std::vector<Entry> entries_;  // keeps its room: no allocation once it has grown
   size_t head_ = 0;
   size_t own_bytes_ = 0;  // of names, texts and fake answers
+  bool asked_for_ = false;
 };
 
 enum class Copy : uint8_t { None, In, Out, Both };

@@ -138,11 +138,17 @@ TEST(LinkStatements, AParseOfAnEarlierBatchMayHaveBeenSkipped) {
   play({{"c: P[s|x] S", "s: P[@1|x] S"},
         {"s: 1 Z[I]", "c: 1 Z[I]; end"},
         {"use 1", ""},
-        {"c: P[|bad] B[|s] S B[|s] E[] S",
-         "s: P[|bad] P[@1|x] B[|@1] S C[S@1] P[@1|x] B[|@1] E[] S"},
-        {"s: E[42601] Z[I] 3 1 2 C[INSERT 0 1] Z[I]", "c: E[42601] Z[I] 2 C[INSERT 0 1] Z[I]; end"},
+        {"c: P[|bad] B[|s] S B[|s] E[] S", "s: P[|bad] P[@1|x] B[|@1] S"},
+        {"s: E[42601] Z[I]", "s: P[@1|x] B[|@1] E[] S; c: E[42601] Z[I]"},
+        {"s: 1 2 C[INSERT 0 1] Z[I]", "c: 2 C[INSERT 0 1] Z[I]; end"},
         {"c: B[|s] S", "s: B[|@1] S"}},
        two_servers);
+}
+
+TEST(LinkStatements, ANameWhoseParseFailsIsNotThere) {
+  play({{"c: P[s|selct] S B[|s] S", "s: P[@1|selct] S"},
+        {"s: E[42601] Z[I]", "s: B[|weir_none] S; c: E[42601] Z[I]"},
+        {"s: E[26000] Z[I]", "c: E[26000] Z[I]; end"}});
 }
 
 TEST(LinkStatements, AParseOfAnEarlierBatchIsSureOnceItIsAnswered) {
@@ -194,7 +200,7 @@ TEST(LinkStatements, DeallocateAllAndDiscardAll) {
   }
   play({{"c: P[s|x] P[|discard all] B[|] E[] S", "s: P[@1|x] P[|discard all] B[|] E[] S"},
         {"s: 1 1 2 C[DISCARD ALL] Z[I]", "c: 1 1 2 C[DISCARD ALL] Z[I]; end"},
-        {"c: B[|] B[|s] S", "s: B[|] B[|weir_none] S"}});
+        {"c: B[|s] S", "s: B[|weir_none] S"}});
 }
 
 // Npgsql sends DISCARD ALL in front of its next request. What that prepared was forgotten with
@@ -207,6 +213,20 @@ TEST(LinkStatements, WhatStandsBehindADiscardWaitsForIt) {
         {"c: B[|] B[|t] E[] S", "s: B[|] B[|@2] E[] S"},
         {"s: 1 1 2 2 2 C[INSERT 0 1] Z[I]", "c: 1 1 2 2 2 C[INSERT 0 1] Z[I]; end"},
         {"c: B[|s] S", "s: B[|weir_none] S"}});
+}
+
+TEST(LinkStatements, WhatStandsBehindADiscardByTheExtendedProtocolWaitsForIt) {
+  play({{"c: P[s|x] S", "s: P[@1|x] S"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+        {"c: P[|discard all] B[|] E[] S P[s|y] S", "s: P[|discard all] B[|] E[] S"},
+        {"s: 1 2 C[DISCARD ALL] Z[I]", "s: P[@2|y] S; c: 1 2 C[DISCARD ALL] Z[I]; end"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"}});
+  // Without a Sync the server is asked for its answers.
+  play({{"c: P[s|x] S", "s: P[@1|x] S"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+        {"c: P[|deallocate all] B[|] E[] P[s|y] S", "s: P[|deallocate all] B[|] E[] H"},
+        {"s: 1 2 C[DEALLOCATE ALL]", "s: P[@2|y] S; c: 1 2 C[DEALLOCATE ALL]"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"}});
 }
 
 // The server gets something harmless to run; its tag is the client's.
@@ -339,6 +359,20 @@ TEST(LinkStatements, DeallocateOfAClientsName) {
           {"s: 1 Z[I]", "c: 1 Z[I]; end"},
           {"c: Q[" + text + "]", "s: Q[" + text + "]"},
           {"s: E[26000] Z[I]", "c: E[26000] Z[I]; end"}});
+}
+
+TEST(LinkStatements, DeallocateWaitsForItsTurn) {
+  play({{"c: P[s|x] S", "s: P[@1|x] S"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+        {"c: Q[a] Q[deallocate s] B[|s] S", "s: Q[a]"},
+        {"s: C[INSERT 0 1] Z[I]",
+         "s: B[|weir_none] S; c: C[INSERT 0 1] Z[I] C[DEALLOCATE] Z[I]; end"},
+        {"s: E[26000] Z[I]", "c: E[26000] Z[I]; end"}});
+  // In a transaction that fails meanwhile the server refuses, and the name stays.
+  play({{"c: P[s|x] Q[begin]", "s: P[@1|x] Q[begin]"},
+        {"s: 1 C[BEGIN] Z[T]", "c: 1 C[BEGIN] Z[T]"},
+        {"c: Q[a] Q[deallocate s] Q[rollback] B[|s] S", "s: Q[a]"},
+        {"s: E[22012] Z[E]", "s: Q[deallocate s] Q[rollback] B[|@1] S; c: E[22012] Z[E]"}});
 }
 
 TEST(LinkStatements, FakesWaitForTheirPlace) {

@@ -111,8 +111,8 @@ TEST(LinkRecover, CopyOut) {
 }
 
 TEST(LinkRecover, WhatTheClientHadPipelined) {
-  recovers({{"P[s|a] S B[|s] E[] S C[Ss] Q[b]", "1"}},
-           {{"", ""}, {"Z[I] 3 1 2 C[INSERT 0 1] Z[I] C[INSERT 0 1] Z[I]", ""}});
+  recovers({{"P[s|a] S P[|c] B[|] E[] S C[Ss] Q[b]", "1"}},
+           {{"", ""}, {"Z[I] 1 2 C[INSERT 0 1] Z[I] C[INSERT 0 1] Z[I]", ""}});
 }
 
 // This used to write through a null pointer: the client whose names are restored is gone.
