@@ -37,8 +37,7 @@ struct Daemon::Seat {
 
 struct Daemon::Entrance {
   config::Listener listener;
-  // New clients take the last one; earlier clients still look at theirs.
-  std::vector<std::unique_ptr<const session::Door>> doors;
+  session::DoorPtr door;
   std::unique_ptr<net::Listener> socket;
 };
 
@@ -136,7 +135,8 @@ base::Result<session::Door> Daemon::door_of(const config::Config& config,
                      .login_bytes_max = config.limits.login_bytes,
                      .socket = socket_options(config.tcp),
                      .tls = std::move(*tls),
-                     .needs_tls = encryption(listener.tls.mode) == protocol::Encryption::Required};
+                     .needs_tls = needs_tls(listener.tls),
+                     .verifies_name = listener.tls.mode == config::TlsMode::VerifyFull};
   if (listener.auth.method) door.method = method_of(*listener.auth.method);
   return door;
 }
@@ -147,20 +147,18 @@ base::Result<std::unique_ptr<Daemon::Entrance>> Daemon::open_listener(
   entrance->listener = listener;
   auto door = door_of(config, listener);
   if (!door) return door.error();
-  entrance->doors.push_back(std::make_unique<session::Door>(std::move(*door)));
+  entrance->door = std::make_shared<session::Door>(std::move(*door));
   char mode[8];
   std::snprintf(mode, sizeof mode, "%04o", listener.mode);
-  auto socket =
-      net::listen(*seats_[0]->loop, endpoint(listener.address),
-                  {.backlog = config.tcp.backlog, .mode = mode, .group = listener.group},
-                  {.on_accept =
-                       [this, raw = entrance.get()](net::Accepted accepted) {
-                         accept(*raw->doors.back(), std::move(accepted));
-                       },
-                   .on_accept_rest =
-                       [](int) {
-                         log(LogLevel::Warn, "no file descriptor left: accepting rests for 100 ms");
-                       }});
+  auto socket = net::listen(
+      *seats_[0]->loop, endpoint(listener.address),
+      {.backlog = config.tcp.backlog, .mode = mode, .group = listener.group},
+      {.on_accept = [this, raw = entrance.get()](
+                        net::Accepted accepted) { accept(raw->door, std::move(accepted)); },
+       .on_accept_rest =
+           [](int) {
+             log(LogLevel::Warn, "no file descriptor left: accepting rests for 100 ms");
+           }});
   if (!socket) return socket.error();
   entrance->socket = std::move(*socket);
   log(LogLevel::Info, "listening for {} on {}", listener.protocol, listener.address.text());
@@ -204,23 +202,24 @@ base::Status Daemon::change_listeners(const config::Config& config) {
   }
   for (Kept& each : kept) {
     each.entrance->listener = each.listener;
-    if (!(each.door == *each.entrance->doors.back()))
-      each.entrance->doors.push_back(std::make_unique<session::Door>(std::move(each.door)));
+    if (!(each.door == *each.entrance->door))
+      each.entrance->door = std::make_shared<session::Door>(std::move(each.door));
   }
   std::move(fresh.begin(), fresh.end(), std::back_inserter(entrances_));
   return base::ok();
 }
 
 // To the worker with the fewest sessions.
-void Daemon::accept(const session::Door& door, net::Accepted accepted) {
+void Daemon::accept(const session::DoorPtr& door, net::Accepted accepted) {
   const auto busy = [](const auto& seat) { return seat->given - seat->worker->sessions_left(); };
   auto& seat = *std::min_element(seats_.begin(), seats_.end(),
                                  [&](const auto& a, const auto& b) { return busy(a) < busy(b); });
   ++seat->given;
   session::Worker& worker = *seat->worker;
-  if (worker.id() == 0) return worker.greet(door, net::adopt(worker.loop(), accepted, door.socket));
-  worker.loop().mailbox().post_call([&worker, &door, accepted] {
-    worker.greet(door, net::adopt(worker.loop(), accepted, door.socket));
+  if (worker.id() == 0)
+    return worker.greet(door, net::adopt(worker.loop(), accepted, door->socket));
+  worker.loop().mailbox().post_call([&worker, door, accepted] {
+    worker.greet(door, net::adopt(worker.loop(), accepted, door->socket));
   });
 }
 
@@ -332,7 +331,6 @@ void Daemon::drain() {
   loop.timers().set(ticker_, loop.now() + kTick);
 }
 
-// The doors stay: sessions that are just logging in, on any worker, still look at theirs.
 void Daemon::close_listeners() {
   for (const auto& entrance : entrances_) entrance->socket.reset();
   on_all([](session::Worker& worker) { worker.set_draining(); });

@@ -49,7 +49,7 @@ class Daemon {
   base::Result<session::Door> door_of(const config::Config& config,
                                       const config::Listener& listener) const;
   base::Status change_listeners(const config::Config& config);
-  void accept(const session::Door& door, net::Accepted accepted);
+  void accept(const session::DoorPtr& door, net::Accepted accepted);
   void watch_signals();
   void tick();
   base::Status reload();

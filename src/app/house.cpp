@@ -2,6 +2,7 @@
 
 #include <weir/base/crypto.h>
 #include <weir/config/check.h>
+#include <weir/protocol/postgres.h>
 
 #include <algorithm>
 
@@ -15,9 +16,13 @@ using base::ErrorKind;
 
 namespace {
 
+bool is_plain(const std::string& secret) {
+  return postgres::secret_kind(secret) == postgres::SecretKind::Plain;
+}
+
 bool same_target(const protocol::LoginTarget& a, const protocol::LoginTarget& b) {
   return a.user == b.user && a.secret == b.secret && a.database == b.database &&
-         a.settings == b.settings && a.tls == b.tls;
+         a.settings == b.settings && a.tls == b.tls && a.channel_binding == b.channel_binding;
 }
 
 }  // namespace
@@ -37,15 +42,6 @@ pool::Options pool_options(const config::PoolOptions& from, bool movable) {
           .movable = movable};
 }
 
-protocol::AuthMethod method_of(config::AuthMethod method) {
-  switch (method) {
-    case config::AuthMethod::Trust: return protocol::AuthMethod::Trust;
-    case config::AuthMethod::Plain: return protocol::AuthMethod::Plain;
-    case config::AuthMethod::Md5: return protocol::AuthMethod::Md5;
-    default: return protocol::AuthMethod::ScramSha256;
-  }
-}
-
 House::House(std::shared_ptr<const config::Config> config,
              const std::vector<std::unique_ptr<protocol::Protocol>>& protocols,
              EngineDiallers engines, uint32_t workers)
@@ -53,7 +49,11 @@ House::House(std::shared_ptr<const config::Config> config,
       protocols_(protocols),
       engines_(std::move(engines)),
       worker_count_(workers),
-      all_clients_("max_clients", config_->max_clients) {}
+      all_clients_("max_clients", config_->max_clients) {
+  const config::Auth& auth = config_->auth;
+  lookups_.set_rules({auth.query.sql, auth.query.ttl, auth.query.negative_ttl});
+  brake_.set_rules(auth.brake.failures, auth.brake.window);
+}
 
 House::~House() = default;
 
@@ -74,82 +74,6 @@ std::vector<session::Backend*> House::backends() const {
   for (const auto& [key, entry] : entries_) out.push_back(entry->backend.get());
   return out;
 }
-
-// ---------------------------------------------------------------- clients
-
-session::Admitted House::admit(const session::Door& door, const protocol::LoginRequest& request) {
-  const std::lock_guard lock(mutex_);
-  session::Admitted out;
-  const std::string& name = door.database.empty() ? request.database : door.database;
-  const config::Database* database = config_->database(name);
-  const config::User* user = config_->user(request.user);
-  out.admission.method = door.method.value_or(method_of(config_->auth.method));
-  out.admission.scram_iterations = config_->auth.scram_iterations;
-  const bool trusts = out.admission.method == protocol::AuthMethod::Trust;
-  out.admission.mock = !trusts && (!user || user->password.empty());
-  if (user) out.admission.secret = user->password.reveal();
-  if (is_console(door, request)) {
-    admit_to_console(request, out);
-    return out;
-  }
-  std::vector<pool::Budget*> taken;
-  out.refusal = count_client(name, request, taken);
-  out.on_leave = [taken] {
-    for (pool::Budget* budget : taken) budget->give();
-  };
-  if (!database || !out.refusal.text.empty() || out.admission.mock) return out;
-  auto backend = backend_for(*database, name, request.user);
-  if (!backend) {
-    out.refusal = backend.error();
-    return out;
-  }
-  out.backend = *backend;
-  Entry& entry = *entries_.find({out.backend->database(), out.backend->user()})->second;
-  out.admission.options = plan_for(entry, request.user)->client;
-  return out;
-}
-
-std::shared_ptr<const session::Plan> House::plan_of(const session::Backend& backend,
-                                                    const std::string& login) {
-  const std::lock_guard lock(mutex_);
-  const auto found = entries_.find({backend.database(), backend.user()});
-  return found == entries_.end() ? backend.plan() : plan_for(*found->second, login);
-}
-
-// Takes a place for the client with each limit that concerns it; all of them or none.
-// What a client calls itself and its database is not proved yet: only names of the configuration
-// count.
-Error House::count_client(const std::string& name, const protocol::LoginRequest& request,
-                          std::vector<pool::Budget*>& taken) {
-  const config::Database* database = config_->database(name);
-  const config::User* user = config_->user(request.user);
-  std::vector<pool::Budget*> wanted{&all_clients_};
-  const auto add = [&](const std::string& what, int limit) {
-    auto& budget = budgets_[what];
-    if (!budget) budget = std::make_unique<pool::Budget>(what, limit);
-    budget->set_limit(limit);
-    wanted.push_back(budget.get());
-  };
-  if (database)
-    add("clients of database " + (config_->databases.contains(name) ? name : "*"),
-        database->pool.max_client_connections);
-  if (user) add("clients of user " + request.user, user->max_client_connections);
-  for (pool::Budget* budget : wanted) {
-    if (budget->try_take()) {
-      taken.push_back(budget);
-      continue;
-    }
-    for (pool::Budget* given : taken) given->give();
-    taken.clear();
-    return {ErrorKind::Refused,
-            "too many clients: all " + std::to_string(budget->limit()) + " of " + budget->name() +
-                " are in use",
-            "53300"};
-  }
-  return {};
-}
-
-void House::login_failed(const protocol::LoginRequest&) { ++failed_logins_; }
 
 // ---------------------------------------------------------------- backends
 
@@ -247,6 +171,10 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
   plan->target.secret = !database.password.empty() ? database.password.reveal()
                         : user                     ? user->password.reveal()
                                                    : "";
+  // A plain secret opens every server; of others, and of users that auth.query has found, weir
+  // learns what opens one when they log in.
+  plan->passes_through = !entry.login.empty() && database.password.empty() &&
+                         (plan->target.secret.empty() || !is_plain(plan->target.secret));
   plan->target.database = database.url.path.empty() ? entry.name : database.url.path;
   plan->target.settings.assign(database.settings.begin(), database.settings.end());
   plan->client = {.statement_mode = pool.mode == config::PoolMode::Statement,
@@ -255,7 +183,9 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
                   .statement_bytes_max = config_->limits.statement_bytes,
                   .pool = entry.number};
   plan->dialler = entry.dialler;
-  plan->target.tls = encryption(database.tls.mode);
+  plan->target.tls = server_encryption(database.tls);
+  plan->target.channel_binding =
+      static_cast<protocol::ChannelBinding>(database.tls.channel_binding);
   plan->lanes = static_cast<uint32_t>(database.lanes);
   return plan;
 }
@@ -312,26 +242,32 @@ void House::reload(std::shared_ptr<const config::Config> config, session::Worker
   all_clients_.set_limit(config_->max_clients);
   for (const auto& [key, entry] : entries_) {
     const config::Database* database = config_->database(entry->name);
-    if (!database) continue;  // its clients stay until they leave; nobody new gets in
-    bool movable = true;
-    if (auto made = dialler(*database, movable)) entry->dialler = std::move(*made);
-    const bool moved = database->url.hosts != entry->url.hosts || database->tls != entry->tls ||
-                       (!movable && database->url.path != entry->url.path);
-    entry->url = database->url;
-    entry->tls = database->tls;
-    entry->login = database->user.empty() ? entry->backend->user() : "";
-    const auto before = entry->backend->plan();
-    const auto plan = make_plan(*database, *entry, entry->login);
-    entry->backend->set_plan(plan);
-    entry->plans.clear();
-    server_budgets(*database, entry->name, entry->backend->user());
-    const bool changed = moved || !same_target(before->target, plan->target) ||
-                         before->connect_query != plan->connect_query;
-    const auto effective = config::effective(*config_, *database, entry->login);
-    entry->backend->pool().configure(pool_options(effective.pool, entry->backend->pool().movable()),
-                                     changed, worker.now(), worker.orders());
-    worker.carry_out(*entry->backend);
+    // Without one its clients stay until they leave; nobody new gets in.
+    if (database) refresh(*entry, *database, worker);
   }
+  reload_lookups(worker);
+}
+
+void House::refresh(Entry& entry, const config::Database& database, session::Worker& worker) {
+  bool movable = true;
+  if (auto made = dialler(database, movable)) entry.dialler = std::move(*made);
+  const bool moved = database.url.hosts != entry.url.hosts || database.tls != entry.tls ||
+                     (!movable && database.url.path != entry.url.path);
+  entry.url = database.url;
+  entry.tls = database.tls;
+  entry.login = database.user.empty() ? entry.backend->user() : "";
+  const auto before = entry.backend->plan();
+  const auto plan = make_plan(database, entry, entry.login);
+  entry.backend->set_plan(plan);
+  entry.plans.clear();
+  server_budgets(database, entry.name, entry.backend->user());
+  const bool changed = moved || !same_target(before->target, plan->target) ||
+                       before->connect_query != plan->connect_query;
+  const auto effective = config::effective(*config_, database, entry.login);
+  pool::Pool& pool = entry.backend->pool();
+  pool.configure(pool_options(effective.pool, pool.movable()), changed, worker.now(),
+                 worker.orders());
+  worker.carry_out(*entry.backend);
 }
 
 void House::tick(session::Worker& worker) {

@@ -17,7 +17,9 @@
 #include <weir/engine/console.h>
 #include <weir/session/worker.h>
 
+#include "brake.h"
 #include "dialler.h"
+#include "lookups.h"
 
 namespace weir::app {
 
@@ -37,12 +39,13 @@ class House final : public session::House {
         uint32_t workers);
   ~House() override;
 
-  session::Admitted admit(const session::Door& door,
-                          const protocol::LoginRequest& request) override;
+  // Admission (house_admission.cpp).
+  void admit(const session::Visitor& visitor, session::Worker& worker,
+             std::function<void(session::Admitted)> done) override;
   base::Error no_backend(const session::Door& door, const protocol::LoginRequest& request) override;
   std::shared_ptr<const session::Plan> plan_of(const session::Backend& backend,
                                                const std::string& login) override;
-  void login_failed(const protocol::LoginRequest& request) override;
+  void login_failed(const std::string& peer, const protocol::LoginRequest& request) override;
   session::Worker& worker(pool::WorkerId id) override { return *workers_[id]; }
   uint32_t workers() const override { return worker_count_; }
   void add_worker(session::Worker& worker) { workers_.push_back(&worker); }
@@ -79,6 +82,14 @@ class House final : public session::House {
   base::Result<std::unique_ptr<Entry>> make_entry(const config::Database& database,
                                                   const std::string& name,
                                                   const std::string& login);
+  session::Admitted decide(const session::Visitor& visitor, const std::string& looked_up);
+  protocol::AuthMethod method_for(const session::Visitor& visitor) const;
+  protocol::Admission admission(const session::Visitor& visitor,
+                                const std::string& looked_up) const;
+  config::Database asked_database() const;
+  base::Result<session::Backend*> lookup_backend();
+  void reload_lookups(session::Worker& worker);
+  void refresh(Entry& entry, const config::Database& database, session::Worker& worker);
   void note_paused(const std::string& database, bool paused);
   bool is_console(const session::Door& door, const protocol::LoginRequest& request) const;
   void admit_to_console(const protocol::LoginRequest& request, session::Admitted& out);
@@ -108,6 +119,10 @@ class House final : public session::House {
   std::map<std::string, std::unique_ptr<pool::Budget>> budgets_;
   pool::Budget all_clients_;
   std::atomic<int64_t> failed_logins_{0};
+  Brake brake_;
+  Lookups lookups_;
+  std::unique_ptr<Entry> asker_;  // of auth.query
+  std::vector<std::unique_ptr<Entry>> former_askers_;
 };
 
 }  // namespace weir::app

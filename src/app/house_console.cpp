@@ -85,6 +85,8 @@ std::vector<session::Backend*> House::all_backends() const {
   auto out = backends();
   const std::lock_guard lock(mutex_);
   for (const auto& [login, backend] : consoles_) out.push_back(backend.get());
+  if (asker_) out.push_back(asker_->backend.get());
+  for (const auto& entry : former_askers_) out.push_back(entry->backend.get());
   return out;
 }
 

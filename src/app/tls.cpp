@@ -35,13 +35,16 @@ base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls) {
        .alpn = kAlpn});
 }
 
-protocol::Encryption encryption(TlsMode mode) {
-  switch (mode) {
+protocol::Encryption server_encryption(const config::Tls& tls) {
+  if (tls.negotiation == config::TlsNegotiation::Direct) return protocol::Encryption::Direct;
+  switch (tls.mode) {
     case TlsMode::Disable: return protocol::Encryption::None;
-    case TlsMode::Allow:
+    case TlsMode::Allow: return protocol::Encryption::Fallback;
     case TlsMode::Prefer: return protocol::Encryption::Offered;
     default: return protocol::Encryption::Required;
   }
 }
+
+bool needs_tls(const config::Tls& tls) { return tls.mode >= TlsMode::Require; }
 
 }  // namespace weir::app

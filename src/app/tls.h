@@ -10,6 +10,7 @@ namespace weir::app {
 // Null when the mode is `disable`.
 base::Result<net::TlsContextPtr> client_tls(const config::Tls& tls);  // for clients' connections
 base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls);  // for connections to servers
-protocol::Encryption encryption(config::TlsMode mode);
+protocol::Encryption server_encryption(const config::Tls& tls);
+bool needs_tls(const config::Tls& tls);  // of a listener
 
 }  // namespace weir::app

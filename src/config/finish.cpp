@@ -124,6 +124,9 @@ void settle_database(Reading& reading, Config& config, Listener& listener,
 }
 
 void check_tls(Reading& reading, const Tls& tls, const std::string& path, bool needs_cert) {
+  if (tls.negotiation == TlsNegotiation::Direct && tls.mode < TlsMode::Require)
+    reading.complain_of(path + ".negotiation",
+                        "direct needs mode require, verify-ca or verify-full");
   if (tls.mode == TlsMode::Disable) return;
   if (needs_cert && tls.cert.empty())
     reading.complain_of(path + ".cert", "expected to be given, as mode is not disable");
@@ -151,6 +154,28 @@ void check_listener(Reading& reading, Config& config, size_t index) {
     if (!of_socket && reading.given(path + '.' + name)) {
       reading.complain_of(path + '.' + name, "only for an address unix:/path");
     }
+  }
+}
+
+void check_auth(Reading& reading, const Config& config) {
+  const Auth::Query& query = config.auth.query;
+  if (query.database.empty()) {
+    if (!query.user.empty())
+      reading.complain_of("auth.query.database", "expected to be given, as user is");
+  } else if (!config.databases.contains(query.database) || query.database == "*") {
+    reading.complain_of("auth.query.database", "expected the name of one of databases");
+  } else if (config.databases.find(query.database)->second.protocol != "postgres") {
+    reading.complain_of("auth.query.database", "expected a database on a PostgreSQL server");
+  } else if (query.user.empty()) {
+    reading.complain_of("auth.query.user", "expected to be given, as database is");
+  }
+  for (size_t i = 0; i < config.listeners.size(); ++i) {
+    const Listener& listener = config.listeners[i];
+    const bool by_certificate =
+        listener.auth.method.value_or(config.auth.method) == AuthMethod::Cert;
+    if (!by_certificate || listener.protocol != "postgres" || !listener.tls.ca.empty()) continue;
+    reading.complain_of("listeners[" + std::to_string(i) + "].tls.ca",
+                        "expected to be given, as its clients log in by certificate");
   }
 }
 
@@ -197,6 +222,7 @@ void finish(Reading& reading, Config& config) {
     check_tls(reading, database.tls, join_path("databases", name) + ".tls", false);
   }
   for (size_t i = 0; i < config.listeners.size(); ++i) check_listener(reading, config, i);
+  check_auth(reading, config);
   check_addresses(reading, config);
   if (!reading.clean()) return;
   // Said only when nothing else is wrong: it may be the consequence of another error.

@@ -20,10 +20,11 @@ constexpr std::array<Word<LogLevel>, 6> kLevels{{{"trace", LogLevel::Trace},
                                                  {"off", LogLevel::Off}}};
 constexpr std::array<Word<LogFormat>, 2> kFormats{
     {{"text", LogFormat::Text}, {"json", LogFormat::Json}}};
-constexpr std::array<Word<AuthMethod>, 4> kMethods{{{"trust", AuthMethod::Trust},
+constexpr std::array<Word<AuthMethod>, 5> kMethods{{{"trust", AuthMethod::Trust},
                                                     {"plain", AuthMethod::Plain},
                                                     {"md5", AuthMethod::Md5},
-                                                    {"scram-sha-256", AuthMethod::ScramSha256}}};
+                                                    {"scram-sha-256", AuthMethod::ScramSha256},
+                                                    {"cert", AuthMethod::Cert}}};
 constexpr std::array<Word<PoolMode>, 3> kModes{{{"session", PoolMode::Session},
                                                 {"transaction", PoolMode::Transaction},
                                                 {"statement", PoolMode::Statement}}};
@@ -39,6 +40,12 @@ constexpr std::array<Word<TlsMode>, 6> kTlsModes{{{"disable", TlsMode::Disable},
                                                   {"require", TlsMode::Require},
                                                   {"verify-ca", TlsMode::VerifyCa},
                                                   {"verify-full", TlsMode::VerifyFull}}};
+constexpr std::array<Word<TlsNegotiation>, 2> kTlsNegotiations{
+    {{"postgres", TlsNegotiation::Postgres}, {"direct", TlsNegotiation::Direct}}};
+constexpr std::array<Word<ChannelBinding>, 3> kChannelBindings{
+    {{"disable", ChannelBinding::Disable},
+     {"prefer", ChannelBinding::Prefer},
+     {"require", ChannelBinding::Require}}};
 constexpr std::array<Word<std::string_view>, 4> kTlsVersions{
     {{"1.0", "1.0"}, {"1.1", "1.1"}, {"1.2", "1.2"}, {"1.3", "1.3"}}};
 
@@ -106,6 +113,22 @@ constexpr Option<Config> kTop[] = {
     {"auth.users_file", kUsersFile, "", "names and secrets in PgBouncer's format"},
     {"auth.scram_iterations", field<Whole<1, 1'000'000>, &Config::auth, &Auth::scram_iterations>,
      "4096", "work of SCRAM logins whose secret is a plain password"},
+    {"auth.query.database", field<SomeText, &Config::auth, &Auth::query, &Auth::Query::database>,
+     "", "where users that have no secret here are looked up; absent = nowhere"},
+    {"auth.query.user", field<SomeText, &Config::auth, &Auth::query, &Auth::Query::user>, "",
+     "as whom they are looked up"},
+    {"auth.query.sql", field<SomeText, &Config::auth, &Auth::query, &Auth::Query::sql>,
+     Auth::Query::kSql, "gives name, verifier, and perhaps valid_until, can_login of the user $1"},
+    {"auth.query.ttl", field<Period<>, &Config::auth, &Auth::query, &Auth::Query::ttl>, "30s",
+     "how long a user that was found is believed"},
+    {"auth.query.negative_ttl",
+     field<Period<>, &Config::auth, &Auth::query, &Auth::Query::negative_ttl>, "5s",
+     "how long one that was not"},
+    {"auth.brake.failures",
+     field<Whole<0, 1'000'000>, &Config::auth, &Auth::brake, &Auth::Brake::failures>, "10",
+     "failed logins as one user from one address, then it has to wait; 0 = off"},
+    {"auth.brake.window", field<Period<kSecond>, &Config::auth, &Auth::brake, &Auth::Brake::window>,
+     "1m", "from the first of them"},
     {"users", section<Config>(read_users)},
     {"hosts", section<Config>(read_hosts)},
     {"defaults", section<Config>(read_defaults)},
@@ -183,7 +206,7 @@ constexpr Option<Database> kDatabase[] = {
     {"create", field<YesNo, &Database::create>, "true", "make the file when there is none"},
     {"durability", field<OneOf<kDurabilities>, &Database::durability>, "normal",
      "full = a commit survives the loss of power"},
-    {"tls.mode", field<OneOf<kTlsModes>, &Database::tls, &Tls::mode>, "disable",
+    {"tls.mode", field<OneOf<kTlsModes>, &Database::tls, &Tls::mode>, "prefer",
      "whether servers may or must encrypt, and whom they must be"},
     {"tls.ca", kTlsFile<Database, &Tls::ca>, "",
      "who signs the servers' certificates; absent = whom the machine trusts"},
@@ -195,6 +218,10 @@ constexpr Option<Database> kDatabase[] = {
      "older TLS is refused"},
     {"tls.ciphers", field<Text, &Database::tls, &Tls::ciphers>, "",
      "for TLS 1.2 and below, as OpenSSL writes them; absent = its own"},
+    {"tls.negotiation", field<OneOf<kTlsNegotiations>, &Database::tls, &Tls::negotiation>,
+     "postgres", "direct = TLS from the first byte, without asking (PostgreSQL 17)"},
+    {"tls.channel_binding", field<OneOf<kChannelBindings>, &Database::tls, &Tls::channel_binding>,
+     "prefer", "whether logins may or must be bound to the TLS channel (SCRAM-SHA-256-PLUS)"},
     {"lanes", field<Whole<1, 256>, &Database::lanes>, "2", "connections shared by many clients"},
 };
 
@@ -266,8 +293,17 @@ void append_texts(const char* group, std::span<const Option<Owner>> options,
 
 }  // namespace
 
-bool parse_tls_mode(const std::string& text, TlsMode& mode) {
-  return OneOf<kTlsModes>::parse(text, mode);
+void read_tls_parameters(const Named<std::string>& parameters, const Names& given, Tls& tls) {
+  const auto read = [&](const char* parameter, const char* option, auto parse) {
+    const auto found = parameters.find(parameter);
+    if (found != parameters.end() && !given.contains(option)) parse(found->second);
+  };
+  read("sslmode", "tls.mode",
+       [&](const std::string& text) { OneOf<kTlsModes>::parse(text, tls.mode); });
+  read("sslnegotiation", "tls.negotiation",
+       [&](const std::string& text) { OneOf<kTlsNegotiations>::parse(text, tls.negotiation); });
+  read("channel_binding", "tls.channel_binding",
+       [&](const std::string& text) { OneOf<kChannelBindings>::parse(text, tls.channel_binding); });
 }
 
 std::span<const Option<Config>> top_options() { return kTop; }

@@ -6,7 +6,8 @@
 
 namespace weir::config {
 
-bool parse_tls_mode(const std::string& text, TlsMode& mode);
+// What libpq says of TLS in a URL, unless the option itself was given.
+void read_tls_parameters(const Named<std::string>& parameters, const Names& given, Tls& tls);
 
 std::span<const Option<Config>> top_options();
 std::span<const Option<Listener>> listener_options();

@@ -16,7 +16,7 @@ bool named(Reading& reading, const Entry& entry) {
 }
 
 // What only some protocols' databases have.
-void check_database_options(Reading& reading, const std::string& path, const Database& database) {
+void check_database_options(Reading& reading, const std::string& path, Database& database) {
   const ProtocolDescriptor* protocol = find_protocol(reading.around(), database.protocol);
   if (!protocol) return;  // the url has been complained of
   const auto allows = [&](std::string_view name) {
@@ -31,6 +31,7 @@ void check_database_options(Reading& reading, const std::string& path, const Dat
     if (!is_given || allows(name)) continue;
     reading.complain_of(path + '.' + name, "not an option of a " + protocol->name + " database");
   }
+  if (!allows("tls")) database.tls.mode = TlsMode::Disable;
   for (const char* name : {"user", "password"}) {
     const bool in_url = database.given.contains(std::string("url.") + name);
     if (in_url && !allows(name)) {
@@ -114,9 +115,7 @@ void read_databases(Reading& reading, const Value& value, Config& config) {
       reading.complain_of(entry.value.path + ".url", "expected a URL to be given");
     }
     check_database_options(reading, entry.value.path, database);
-    const auto sslmode = database.url.parameters.find("sslmode");
-    if (sslmode != database.url.parameters.end() && !database.given.contains("tls.mode"))
-      parse_tls_mode(sslmode->second, database.tls.mode);
+    read_tls_parameters(database.url.parameters, database.given, database.tls);
   }
 }
 

@@ -351,6 +351,13 @@ void Pool::open_failed(const Error& error, WorkerId worker, Time now, Orders& or
   if (refused_ && open_count() == opening_) fail_waiters(error, orders);
 }
 
+void Pool::forgive() {
+  const std::lock_guard lock(mutex_);
+  refused_ = false;
+  retry_delay_ = 0;
+  retry_at_ = 0;
+}
+
 void Pool::fail_waiters(const Error& error, Orders& orders) {
   while (Waiter* waiter = oldest_waiter()) {
     dequeue(*waiter);

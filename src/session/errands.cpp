@@ -7,6 +7,7 @@ namespace weir::session {
 using base::log;
 using base::LogLevel;
 using protocol::Condition;
+using protocol::Encryption;
 
 namespace {
 
@@ -50,16 +51,25 @@ void Opening::begin() {
 void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   if (!result) return fail(result.error());
   stream_ = std::move(*result);
-  auto login = backend_.protocol().login(plan_->target);
+  const net::TlsConnect tls = plan_->dialler->tls(place_);
+  protocol::LoginTarget target = plan_->target;
+  if (!tls.context) target.tls = Encryption::None;
+  if (was_refused_in_clear_) target.tls = Encryption::Required;
+  if (const std::string learnt = plan_->passes_through ? backend_.learnt() : ""; !learnt.empty())
+    target.secret = learnt;
+  may_fall_back_ = target.tls == Encryption::Fallback;
+  auto login = backend_.protocol().login(target);
   login_ = login.get();
   conversation_ = std::make_unique<Conversation>(worker_.loop(), *stream_, std::move(login));
-  conversation_->allow_tls(tls_on(worker_.loop(), stream_, plan_->dialler->tls(place_)));
+  conversation_->allow_tls(tls_on(worker_.loop(), stream_, tls));
   conversation_->begin(plan_->connect_timeout, [this](base::Status status, std::string rest) {
     on_login(std::move(status), rest);
   });
 }
 
 void Opening::on_login(base::Status result, const std::string& rest) {
+  if (!result && may_fall_back_ && result.error().kind == base::ErrorKind::Refused)
+    return dial_with_tls();
   if (!result) return fail(result.error());
   auto state = login_->take_server();
   backend_.with_facts([&](protocol::Facts& facts) { facts.learn(*state); });
@@ -117,6 +127,15 @@ void Opening::stop() {
   timer_.drop();
   conversation_.reset();
   stream_.reset();
+}
+
+// The same server once more, within the same deadline.
+void Opening::dial_with_tls() {
+  was_refused_in_clear_ = true;
+  conversation_.reset();
+  stream_.reset();
+  connecting_ = plan_->dialler->dial(worker_.loop(), place_,
+                                     [this](auto again) { on_connected(std::move(again)); });
 }
 
 void Opening::on_deadline(void* self, Time) {

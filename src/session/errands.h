@@ -23,6 +23,7 @@ class Opening final : public Errand {
  private:
   void on_connected(base::Result<std::unique_ptr<net::Stream>> result);
   void on_login(base::Status result, const std::string& rest);
+  void dial_with_tls();
   void on_query(base::Status result);
   void join_pool();
   void stop();
@@ -34,6 +35,8 @@ class Opening final : public Errand {
   std::shared_ptr<const Plan> plan_;
   uint32_t generation_;
   int place_ = -1;
+  bool may_fall_back_ = false;         // to TLS, if the login in clear is refused
+  bool was_refused_in_clear_ = false;  // and so it is to be TLS
   std::unique_ptr<net::Connecting> connecting_;
   std::unique_ptr<net::Stream> stream_;
   protocol::Login* login_ = nullptr;  // owned by conversation_

@@ -20,9 +20,11 @@ constexpr Duration kHoldWhenWanted = base::kMillisecond;
 }  // namespace
 
 Lane::Lane(Worker& worker, Backend& backend, uint64_t id)
-    : worker_(worker), backend_(backend), id_(id), timer_(on_timer, this) {}
+    : worker_(worker), backend_(backend), id_(id), timer_(on_timer, this) {
+  worker_.add_holder(id_, *this);
+}
 
-Lane::~Lane() = default;
+Lane::~Lane() { worker_.remove_holder(id_); }
 
 // ---------------------------------------------------------------- for the sessions
 

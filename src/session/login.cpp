@@ -44,8 +44,7 @@ void Session::greet() {
     const Dialogue::Result result = greeting_->feed(in_, send);
     in_.erase(0, result.consumed);
     greeting_step(result, send);
-    const bool more =
-        result.step == Step::Ask || (result.step == Step::Wait && result.consumed > 0);
+    const bool more = result.step == Step::Wait && result.consumed > 0;
     if (!more || in_.empty() || state_ != State::Greeting || !greeting_) return;
   }
 }
@@ -62,7 +61,8 @@ void Session::greeting_step(Dialogue::Result result, std::string& send) {
     default: break;
   }
   log(LogLevel::Info, "client {} from {}: {}", id_, stream_->peer(), greeting_->error().text);
-  if (backend_) worker_.house().login_failed(greeting_->request());
+  if (greeting_->error().kind == base::ErrorKind::Refused && !greeting_->request().user.empty())
+    worker_.house().login_failed(stream_->peer(), greeting_->request());
   end(EndReason::LoginFailed);
 }
 
@@ -70,7 +70,7 @@ void Session::greeting_step(Dialogue::Result result, std::string& send) {
 void Session::start_tls() {
   if (!outlet_.empty()) return end(EndReason::ClientLost);
   const std::string received = std::exchange(in_, {});
-  stream_ = net::start_tls(worker_.loop(), std::move(stream_), net::TlsAccept{door_.tls, received},
+  stream_ = net::start_tls(worker_.loop(), std::move(stream_), net::TlsAccept{door_->tls, received},
                            [this](const base::Status& status) { shaken(status); });
 }
 
@@ -90,8 +90,28 @@ void Session::ask() {
   if (worker_.draining())
     return refuse(EndReason::Shutdown,
                   {base::ErrorKind::Refused, "weir is shutting down", "57P01"});
-  if (on_leave_) on_leave_();  // asked about somebody else before
-  Admitted admitted = worker_.house().admit(door_, request);
+  if (on_leave_) std::exchange(on_leave_, nullptr)();  // asked about somebody else before
+  const net::TlsFacts* tls = stream_->tls();
+  stream_->pause(net::kPauseUnread);
+  worker_.house().admit({.door = door_,
+                         .request = request,
+                         .peer = stream_->peer(),
+                         .over_tls = tls != nullptr,
+                         .certificate_name = tls ? tls->peer_name : ""},
+                        worker_, [&worker = worker_, id = id_](Admitted answer) {
+                          Session* session = worker.session(id);
+                          if (session) return session->admitted(std::move(answer));
+                          if (answer.on_leave) answer.on_leave();
+                        });
+}
+
+void Session::admitted(Admitted admitted) {
+  if (state_ != State::Greeting) {
+    if (admitted.on_leave) admitted.on_leave();
+    return;
+  }
+  stream_->resume(net::kPauseUnread);
+  const protocol::LoginRequest& request = greeting_->request();
   on_leave_ = std::move(admitted.on_leave);
   if (!admitted.refusal.text.empty()) return refuse(EndReason::Refused, admitted.refusal);
   user_ = request.user;
@@ -105,13 +125,16 @@ void Session::ask() {
   std::string send;
   const Dialogue::Result result = greeting_->admit(admitted.admission, send);
   greeting_step(result, send);
+  if (!in_.empty() && state_ == State::Greeting && greeting_) greet();
 }
 
 // Authenticated. Most clients are settled by what is known of the pool; the first one, and one with
 // settings that no client has had before, need a server.
 void Session::settle() {
   if (!backend_)
-    return refuse(EndReason::LoginFailed, worker_.house().no_backend(door_, greeting_->request()));
+    return refuse(EndReason::LoginFailed, worker_.house().no_backend(*door_, greeting_->request()));
+  if (plan_->passes_through && backend_->learn(greeting_->learnt_secret()))
+    backend_->pool().forgive();
   if (backend_->with_facts([this](protocol::Facts& facts) { return greeting_->settled_by(facts); }))
     return welcome(nullptr);
   to(State::Settling);
@@ -128,6 +151,7 @@ void Session::welcome(const protocol::ServerState* attached) {
 void Session::logged_in() {
   client_ = greeting_->take_client();
   greeting_.reset();
+  door_.reset();
   stats().logins[LoginResult::Ok].add();
   log(LogLevel::Info, "client {} logged in: {} to {}/{} from {}", id_, user_, backend_->database(),
       backend_->user(), stream_->peer());

@@ -43,12 +43,12 @@ protocol::Encryption encryption(const Door& door) {
 // docs/memory.md counts on it: 496 bytes, and some slack.
 static_assert(sizeof(Session) <= 528);
 
-Session::Session(Worker& worker, uint64_t id, const Door& door, std::unique_ptr<net::Stream> stream)
+Session::Session(Worker& worker, uint64_t id, DoorPtr door, std::unique_ptr<net::Stream> stream)
     : worker_(worker),
       id_(id),
-      door_(door),
+      door_(std::move(door)),
       stream_(std::move(stream)),
-      greeting_(door.protocol->greet({door.login_bytes_max, encryption(door)})),
+      greeting_(door_->protocol->greet({door_->login_bytes_max, encryption(*door_)})),
       timer_(on_timer, this),
       connected_at_(worker.now()),
       state_since_(connected_at_) {}
@@ -289,7 +289,7 @@ Time Session::deadline() const {
     if (limit > 0) next = std::min(next, since + limit);
   };
   if (state_ == State::Greeting)
-    at(connected_at_, plan_ ? plan_->timeouts.client_login : door_.login_timeout);
+    at(connected_at_, plan_ ? plan_->timeouts.client_login : door_->login_timeout);
   if (!plan_) return next;
   const Timeouts& timeouts = plan_->timeouts;
   if (stalled_at_ != 0) at(stalled_at_, timeouts.client_stall);

@@ -44,7 +44,7 @@ class Session final : public net::Deferred,
     Ended,
   };
 
-  Session(Worker& worker, uint64_t id, const Door& door, std::unique_ptr<net::Stream> stream);
+  Session(Worker& worker, uint64_t id, DoorPtr door, std::unique_ptr<net::Stream> stream);
   ~Session() override;
   void begin();
   uint64_t id() const { return id_; }
@@ -82,6 +82,7 @@ class Session final : public net::Deferred,
   void start_tls();
   void shaken(const base::Status& status);
   void ask();
+  void admitted(Admitted admitted);
   void settle();
   void welcome(const protocol::ServerState* attached);
   void refuse(EndReason reason, const base::Error& why);
@@ -139,7 +140,7 @@ class Session final : public net::Deferred,
   Worker& worker_;
   const uint64_t id_;
   State state_ = State::Greeting;
-  const Door& door_;
+  DoorPtr door_;  // until logged in
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<protocol::Greeting> greeting_;  // until logged in
   std::unique_ptr<protocol::ClientState> client_;

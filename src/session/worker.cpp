@@ -3,6 +3,7 @@
 #include <weir/base/log.h>
 
 #include "errands.h"
+#include "inquiry.h"
 #include "server.h"
 #include "session.h"
 
@@ -20,7 +21,7 @@ Worker::~Worker() = default;
 
 // ---------------------------------------------------------------- sessions
 
-void Worker::greet(const Door& door, std::unique_ptr<net::Stream> stream) {
+void Worker::greet(DoorPtr door, std::unique_ptr<net::Stream> stream) {
   const uint64_t id = next_session_id();
   auto session = std::make_unique<Session>(*this, id, door, std::move(stream));
   Session& raw = *session;
@@ -150,9 +151,8 @@ void Worker::serve(Backend&, Order order) {
 
 Holder* Worker::holder(uint64_t id) const {
   if (Session* found = session(id)) return found;
-  for (const auto& [key, lane] : lanes_)
-    if (lane->id() == id) return lane.get();
-  return nullptr;
+  const auto found = holders_.find(id);
+  return found == holders_.end() ? nullptr : found->second;
 }
 
 Session* Worker::session(uint64_t id) const {
@@ -247,6 +247,10 @@ void Worker::start(std::unique_ptr<Errand> errand) {
   Errand& raw = *errand;
   errands_.emplace(&raw, std::move(errand));
   raw.begin();
+}
+
+void Worker::ask(Backend& backend, Question question) {
+  start(std::make_unique<Inquiry>(*this, backend, next_session_id(), std::move(question)));
 }
 
 void Worker::finished(Errand& errand) {

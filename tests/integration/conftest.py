@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 
-from harness import (LOGIN_ROLES, LONG, PASSWORD, TARGET, FakeServer, Gate, PostgresServer, merge,
-                     start_target)
+from harness import (LOGIN_ROLES, LONG, PASSWORD, TARGET, FakeServer, Gate, PostgresServer,
+                     eventually, merge, start_target)
+from support.certificates import Authority
 
 
 def pytest_configure():
@@ -77,6 +78,51 @@ def start_pool(postgres):
         except AssertionError as wrong:
             problems.append(str(wrong))
     assert not problems, problems
+
+
+@pytest.fixture(scope="session")
+def authority():
+    one = Authority()
+    one.sign("localhost", alternatives="DNS:localhost")
+    for name in ("alice", "app"):
+        one.sign(name)
+    yield one
+    shutil.rmtree(one.directory)
+
+
+@pytest.fixture(scope="session")
+def secure_postgres(authority):
+    """A server that speaks TLS, as localhost."""
+    server = PostgresServer()
+    for end in ("crt", "key"):
+        path = server.data / f"server.{end}"
+        shutil.copy(authority.directory / f"localhost.{end}", path)
+        if server.account:
+            shutil.chown(path, server.account)
+        path.chmod(0o600)
+    with open(server.data / "pg_hba.conf", "r+", encoding="utf-8") as hba:
+        lines = hba.read()
+        hba.seek(0)
+        hba.write("hostnossl all careful all reject\n" + lines)
+    with server.client("postgres", "postgres") as boss:
+        boss.query("create role careful login")
+        boss.query("alter system set ssl = on")
+        boss.query("select pg_reload_conf()")
+    eventually(lambda: server.client("postgres", "postgres").value("show ssl") == "on",
+               what="TLS in PostgreSQL")
+    yield server
+    server.stop()
+    shutil.rmtree(server.directory)
+
+
+@pytest.fixture
+def start_secure(start_pool, authority):
+    """A pool whose listener has tls.MODE."""
+    def start(upstream=None, mode="prefer", tls=None, **options):
+        listener = {"tls": {"mode": mode, "cert": authority.cert("localhost"),
+                            "key": authority.key("localhost"), **(tls or {})}}
+        return start_pool(upstream, options={"listener": listener}, **options)
+    return start
 
 
 @pytest.fixture

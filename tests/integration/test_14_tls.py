@@ -11,52 +11,13 @@ import threading
 
 import pytest
 
-from harness import (PASSWORD, Closed, Gate, PostgresServer, Wire, behaviour, errors, eventually,
-                     merge, pg, tags, weir_only)
+from harness import (PASSWORD, Closed, Gate, Wire, behaviour, errors, eventually, merge, pg, tags,
+                     weir_only)
 from support.certificates import Authority
 
 pytestmark = weir_only
 
 ENCRYPTED = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
-
-
-@pytest.fixture(scope="module")
-def authority():
-    one = Authority()
-    one.sign("localhost", alternatives="DNS:localhost")
-    one.sign("alice")
-    yield one
-    shutil.rmtree(one.directory)
-
-
-@pytest.fixture(scope="module")
-def secure_postgres(authority):
-    """A server that speaks TLS, as localhost."""
-    server = PostgresServer()
-    for end in ("crt", "key"):
-        path = server.data / f"server.{end}"
-        shutil.copy(authority.directory / f"localhost.{end}", path)
-        if server.account:
-            shutil.chown(path, server.account)
-        path.chmod(0o600)
-    with server.client("postgres", "postgres") as boss:
-        boss.query("alter system set ssl = on")
-        boss.query("select pg_reload_conf()")
-    eventually(lambda: server.client("postgres", "postgres").value("show ssl") == "on",
-               what="TLS in PostgreSQL")
-    yield server
-    server.stop()
-    shutil.rmtree(server.directory)
-
-
-@pytest.fixture
-def start_secure(start_pool, authority):
-    """A pool whose listener has tls.MODE."""
-    def start(upstream=None, mode="prefer", tls=None, **options):
-        listener = {"tls": {"mode": mode, "cert": authority.cert("localhost"),
-                            "key": authority.key("localhost"), **(tls or {})}}
-        return start_pool(upstream, options={"listener": listener}, **options)
-    return start
 
 
 def to_servers(authority, host="localhost", port=0, **tls):
@@ -223,7 +184,49 @@ def test_cancel_over_tls(start_secure, secure_postgres, authority, direct_cancel
 def test_modes_to_servers(start_pool, secure_postgres, authority, mode):
     pool = start_pool(size=1, config=to_servers(authority, "localhost", secure_postgres.port,
                                                 mode=mode))
+    assert pool.client().value(ENCRYPTED) == ("f" if mode == "allow" else "t")
+
+
+@behaviour(70)
+def test_allow_turns_to_tls(start_pool, secure_postgres, authority):
+    """A server that takes `careful` over TLS only."""
+    pool = start_pool(size=1, config=merge(
+        to_servers(authority, "localhost", secure_postgres.port, mode="allow"),
+        {"users": {"careful": {"password": PASSWORD}}}))
+    assert pool.client("careful").value(ENCRYPTED) == "t"
+    assert pool.client("app").value(ENCRYPTED) == "f"
+
+
+@behaviour(70)
+def test_prefer_is_the_default(start_pool, secure_postgres):
+    pool = start_pool(secure_postgres, size=1)
     assert pool.client().value(ENCRYPTED) == "t"
+
+
+@behaviour(56)
+@behaviour(73)
+@pytest.mark.parametrize("alpn", ["postgresql", "h2"])
+def test_direct_tls_to_servers(start_pool, start_fake, authority, alpn):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.cert("localhost"), authority.key("localhost"))
+    context.set_alpn_protocols([alpn])
+    fake = start_fake(tls=context, on_query=lambda one, sql: b"" if "sleep" in sql else None)
+    pool = start_pool(config=merge(
+        to_servers(authority, "localhost", fake.port, mode="verify-full", negotiation="direct"),
+        {"defaults": {"pool": {"acquire_timeout": "1s"}}}))
+    if alpn != "postgresql":
+        client = pool.raw()
+        client.send(pg.startup({"user": "app", "database": "app"}))
+        assert "not for PostgreSQL" in repr(client.until_closed())
+        return
+    client = pool.client()
+    assert client.value("select 1") == "fake 0"
+    client.send(pg.query("select sleep"))
+    fake.wait_for_query("select sleep")
+    bearer = pool.raw()
+    bearer.send(pg.cancel_request(client.pid, client.secret))
+    fake.wait_for_cancel()
+    assert fake.asked_for_tls == 0
 
 
 @behaviour(70)

@@ -70,7 +70,7 @@ class PooledWorld final : public session::House {
   // A new client of this worker; the test has the other end.
   std::unique_ptr<fake::FakeStream> connect(uint32_t id = 0) {
     auto [near, far] = fake::make_fake_streams(outside, loop(id));
-    workers_[id]->greet(options_.door, std::move(far));
+    workers_[id]->greet(std::make_shared<session::Door>(options_.door), std::move(far));
     return std::move(near);
   }
   void tick() {
@@ -116,16 +116,17 @@ class PooledWorld final : public session::House {
   }
 
  private:
-  session::Admitted admit(const session::Door&, const protocol::LoginRequest&) override {
+  void admit(const session::Visitor&, session::Worker&,
+             std::function<void(session::Admitted)> done) override {
     session::Admitted out;
     out.backend = backend_.get();
     out.admission.method = protocol::AuthMethod::Trust;
     out.admission.options = backend_->plan()->client;
     ++admitted_;
     out.on_leave = [this] { --admitted_; };
-    return out;
+    done(std::move(out));
   }
-  void login_failed(const protocol::LoginRequest&) override {}
+  void login_failed(const std::string&, const protocol::LoginRequest&) override {}
 
   WorldOptions options_;
   int admitted_ = 0;

@@ -33,7 +33,7 @@ using Named = std::map<std::string, T, std::less<>>;
 using Names = std::set<std::string, std::less<>>;  // paths of options, as in the table: "pool.size"
 
 enum class LogFormat : uint8_t { Text, Json };
-enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256 };
+enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert };
 enum class PoolMode : uint8_t { Session, Transaction, Statement };
 enum class Pick : uint8_t { Lifo, RoundRobin, Scatter };
 enum class Queue : uint8_t { Fair, Fifo };
@@ -134,14 +134,19 @@ struct Limits {
 };
 
 enum class TlsMode : uint8_t { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
+enum class TlsNegotiation : uint8_t { Postgres, Direct };
+enum class ChannelBinding : uint8_t { Disable, Prefer, Require };
 
 // Files have become absolute names.
 struct Tls {
   TlsMode mode = TlsMode::Disable;
-  std::string cert, key, ca;
+  std::string cert = {}, key = {}, ca = {};
   std::string min_version = "1.2";
-  std::string ciphers;      // "" = OpenSSL's own
-  std::string server_name;  // of a database: "" = the host's
+  std::string ciphers = {};  // "" = OpenSSL's own
+  // Of a database only.
+  std::string server_name = {};  // "" = the host's
+  TlsNegotiation negotiation = TlsNegotiation::Postgres;
+  ChannelBinding channel_binding = ChannelBinding::Prefer;
   friend bool operator==(const Tls&, const Tls&) = default;
 };
 
@@ -173,6 +178,22 @@ struct Auth {
   AuthMethod method = AuthMethod::ScramSha256;
   std::string users_file;  // as opened: relative names have become absolute ones
   int scram_iterations = 4096;
+  // Asked for users whose secret is not in `users`.
+  struct Query {
+    std::string database;  // "" = nobody is asked
+    std::string user;
+    static constexpr const char* kSql =
+        "SELECT rolname, rolpassword, rolvaliduntil, rolcanlogin FROM pg_catalog.pg_authid "
+        "WHERE rolname = $1";
+    std::string sql = kSql;
+    Duration ttl = 30 * kSecond;
+    Duration negative_ttl = 5 * kSecond;
+    friend bool operator==(const Query&, const Query&) = default;
+  } query;
+  struct Brake {
+    int failures = 10;  // 0 = off
+    Duration window = kMinute;
+  } brake;
 };
 
 // Keyed by login name. Of `pool` only size and mode, and of `timeouts`, count what `given` names.
@@ -196,7 +217,7 @@ struct Database {
   PoolOptions pool;   // merged with the defaults
   Timeouts timeouts;  // merged with the defaults
   Named<std::string> settings;
-  Tls tls;
+  Tls tls = {.mode = TlsMode::Prefer};  // Disable where the protocol has none
   bool create = true;
   Durability durability = Durability::Normal;
   int lanes = 2;

@@ -152,6 +152,9 @@ class Pool {
   // Once in a while, by one worker: lifetimes, idle times, checks, min, overflow, retries.
   void tick(Time now, Orders& orders);
 
+  // What made the last login fail may have been mended: the next waiter tries at once.
+  void forgive();
+
   void pause(bool paused, Time now, Orders& orders);
   void configure(const Options& options, bool new_generation, Time now, Orders& orders);
   void close_idle(Orders& orders);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <weir/base/intern.h>
 #include <weir/protocol/protocol.h>
@@ -139,21 +140,32 @@ struct ScramVerifier {
 base::Result<ScramVerifier> read_verifier(std::string_view secret);
 ScramVerifier make_verifier(std::string_view password, std::string_view salt, int iterations);
 
-// The server's half of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677), without channel binding.
-// Each call once, in this order. Protocol: the client's message is malformed; Refused: its proof is
-// wrong.
+constexpr std::string_view kScram = "SCRAM-SHA-256";
+constexpr std::string_view kScramPlus = "SCRAM-SHA-256-PLUS";  // bound to the TLS channel
+
+// The server's half of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677). With `end_point`, the hash
+// of the server's certificate (RFC 5929, 4.1), SCRAM-SHA-256-PLUS is on offer as well. Each call
+// once, in this order. Protocol: the client's message is malformed; Refused: its proof is wrong.
 class ScramServer {
  public:
-  ScramServer(ScramVerifier verifier, std::string nonce)
-      : verifier_(std::move(verifier)), nonce_(std::move(nonce)) {}
-  base::Result<std::string> on_client_first(base::Bytes message);  // the answer is server-first
+  ScramServer(ScramVerifier verifier, std::string nonce, std::string end_point = {})
+      : verifier_(std::move(verifier)),
+        nonce_(std::move(nonce)),
+        end_point_(std::move(end_point)) {}
+  std::vector<std::string_view> mechanisms() const;
+  // `mechanism` is what the client has chosen; the answer is server-first.
+  base::Result<std::string> on_client_first(std::string_view mechanism, base::Bytes message);
   base::Result<std::string> on_client_final(base::Bytes message);  // the answer is server-final
   const std::string& client_key() const { return client_key_; }    // after success
 
  private:
+  base::Status read_header(base::Bytes message, bool binds);
+
   ScramVerifier verifier_;
-  std::string nonce_;    // at first the server's own, then the client's and the server's
-  std::string binding_;  // the GS2 header that the client began with
+  std::string nonce_;  // at first the server's own, then the client's and the server's
+  std::string end_point_;
+  std::string header_;   // the GS2 header that the client began with
+  std::string binding_;  // it, and what it is bound to
   std::string client_first_bare_;
   std::string server_first_;
   std::string client_key_;

@@ -97,7 +97,9 @@ class Dialogue {
   Error error_;
 };
 
-enum class Encryption : uint8_t { None, Offered, Required };
+// Fallback: in clear, and if that is refused, once more with TLS required. Direct: required, and
+// begun without asking for it in clear first.
+enum class Encryption : uint8_t { None, Fallback, Offered, Required, Direct };
 
 struct GreetingOptions {
   size_t login_bytes_max = 64 * 1024;
@@ -111,7 +113,8 @@ struct LoginRequest {
   std::string application_name;
 };
 
-enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256 };
+// Cert: nothing is asked, as the client's certificate has said who it is.
+enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert };
 
 // The app's answer to Step::Ask. A client that is not to be let in gets the same exchange with
 // secrets that nobody knows (`mock`), so that it cannot tell why.
@@ -163,14 +166,17 @@ class Greeting : public Dialogue {
   virtual std::unique_ptr<ClientState> take_client() = 0;  // after Done
   // Turns `error` into the protocol's fatal refusal, whatever the step.
   virtual void refuse(const Error& error, std::string& send) = 0;
-  // From NeedServer on: what a Login as this user can use, where the exchange has shown it.
-  // Empty: nothing.
+  // From NeedServer on: what a Login as this user can use, so far as the exchange has shown it.
+  // Empty: nothing. Never logged.
   virtual std::string learnt_secret() const { return {}; }
 
  protected:
   LoginRequest request_;
   std::optional<CancelRequest> cancel_;
 };
+
+// Whether a login is to be bound to the TLS channel that it goes over.
+enum class ChannelBinding : uint8_t { Disable, Prefer, Require };
 
 // Where and as whom to log in.
 struct LoginTarget {
@@ -179,11 +185,20 @@ struct LoginTarget {
   std::string database;
   std::vector<std::pair<std::string, std::string>> settings;  // for every server of the pool
   Encryption tls = Encryption::None;
+  ChannelBinding channel_binding = ChannelBinding::Prefer;
 };
 
 class Login : public Dialogue {
  public:
   virtual std::unique_ptr<ServerState> take_server() = 0;  // after Done
+};
+
+// A question to a server on weir's own account. Refused: the server said no, and is fine.
+using Row = std::vector<std::optional<std::string>>;  // values as text; absent: NULL
+
+class Lookup : public Dialogue {
+ public:
+  std::vector<Row> rows;  // after Done
 };
 
 // ---------------------------------------------------------------- the relay
@@ -297,6 +312,12 @@ class Protocol {
   virtual std::unique_ptr<Facts> facts() const = 0;
   virtual std::unique_ptr<Dialogue> query(const std::string& text,
                                           ServerState& server) const = 0;  // connect_query
+  // Null: this protocol has none.
+  virtual std::unique_ptr<Lookup> lookup(const std::string& /*text*/,
+                                         const std::string& /*argument*/,
+                                         ServerState& /*server*/) const {
+    return nullptr;
+  }
 };
 
 }  // namespace weir::protocol

@@ -55,6 +55,9 @@ struct Plan {
     return timeouts.cancel > 0 ? timeouts.cancel : 10 * base::kSecond;
   }
   protocol::LoginTarget target;
+  // Servers are logged in to with what the last client has proved (Backend::learn()), as `target`
+  // has no secret that every server takes.
+  bool passes_through = false;
   protocol::Admission::ClientOptions client;
   std::shared_ptr<Dialler> dialler;
 };
@@ -154,6 +157,18 @@ class Backend {
     plan_ = std::move(plan);
   }
 
+  // A secret that a client has proved to know. True: it is another one than before.
+  bool learn(const std::string& secret) {
+    const std::lock_guard lock(mutex_);
+    if (secret.empty() || secret == learnt_) return false;
+    learnt_ = secret;
+    return true;
+  }
+  std::string learnt() const {
+    const std::lock_guard lock(mutex_);
+    return learnt_;
+  }
+
   bool resets_always() const { return resets_always_.load(std::memory_order_relaxed); }
 
   template <class Use>
@@ -169,6 +184,7 @@ class Backend {
   mutable std::mutex mutex_;
   std::unique_ptr<protocol::Facts> facts_;
   std::shared_ptr<const Plan> plan_;
+  std::string learnt_;
   std::atomic<bool> resets_always_{false};  // of the plan, asked at each release
   std::unique_ptr<pool::Pool> pool_;
   std::vector<Stats> stats_;

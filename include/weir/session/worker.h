@@ -20,7 +20,8 @@ class Holder;
 class Lane;
 class Worker;
 
-// A client of this listener; what app decides about it by name.
+// How clients of one listener get in. Shared by those that are just logging in: a reload makes
+// another one.
 struct Door {
   const protocol::Protocol* protocol = nullptr;
   std::string database;  // of the listener; empty: the client says
@@ -31,7 +32,18 @@ struct Door {
   net::SocketOptions socket;
   net::TlsContextPtr tls = nullptr;  // null: TLS is not spoken here
   bool needs_tls = false;
+  bool verifies_name = false;  // a client's certificate has to be its user's
   friend bool operator==(const Door&, const Door&) = default;
+};
+using DoorPtr = std::shared_ptr<const Door>;
+
+// Who stands at a door: what it says of itself, and what is seen of it.
+struct Visitor {
+  DoorPtr door;
+  protocol::LoginRequest request;
+  std::string peer;  // its address
+  bool over_tls = false;
+  std::string certificate_name;  // of its certificate, if that was verified
 };
 
 struct Admitted {
@@ -45,12 +57,14 @@ struct Admitted {
 class House {
  public:
   virtual ~House() = default;
-  virtual Admitted admit(const Door& door, const protocol::LoginRequest& request) = 0;
+  // `done` is called once, on the worker's thread, perhaps before this returns.
+  virtual void admit(const Visitor& visitor, Worker& worker,
+                     std::function<void(Admitted)> done) = 0;
   // What a client hears that has proved who it is, and for whom admit() had no backend.
   virtual base::Error no_backend(const Door&, const protocol::LoginRequest&) {
     return {base::ErrorKind::Refused, "no such database", "3D000"};
   }
-  virtual void login_failed(const protocol::LoginRequest& request) = 0;
+  virtual void login_failed(const std::string& peer, const protocol::LoginRequest& request) = 0;
   // What counts for this login in this pool: mode and timeouts may be the user's own.
   virtual std::shared_ptr<const Plan> plan_of(const Backend& backend,
                                               const std::string& /*login*/) {
@@ -75,6 +89,15 @@ struct ServerView {
   uint64_t client_id = 0;
 };
 
+using Answer = base::Result<std::vector<protocol::Row>>;
+
+// What weir asks a server itself.
+struct Question {
+  std::string text;
+  std::string argument;                  // $1
+  std::function<void(Answer)> answered;  // once, unless the worker ends before
+};
+
 class Worker {
  public:
   Worker(pool::WorkerId id, net::Loop& loop, House& house);
@@ -86,7 +109,7 @@ class Worker {
   Time now() const { return loop_.now(); }
   int64_t sessions_left() const { return left_.value(); }  // ever; any thread
 
-  void greet(const Door& door, std::unique_ptr<net::Stream> stream);
+  void greet(DoorPtr door, std::unique_ptr<net::Stream> stream);
 
   // ---- for the sessions and what works for them
   base::Gather& to_client() { return to_client_; }
@@ -104,6 +127,9 @@ class Worker {
   std::vector<Session*> sessions_owed_by(const Lane& lane) const;
   bool end_session(uint64_t id, EndReason why);  // false: it is not here
   void start(std::unique_ptr<Errand> errand);
+  void ask(Backend& backend, Question question);  // answered on this worker's thread
+  void add_holder(uint64_t id, Holder& holder) { holders_.emplace(id, &holder); }
+  void remove_holder(uint64_t id) { holders_.erase(id); }
   void finished(Errand& errand);
   void give_back(std::unique_ptr<PooledServer> server);  // clean and at rest
   void cancel_over(uint64_t server_id, bool in_doubt);
@@ -146,6 +172,7 @@ class Worker {
   Stats strangers_;
   uint64_t server_count_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
+  std::unordered_map<uint64_t, Holder*> holders_;  // besides the sessions
   std::map<std::pair<Backend*, uint64_t>, std::unique_ptr<Lane>> lanes_;
   std::unordered_map<uint64_t, PooledServer*> servers_;  // all that are on this loop
   std::unordered_map<Errand*, std::unique_ptr<Errand>> errands_;

@@ -14,7 +14,6 @@ using protocol::Step;
 
 namespace {
 
-constexpr std::string_view kMechanism = "SCRAM-SHA-256";
 constexpr std::string_view kAlpn = "postgresql";
 constexpr char kTlsHandshake =
     0x16;  // RFC 8446, section 5.1: content type of a ClientHello's record
@@ -98,6 +97,7 @@ PostgresGreeting::Result PostgresGreeting::on_encryption_request(uint32_t code, 
 // Who begins with TLS must say for what: the bytes may be meant for another protocol.
 void PostgresGreeting::secured(const protocol::Secured& shown) {
   is_secured_ = true;
+  end_point_ = shown.server_end_point;
   if (!is_direct_ || shown.alpn == kAlpn) return;
   state_ = State::Failed;
   error_ = {ErrorKind::Protocol, "client began with TLS without ALPN \"postgresql\"", "08P01"};
@@ -135,10 +135,12 @@ PostgresGreeting::Result PostgresGreeting::on_startup(uint32_t version, Bytes pa
 PostgresGreeting::Result PostgresGreeting::admit(const protocol::Admission& admission,
                                                  std::string& send) {
   admission_ = admission;
-  if (admission_.secret.empty() && admission_.method != AuthMethod::Trust) admission_.mock = true;
+  const bool asks = admission_.method != AuthMethod::Trust && admission_.method != AuthMethod::Cert;
+  if (admission_.secret.empty() && asks) admission_.mock = true;
   const SecretKind kind = secret_kind(admission_.secret);
   switch (admission_.method) {
-    case AuthMethod::Trust: return admission_.mock ? wrong_password(send) : authenticated();
+    case AuthMethod::Trust:
+    case AuthMethod::Cert: return admission_.mock ? wrong_password(send) : authenticated();
     case AuthMethod::Plain:
       append_authentication(send, Authentication::CleartextPassword);
       state_ = State::Password;
@@ -169,9 +171,10 @@ PostgresGreeting::Result PostgresGreeting::ask_for_scram(std::string& send) {
     verifier_ = parts_.secrets.ad_hoc(request_.user, admission_.secret, iterations);
   }
   const std::string nonce = base::base64_encode(parts_.random_bytes(18));
-  scram_ = std::make_unique<ScramServer>(verifier_, nonce);
-  std::string mechanisms(kMechanism);
-  mechanisms.append(2, '\0');  // the end of the name, the end of the list
+  scram_ = std::make_unique<ScramServer>(verifier_, nonce, end_point_);
+  std::string mechanisms;
+  for (const std::string_view name : scram_->mechanisms()) mechanisms.append(name).push_back('\0');
+  mechanisms.push_back('\0');
   append_authentication(send, Authentication::Sasl, mechanisms);
   state_ = State::SaslFirst;
   return {};
@@ -222,6 +225,7 @@ PostgresGreeting::Result PostgresGreeting::on_md5(Bytes body, std::string& send)
       plain ? md5_secret(request_.user, admission_.secret) : admission_.secret;
   if (!base::equal_constant_time(answer, md5_answer(secret, md5_salt_)))
     return wrong_password(send);
+  learnt_secret_ = admission_.secret;
   return authenticated();
 }
 
@@ -231,9 +235,7 @@ PostgresGreeting::Result PostgresGreeting::on_sasl_first(Bytes body, std::string
   const uint32_t size = reader.int32();
   if (!reader.ok() || size != reader.rest().size())
     return give_up(invalid("malformed SASLInitialResponse"), send);
-  if (mechanism != kMechanism)
-    return give_up(invalid("client selected an invalid SASL authentication mechanism"), send);
-  auto answer = scram_->on_client_first(reader.rest());
+  auto answer = scram_->on_client_first(mechanism, reader.rest());
   if (!answer) return give_up(answer.error(), send);
   append_authentication(send, Authentication::SaslContinue, *answer);
   state_ = State::SaslFinal;
@@ -247,10 +249,9 @@ PostgresGreeting::Result PostgresGreeting::on_sasl_final(Bytes body, std::string
   if (admission_.mock) return wrong_password(send);
   append_authentication(pending_, Authentication::SaslFinal, *answer);
   // Keys of a verifier that weir made up itself open no server.
-  if (verifier_is_stored_)
-    learnt_secret_ =
-        ScramKeys{verifier_.iterations, verifier_.salt, scram_->client_key(), verifier_.server_key}
-            .text();
+  const ScramKeys keys{verifier_.iterations, verifier_.salt, scram_->client_key(),
+                       verifier_.server_key};
+  learnt_secret_ = verifier_is_stored_ ? keys.text() : admission_.secret;
   return authenticated();
 }
 
@@ -270,8 +271,11 @@ PostgresGreeting::Result PostgresGreeting::authenticated() {
 }
 
 PostgresGreeting::Result PostgresGreeting::wrong_password(std::string& send) {
+  const bool of_certificate = admission_.method == AuthMethod::Cert;
   return give_up({ErrorKind::Refused,
-                  "password authentication failed for user \"" + request_.user + "\"", "28P01"},
+                  std::string(of_certificate ? "certificate" : "password") +
+                      " authentication failed for user \"" + request_.user + "\"",
+                  of_certificate ? "28000" : "28P01"},
                  send);
 }
 

@@ -79,6 +79,7 @@ class PostgresGreeting final : public protocol::Greeting {
   bool ssl_requested_ = false;
   bool is_secured_ = false;
   bool is_direct_ = false;  // it began with TLS, without asking
+  std::string end_point_;   // hash of weir's certificate (RFC 5929, 4.1); empty: no TLS
   bool gss_requested_ = false;
   protocol::Admission admission_;
   SettingMap settings_;

@@ -5,6 +5,7 @@
 #include "facts.h"
 #include "greeting.h"
 #include "login.h"
+#include "lookup.h"
 #include "talks.h"
 #include "wire.h"
 
@@ -149,6 +150,10 @@ class PostgresProtocol final : public protocol::Protocol {
   std::unique_ptr<Dialogue> query(const std::string& text,
                                   protocol::ServerState& server) const override {
     return make_query(of(server), text);
+  }
+  std::unique_ptr<protocol::Lookup> lookup(const std::string& text, const std::string& argument,
+                                           protocol::ServerState& server) const override {
+    return make_lookup(of(server), text, argument);
   }
 
  private:

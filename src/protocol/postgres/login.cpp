@@ -7,11 +7,12 @@
 namespace weir::postgres {
 
 using base::ErrorKind;
+using protocol::Encryption;
 using protocol::Step;
 
 namespace {
 
-constexpr std::string_view kMechanism = "SCRAM-SHA-256";
+constexpr std::string_view kAlpn = "postgresql";
 constexpr size_t kOldErrorBytesMax = 4096;
 
 // A server that says no, in contrast to one that cannot just now: the former
@@ -23,22 +24,32 @@ bool is_refusal(std::string_view sqlstate) {
 }  // namespace
 
 PostgresLogin::Result PostgresLogin::start(std::string& send) {
-  if (target_.tls == protocol::Encryption::None) return begin(send);
-  append_ssl_request(send);
+  if (target_.tls == Encryption::None || target_.tls == Encryption::Fallback) return begin(send);
   state_ = State::Negotiation;
+  if (target_.tls == Encryption::Direct) return {Step::StartTls, 0};
+  append_ssl_request(send);
   return {};
+}
+
+void PostgresLogin::secured(const protocol::Secured& shown) {
+  const bool direct = target_.tls == Encryption::Direct;
+  server_->tls = direct ? Encryption::Direct : Encryption::Required;
+  end_point_ = shown.server_end_point;
+  // As libpq insists: whoever takes TLS for something else does not speak for a PostgreSQL server.
+  if (direct && shown.alpn != kAlpn)
+    give_up(ErrorKind::Refused, "server takes TLS, but not for PostgreSQL (ALPN)");
 }
 
 // "SSL Session Encryption", 55.2.10: one byte, S or N. Whatever comes behind the S in clear was put
 // there by somebody else (CVE-2021-23222).
 PostgresLogin::Result PostgresLogin::on_negotiated(Bytes in, std::string& send) {
-  if (server_->over_tls) return begin(send);
+  if (server_->tls != Encryption::None) return begin(send);
   if (in.empty()) return {};
   if (in[0] == 'S' && in.size() == 1) return {Step::StartTls, 1};
   if (in[0] == 'S')
     return give_up(ErrorKind::Protocol, "server sent unencrypted data behind its answer to TLS");
   if (in[0] == 'N') {
-    if (target_.tls == protocol::Encryption::Required)
+    if (target_.tls == Encryption::Required)
       return give_up(ErrorKind::Refused, "server does not speak TLS, which tls.mode demands");
     const Result result = begin(send);
     return {result.step, 1};
@@ -126,6 +137,7 @@ PostgresLogin::Result PostgresLogin::on_authentication(Bytes body, std::string& 
       break;
     default:
       if (is(Authentication::Ok) && reader.at_end()) {
+        if (needs_binding() && !is_bound_) return refuse_unbound();
         state_ = State::Settling;
         return {};
       }
@@ -146,6 +158,8 @@ PostgresLogin::Result PostgresLogin::on_demand(uint32_t kind, Bytes data, std::s
       return give_up(ErrorKind::Refused, "server demands authentication method " +
                                              std::to_string(kind) + ", which weir does not speak");
   }
+  if (needs_binding() && static_cast<Authentication>(kind) != Authentication::Sasl)
+    return refuse_unbound();
   if (target_.secret.empty())
     return give_up(ErrorKind::Refused,
                    "server demands a password for user \"" + target_.user + "\", and weir has none",
@@ -183,14 +197,20 @@ PostgresLogin::Result PostgresLogin::on_md5(Bytes salt, std::string& send) {
 PostgresLogin::Result PostgresLogin::on_sasl(Bytes mechanisms, std::string& send) {
   BodyReader reader(mechanisms);
   bool offered = false;
-  for (Bytes name = reader.text(); reader.ok() && !name.empty(); name = reader.text())
-    offered = offered || name == kMechanism;
+  bool binds = false;
+  for (Bytes name = reader.text(); reader.ok() && !name.empty(); name = reader.text()) {
+    offered = offered || name == kScram;
+    binds = binds || (name == kScramPlus && can_bind());
+  }
   if (!reader.at_end())
     return give_up(ErrorKind::Protocol, "server sent a malformed authentication request");
-  if (!offered)
+  if (needs_binding() && !binds) return refuse_unbound();
+  if (!offered && !binds)
     return give_up(ErrorKind::Refused, "server offers no SASL mechanism that weir speaks");
   scram_ = std::make_unique<ScramClient>(base::base64_encode(parts_.random_bytes(18)));
-  append_sasl_initial(send, kMechanism, scram_->client_first());
+  using Binding = ScramClient::Binding;
+  if (can_bind()) scram_->bind(binds ? Binding::Bound : Binding::NotOffered, end_point_);
+  append_sasl_initial(send, binds ? kScramPlus : kScram, scram_->client_first());
   state_ = State::SaslContinue;
   return {};
 }
@@ -230,9 +250,17 @@ PostgresLogin::Result PostgresLogin::on_sasl_continue(Bytes data, std::string& s
 PostgresLogin::Result PostgresLogin::on_sasl_final(Bytes data) {
   if (auto checked = scram_->on_server_final(data); !checked)
     return give_up(checked.error().kind, checked.error().text, checked.error().code);
+  is_bound_ = scram_->is_bound();
   scram_.reset();
   state_ = State::Accepted;
   return {};
+}
+
+PostgresLogin::Result PostgresLogin::refuse_unbound() {
+  return give_up(ErrorKind::Refused,
+                 "server does not bind the login to the TLS channel, which tls.channel_binding "
+                 "demands",
+                 "28000");
 }
 
 // ---------------------------------------------------------------- what a server says of itself

@@ -34,7 +34,7 @@ class PostgresLogin final : public protocol::Login {
 
   Result start(std::string& send) override;
   Result feed(Bytes in, std::string& send) override;
-  void secured(const protocol::Secured&) override { server_->over_tls = true; }
+  void secured(const protocol::Secured& shown) override;
   std::unique_ptr<protocol::ServerState> take_server() override { return std::move(server_); }
 
  private:
@@ -66,6 +66,13 @@ class PostgresLogin final : public protocol::Login {
   Result on_backend_key(Bytes body);
   Result on_ready(Bytes body);
   Result on_old_error(Bytes in);
+  bool needs_binding() const {
+    return target_.channel_binding == protocol::ChannelBinding::Require;
+  }
+  bool can_bind() const {
+    return !end_point_.empty() && target_.channel_binding != protocol::ChannelBinding::Disable;
+  }
+  Result refuse_unbound();
 
   base::Result<ScramKeys> keys_for(const ScramClient& scram);
   Result give_up(base::ErrorKind kind, std::string text, std::string code = {});
@@ -75,6 +82,8 @@ class PostgresLogin final : public protocol::Login {
   State state_ = State::Start;
   bool answered_ = false;  // a demand for a password; there is only one
   size_t reported_bytes_ = 0;
+  bool is_bound_ = false;  // the server's proof covers the TLS channel
+  std::string end_point_;  // hash of the server's certificate (RFC 5929, 4.1); empty: no TLS
   std::unique_ptr<ScramClient> scram_;
   std::unique_ptr<ServerState> server_;
 };

@@ -22,6 +22,9 @@ std::string combined(const std::string& a, const std::string& b) {
   return out;
 }
 
+// The only type of channel binding that weir speaks, as a GS2 header begins with it.
+constexpr std::string_view kBindingFlag = "p=tls-server-end-point,";
+
 // A key or a proof: always 32 bytes.
 bool read_hash(Bytes text, std::string& hash) {
   return text.size() == 44 && base::base64_decode(text, hash) && hash.size() == 32;
@@ -67,19 +70,43 @@ bool ScramReader::skip_to(char name) {
 
 // ---------------------------------------------------------------- the server's half
 
-Result<std::string> ScramServer::on_client_first(Bytes message) {
-  // gs2-header = ("p=" cb-name / "n" / "y") "," [ "a=" authzid ] ","
-  if (message.starts_with("p="))
-    return Error{ErrorKind::Protocol, "client asks for channel binding, which was not offered",
+std::vector<std::string_view> ScramServer::mechanisms() const {
+  if (end_point_.empty()) return {kScram};
+  return {kScramPlus, kScram};
+}
+
+// gs2-header = ("p=" cb-name / "n" / "y") "," [ "a=" authzid ] ","
+Status ScramServer::read_header(Bytes message, bool binds) {
+  if (binds != message.starts_with("p="))
+    return Error{ErrorKind::Protocol, "client's channel binding is not that of its mechanism",
                  "08P01"};
-  if (!message.starts_with("n,") && !message.starts_with("y,"))
+  const std::string_view flag = binds ? kBindingFlag : message.substr(0, 2);
+  if (binds && !message.starts_with(kBindingFlag))
+    return Error{ErrorKind::Protocol, "client asks for a channel binding of an unknown type",
+                 "08P01"};
+  if (!binds && flag != "n," && flag != "y,")
     return malformed("it does not begin with a channel binding flag");
-  if (message.substr(2).starts_with("a="))
+  // RFC 5802, section 6: it could bind, and has not seen the offer, which somebody has taken out.
+  if (flag == "y," && !end_point_.empty())
+    return Error{ErrorKind::Protocol,
+                 "client supports channel binding and takes weir for a server that does not: the "
+                 "list of mechanisms was changed on its way",
+                 "28000"};
+  if (message.substr(flag.size()).starts_with("a="))
     return Error{ErrorKind::Protocol,
                  "client asks for an authorization identity, which is not supported", "0A000"};
-  if (message.size() < 3 || message[2] != ',') return malformed("the header has no end");
-  binding_ = message.substr(0, 3);
-  client_first_bare_ = message.substr(3);
+  if (!message.substr(flag.size()).starts_with(',')) return malformed("the header has no end");
+  header_ = message.substr(0, flag.size() + 1);
+  binding_ = binds ? header_ + end_point_ : header_;
+  return base::ok();
+}
+
+Result<std::string> ScramServer::on_client_first(std::string_view mechanism, Bytes message) {
+  if (mechanism != kScram && (mechanism != kScramPlus || end_point_.empty()))
+    return Error{ErrorKind::Protocol, "client selected an invalid SASL authentication mechanism",
+                 "08P01"};
+  if (auto read = read_header(message, mechanism == kScramPlus); !read) return read.error();
+  client_first_bare_ = message.substr(header_.size());
 
   ScramReader reader(client_first_bare_);
   Bytes name;  // PostgreSQL's clients leave it empty: the start-up packet counts
@@ -123,7 +150,15 @@ Result<std::string> ScramServer::on_client_final(Bytes message) {
 
 // ---------------------------------------------------------------- the client's half
 
-std::string ScramClient::client_first() const { return "n,," + client_first_bare(); }
+std::string ScramClient::header() const {
+  switch (binding_) {
+    case Binding::Bound: return std::string(kBindingFlag) + ",";
+    case Binding::NotOffered: return "y,,";
+    default: return "n,,";
+  }
+}
+
+std::string ScramClient::client_first() const { return header() + client_first_bare(); }
 
 Status ScramClient::on_server_first(Bytes message) {
   ScramReader reader(message);
@@ -146,7 +181,8 @@ Status ScramClient::on_server_first(Bytes message) {
 }
 
 std::string ScramClient::client_final(const ScramKeys& keys) {
-  const std::string without_proof = "c=biws,r=" + nonce_;  // biws: "n,,"
+  const std::string bound = binding_ == Binding::Bound ? end_point_ : "";
+  const std::string without_proof = "c=" + base::base64_encode(header() + bound) + ",r=" + nonce_;
   const std::string auth_message = client_first_bare_ + "," + server_first_ + "," + without_proof;
   const std::string signature = base::hmac_sha256(base::sha256(keys.client_key), auth_message);
   server_signature_ = base::hmac_sha256(keys.server_key, auth_message);

@@ -70,9 +70,19 @@ class ScramStore {
 // The client's half of one exchange. Each call once, in this order.
 class ScramClient {
  public:
+  // How this exchange stands to the TLS channel below it: none is there, the server did not offer
+  // to bind to it, or it is bound.
+  enum class Binding : uint8_t { Impossible, NotOffered, Bound };
+
   // PostgreSQL ignores the user's name here and goes by the start-up packet; libpq leaves it empty.
   explicit ScramClient(std::string nonce, std::string user = "")
       : user_(std::move(user)), nonce_(std::move(nonce)) {}
+  // Before client_first(). `end_point`: hash of the server's certificate (RFC 5929, 4.1).
+  void bind(Binding binding, std::string end_point) {
+    binding_ = binding;
+    end_point_ = std::move(end_point);
+  }
+  bool is_bound() const { return binding_ == Binding::Bound; }
   std::string client_first() const;
   // Reads server-first; then salt() and iterations() are known.
   base::Status on_server_first(Bytes message);
@@ -83,9 +93,12 @@ class ScramClient {
   base::Status on_server_final(Bytes message) const;
 
  private:
+  std::string header() const;  // GS2 (RFC 5802, section 7)
   std::string client_first_bare() const { return "n=" + user_ + ",r=" + nonce_; }
   std::string user_;
   std::string nonce_;  // at first the client's own, then the client's and the server's
+  Binding binding_ = Binding::Impossible;
+  std::string end_point_;
   std::string client_first_bare_;
   std::string server_first_;
   std::string salt_;

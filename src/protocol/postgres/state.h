@@ -144,7 +144,8 @@ struct ServerState final : protocol::ServerState {
   // Is this (in lower case) a setting that ParameterStatus reports and weir carries?
   bool reported_setting(std::string_view name) const;
 
-  bool over_tls = false;   // and so are its cancels
+  // How it was secured, and how its cancels are: None, Required (after a request), Direct.
+  protocol::Encryption tls = protocol::Encryption::None;
   int32_t process_id = 0;  // BackendKeyData; 0: none came, cancel does nothing
   std::string cancel_key;
   SettingMap reported;  // ParameterStatus as it stands, names as the server spells them

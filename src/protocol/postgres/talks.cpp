@@ -9,6 +9,7 @@ namespace weir::postgres {
 
 namespace {
 
+using protocol::Encryption;
 using protocol::Step;
 
 // Simple Queries, one behind the other, whose rows do not matter. An error in one is the dialogue's
@@ -192,15 +193,17 @@ class CancelTalk final : public Dialogue {
   explicit CancelTalk(const ServerState& server)
       : process_id_(static_cast<uint32_t>(server.process_id)),
         key_(server.cancel_key),
-        needs_tls_(server.over_tls) {}
+        tls_(server.tls) {}
   Result start(std::string& send) override {
-    needs_tls_ ? append_ssl_request(send) : append_cancel_request(send, process_id_, key_);
+    if (tls_ == Encryption::Direct) return {Step::StartTls, 0};
+    asked_ = tls_ != Encryption::None;
+    asked_ ? append_ssl_request(send) : append_cancel_request(send, process_id_, key_);
     return {Step::Wait, 0};
   }
   Result feed(Bytes in, std::string& send) override {
     if (std::exchange(is_secured_, false)) append_cancel_request(send, process_id_, key_);
-    if (!needs_tls_ || in.empty()) return {Step::Wait, in.size()};
-    needs_tls_ = false;
+    if (!asked_ || in.empty()) return {Step::Wait, in.size()};
+    asked_ = false;
     if (in == "S") return {Step::StartTls, 1};
     return fail({base::ErrorKind::Protocol, "the server does not take a cancel over TLS"},
                 in.size());
@@ -211,8 +214,9 @@ class CancelTalk final : public Dialogue {
  private:
   uint32_t process_id_;
   std::string key_;
-  bool needs_tls_;
-  bool is_secured_ = false;
+  const Encryption tls_;
+  bool asked_ = false;       // for TLS, and waits for the answer
+  bool is_secured_ = false;  // the request can be sent
 };
 
 }  // namespace

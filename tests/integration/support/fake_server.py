@@ -73,6 +73,8 @@ class FakeConnection:
 
     def run(self):
         try:
+            if self.server.tls:
+                self.socket = self.server.tls.wrap_socket(self.socket, server_side=True)
             if self._greet():
                 self.server.script(self)
         except (EOFError, OSError):
@@ -88,6 +90,7 @@ class FakeConnection:
             size, code = struct.unpack("!II", self._take(8))
             body = self._take(size - 8)
             if code in (pg.SSL_CODE, pg.GSSENC_CODE):
+                self.server.asked_for_tls += 1
                 self.send(self.server.answer_to_ssl)
                 continue
             if code == pg.CANCEL_CODE:
@@ -144,8 +147,10 @@ class FakeServer:
     """Hooks: `script(connection)` runs after a login (default: serve) · `on_query(connection,
     sql)` gives an answer or None for the usual one · `log_in(connection)` greets."""
 
-    def __init__(self, on_query=None, script=None):
+    def __init__(self, on_query=None, script=None, tls=None):
         self.on_query = on_query
+        self.tls = tls  # a context: spoken from the first byte
+        self.asked_for_tls = 0
         self.script = script or FakeConnection.serve
         self.log_in = self.accept_login
         self.answer_to_ssl = b"N"

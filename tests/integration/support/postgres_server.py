@@ -33,6 +33,7 @@ local all all trust
 host all plain_user 127.0.0.1/32 password
 host all md5_user 127.0.0.1/32 md5
 host all scram_user 127.0.0.1/32 scram-sha-256
+host all +strict 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
 """
 
@@ -45,6 +46,7 @@ create role boss login superuser password '{PASSWORD}';
 create role plain_user login password '{PASSWORD}';
 create role scram_user login password '{PASSWORD}';
 create role guest nologin;
+create role strict nologin;
 grant guest to app;
 set password_encryption = 'md5';
 create role md5_user login password '{PASSWORD}';

@@ -170,10 +170,15 @@ TEST(Greeting, LearnsWhatOpensAServer) {
   greet(plain, {kStartup, password("pencil")}, whole, &greeting);
   EXPECT_EQ(greeting->learnt_secret(), "pencil");
 
-  // The keys of a verifier that weir made up would open nothing.
+  // The keys of a verifier that weir made up would open nothing: the password does.
   const Host ad_hoc = host(AuthMethod::ScramSha256, "pencil");
   greet(ad_hoc, scram_flights(ad_hoc, "pencil"), whole, &greeting);
-  EXPECT_EQ(greeting->learnt_secret(), "");
+  EXPECT_EQ(greeting->learnt_secret(), "pencil");
+
+  const std::string hash = md5_secret("alice", "pencil");
+  const Host hashed = host(AuthMethod::Md5, hash);
+  greet(hashed, {kStartup, md5_flight("pencil")}, whole, &greeting);
+  EXPECT_EQ(greeting->learnt_secret(), hash);
 
   greet(stored, scram_flights(stored, "wrong"), whole, &greeting);
   EXPECT_EQ(greeting->learnt_secret(), "");

@@ -54,7 +54,8 @@ ScramFlights scram_flights(const std::string& secret, const std::string& salt = 
   };
   BodyReader initial(body(0));
   const std::string head = body(0);
-  const auto first = server.on_client_first(base::Bytes(head).substr(18));  // mechanism NUL length
+  const auto first =
+      server.on_client_first(kScram, base::Bytes(head).substr(18));  // mechanism NUL length
   EXPECT_TRUE(first);
   if (!first) return {};
   flights.push_back(authentication(Authentication::SaslContinue, first.value()));

@@ -34,7 +34,7 @@ ScramServer server() { return {verifier_of(keys()), kServerNonce}; }
 
 TEST(ScramServer, FollowsTheExampleOfTheRfc) {
   ScramServer scram = server();
-  const auto first = scram.on_client_first(kClientFirst);
+  const auto first = scram.on_client_first(kScram, kClientFirst);
   ASSERT_TRUE(first);
   EXPECT_EQ(first.value(), kServerFirst);
   const auto final = scram.on_client_final(kClientFinal);
@@ -55,15 +55,52 @@ TEST(ScramClient, FollowsTheExampleOfTheRfc) {
 
 TEST(ScramServer, TakesAClientThatCouldBindChannels) {
   ScramServer scram = server();
-  ASSERT_TRUE(scram.on_client_first("y,,n=,r=abc"));
+  ASSERT_TRUE(scram.on_client_first(kScram, "y,,n=,r=abc"));
   // biws is "n,,": not what this client began with.
   EXPECT_FALSE(
       scram.on_client_final("c=biws,r=abc"s + kServerNonce + ",p=" + std::string(43, 'A') + "="));
 }
 
+// Both halves, over a channel whose server has the certificate `shown` and whose client saw `seen`.
+base::Status bound_exchange(const std::string& shown, const std::string& seen) {
+  ScramServer ours(verifier_of(keys()), kServerNonce, shown);
+  ScramClient theirs(kClientNonce);
+  theirs.bind(ScramClient::Binding::Bound, seen);
+  auto first = ours.on_client_first(kScramPlus, theirs.client_first());
+  if (!first) return first.error();
+  if (auto read = theirs.on_server_first(*first); !read) return read;
+  auto final = ours.on_client_final(theirs.client_final(keys()));
+  if (!final) return final.error();
+  return theirs.on_server_final(*final);
+}
+
+TEST(ScramServer, BindsToTheChannel) {
+  EXPECT_TRUE(bound_exchange("hash", "hash"));
+  EXPECT_FALSE(bound_exchange("hash", "another hash"));  // somebody stands between them
+  EXPECT_FALSE(bound_exchange("", "hash"));              // was not on offer
+}
+
+TEST(ScramServer, OffersBindingWhereThereIsAChannel) {
+  EXPECT_EQ(server().mechanisms(), (std::vector<std::string_view>{kScram}));
+  EXPECT_EQ(ScramServer(verifier_of(keys()), kServerNonce, "hash").mechanisms(),
+            (std::vector<std::string_view>{kScramPlus, kScram}));
+}
+
+TEST(ScramServer, RefusesADowngradeOfTheBinding) {
+  const auto over_tls = [] { return ScramServer(verifier_of(keys()), kServerNonce, "hash"); };
+  EXPECT_TRUE(over_tls().on_client_first(kScram, "n,,n=,r=abc"));   // cannot bind
+  EXPECT_FALSE(over_tls().on_client_first(kScram, "y,,n=,r=abc"));  // could, and saw no offer
+  EXPECT_FALSE(over_tls().on_client_first(kScram, "p=tls-server-end-point,,n=,r=abc"));
+  EXPECT_FALSE(over_tls().on_client_first(kScramPlus, "n,,n=,r=abc"));
+  EXPECT_FALSE(over_tls().on_client_first(kScramPlus, "p=tls-unique,,n=,r=abc"));
+  EXPECT_FALSE(over_tls().on_client_first(kScramPlus, "p=tls-server-end-point,a=x,n=,r=abc"));
+  EXPECT_FALSE(over_tls().on_client_first(kScramPlus, "p=tls-server-end-point,"));
+  EXPECT_FALSE(over_tls().on_client_first("SCRAM-SHA-1", "n,,n=,r=abc"));
+}
+
 TEST(ScramServer, SkipsExtensionsBesideMandatoryOnes) {
-  EXPECT_TRUE(server().on_client_first("n,,n=,r=abc,x=1,y=two"));
-  EXPECT_FALSE(server().on_client_first("n,,n=,r=abc,m=1"));
+  EXPECT_TRUE(server().on_client_first(kScram, "n,,n=,r=abc,x=1,y=two"));
+  EXPECT_FALSE(server().on_client_first(kScram, "n,,n=,r=abc,m=1"));
 }
 
 TEST(ScramServer, RefusesHostileFirstMessages) {
@@ -92,11 +129,11 @@ TEST(ScramServer, RefusesHostileFirstMessages) {
                                                              "n,,n=,r=abc\0"s,
                                                              "n,,n=a\0b,r=abc"s,
                                                              "n,,n=,r=" + long_nonce}) {
-    const auto answer = server().on_client_first(message);
+    const auto answer = server().on_client_first(kScram, message);
     ASSERT_FALSE(answer) << message;
     EXPECT_EQ(answer.error().kind, ErrorKind::Protocol) << message;
   }
-  EXPECT_TRUE(server().on_client_first("n,,n=,r=" + long_nonce.substr(1)));
+  EXPECT_TRUE(server().on_client_first(kScram, "n,,n=,r=" + long_nonce.substr(1)));
 }
 
 TEST(ScramServer, RefusesHostileFinalMessages) {
@@ -124,7 +161,7 @@ TEST(ScramServer, RefusesHostileFinalMessages) {
                                 "c=biws,r=" + nonce + ",m=1,p=" + proof,
                                 "c=biws,p=" + proof + ",r=" + nonce}) {
     ScramServer scram = server();
-    ASSERT_TRUE(scram.on_client_first(kClientFirst));
+    ASSERT_TRUE(scram.on_client_first(kScram, kClientFirst));
     const auto answer = scram.on_client_final(message);
     ASSERT_FALSE(answer) << message;
     EXPECT_EQ(answer.error().kind, ErrorKind::Protocol) << message;
@@ -133,7 +170,7 @@ TEST(ScramServer, RefusesHostileFinalMessages) {
 
 TEST(ScramServer, TellsAWrongProofFromAMalformedOne) {
   ScramServer scram = server();
-  ASSERT_TRUE(scram.on_client_first(kClientFirst));
+  ASSERT_TRUE(scram.on_client_first(kScram, kClientFirst));
   std::string wrong(kClientFinal);
   wrong[wrong.size() - 3] = 'A';
   const auto answer = scram.on_client_final(wrong);

@@ -1,0 +1,203 @@
+// Who gets in, and how it has to prove who it is.
+#include <weir/base/log.h>
+#include <weir/config/check.h>
+
+#include "house_entry.h"
+
+namespace weir::app {
+
+using base::Error;
+using base::ErrorKind;
+using protocol::AuthMethod;
+
+namespace {
+
+constexpr int kLookupServers = 2;
+
+bool asks_for_secret(AuthMethod method) {
+  return method != AuthMethod::Trust && method != AuthMethod::Cert;
+}
+
+}  // namespace
+
+AuthMethod method_of(config::AuthMethod method) {
+  switch (method) {
+    case config::AuthMethod::Trust: return AuthMethod::Trust;
+    case config::AuthMethod::Plain: return AuthMethod::Plain;
+    case config::AuthMethod::Md5: return AuthMethod::Md5;
+    case config::AuthMethod::Cert: return AuthMethod::Cert;
+    default: return AuthMethod::ScramSha256;
+  }
+}
+
+void House::admit(const session::Visitor& visitor, session::Worker& worker,
+                  std::function<void(session::Admitted)> done) {
+  const std::string& name = visitor.request.user;
+  session::Admitted refused;
+  refused.refusal = brake_.refusal(visitor.peer, name, worker.now());
+  if (!refused.refusal.text.empty()) return done(std::move(refused));
+  session::Backend* asked = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    const config::User* user = config_->user(name);
+    const bool needs_secret =
+        asks_for_secret(method_for(visitor)) && (!user || user->password.empty());
+    if (needs_secret && !config_->auth.query.database.empty()) {
+      auto backend = lookup_backend();
+      if (!backend) refused.refusal = backend.error();
+      if (backend) asked = *backend;
+    }
+  }
+  if (!refused.refusal.text.empty()) return done(std::move(refused));
+  if (!asked) return done(decide(visitor, {}));
+  lookups_.find(name, *asked, worker, [this, visitor, answer = std::move(done)](Looked looked) {
+    if (looked.error.text.empty()) return answer(decide(visitor, looked.secret));
+    session::Admitted out;
+    out.refusal = {ErrorKind::Unreachable, "auth.query cannot be asked: " + looked.error.text,
+                   looked.error.code};
+    answer(std::move(out));
+  });
+}
+
+AuthMethod House::method_for(const session::Visitor& visitor) const {
+  return visitor.door->method.value_or(method_of(config_->auth.method));
+}
+
+session::Admitted House::decide(const session::Visitor& visitor, const std::string& looked_up) {
+  const std::lock_guard lock(mutex_);
+  session::Admitted out;
+  out.admission = admission(visitor, looked_up);
+  const protocol::LoginRequest& request = visitor.request;
+  const std::string& name =
+      visitor.door->database.empty() ? request.database : visitor.door->database;
+  if (is_console(*visitor.door, request)) {
+    admit_to_console(request, out);
+    return out;
+  }
+  std::vector<pool::Budget*> taken;
+  out.refusal = count_client(name, request, taken);
+  out.on_leave = [taken] {
+    for (pool::Budget* budget : taken) budget->give();
+  };
+  const config::Database* database = config_->database(name);
+  if (!database || !out.refusal.text.empty() || out.admission.mock) return out;
+  auto backend = backend_for(*database, name, request.user);
+  if (!backend) {
+    out.refusal = backend.error();
+    return out;
+  }
+  out.backend = *backend;
+  Entry& entry = *entries_.find({out.backend->database(), out.backend->user()})->second;
+  out.admission.options = plan_for(entry, request.user)->client;
+  return out;
+}
+
+protocol::Admission House::admission(const session::Visitor& visitor,
+                                     const std::string& looked_up) const {
+  protocol::Admission out;
+  out.method = method_for(visitor);
+  out.scram_iterations = config_->auth.scram_iterations;
+  const bool is_named = visitor.certificate_name == visitor.request.user;
+  if (visitor.door->verifies_name && !is_named) out.method = AuthMethod::Cert;
+  if (out.method == AuthMethod::Cert) {
+    out.mock = !is_named;
+    if (out.mock)
+      base::log(base::LogLevel::Info, "client from {}: user \"{}\" came with {}", visitor.peer,
+                visitor.request.user,
+                visitor.certificate_name.empty()
+                    ? "no certificate that could be verified"
+                    : "the certificate of \"" + visitor.certificate_name + '"');
+    return out;
+  }
+  const config::User* user = config_->user(visitor.request.user);
+  const bool has_own = user && !user->password.empty();
+  out.secret = has_own ? user->password.reveal() : looked_up;
+  out.mock = out.method != AuthMethod::Trust && out.secret.empty();
+  return out;
+}
+
+// The database of auth.query as the one who asks sees it. Its pool is its own, in which nobody's
+// settings ever are in force: outside the sizes, inside the caps.
+config::Database House::asked_database() const {
+  const config::Auth::Query& query = config_->auth.query;
+  config::Database out = *config_->database(query.database);
+  const config::User* asker = config_->user(query.user);
+  if (out.user != query.user) out.password = asker ? asker->password : config::Secret();
+  out.user = query.user;
+  out.settings = {{"DateStyle", "ISO"}, {"TimeZone", "UTC"}};
+  out.pool.connect_query.clear();
+  out.pool.size = kLookupServers;
+  out.pool.min = out.pool.overflow = 0;
+  return out;
+}
+
+base::Result<session::Backend*> House::lookup_backend() {
+  if (asker_) return asker_->backend.get();
+  auto entry = make_entry(asked_database(), config_->auth.query.database, "");
+  if (!entry) return entry.error();
+  asker_ = std::move(*entry);
+  pool::Orders none;
+  asker_->backend->pool().pause(false, base::steady_now(), none);
+  return asker_->backend.get();
+}
+
+void House::reload_lookups(session::Worker& worker) {
+  const config::Auth& auth = config_->auth;
+  lookups_.set_rules({auth.query.sql, auth.query.ttl, auth.query.negative_ttl});
+  lookups_.forget();
+  brake_.set_rules(auth.brake.failures, auth.brake.window);
+  if (!asker_) return;
+  if (asker_->name == auth.query.database && asker_->backend->user() == auth.query.user)
+    return refresh(*asker_, asked_database(), worker);
+  asker_->backend->pool().close_idle(worker.orders());
+  worker.carry_out(*asker_->backend);
+  former_askers_.push_back(std::move(asker_));
+}
+
+std::shared_ptr<const session::Plan> House::plan_of(const session::Backend& backend,
+                                                    const std::string& login) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find({backend.database(), backend.user()});
+  return found == entries_.end() ? backend.plan() : plan_for(*found->second, login);
+}
+
+// Takes a place for the client with each limit that concerns it; all of them or none.
+// What a client calls itself and its database is not proved yet: only names of the configuration
+// count.
+Error House::count_client(const std::string& name, const protocol::LoginRequest& request,
+                          std::vector<pool::Budget*>& taken) {
+  const config::Database* database = config_->database(name);
+  const config::User* user = config_->user(request.user);
+  std::vector<pool::Budget*> wanted{&all_clients_};
+  const auto add = [&](const std::string& what, int limit) {
+    auto& budget = budgets_[what];
+    if (!budget) budget = std::make_unique<pool::Budget>(what, limit);
+    budget->set_limit(limit);
+    wanted.push_back(budget.get());
+  };
+  if (database)
+    add("clients of database " + (config_->databases.contains(name) ? name : "*"),
+        database->pool.max_client_connections);
+  if (user) add("clients of user " + request.user, user->max_client_connections);
+  for (pool::Budget* budget : wanted) {
+    if (budget->try_take()) {
+      taken.push_back(budget);
+      continue;
+    }
+    for (pool::Budget* given : taken) given->give();
+    taken.clear();
+    return {ErrorKind::Refused,
+            "too many clients: all " + std::to_string(budget->limit()) + " of " + budget->name() +
+                " are in use",
+            "53300"};
+  }
+  return {};
+}
+
+void House::login_failed(const std::string& peer, const protocol::LoginRequest& request) {
+  ++failed_logins_;
+  brake_.failed(peer, request.user, base::steady_now());
+  lookups_.forget(request.user);  // the secret may be another one since
+}
+
+}  // namespace weir::app
