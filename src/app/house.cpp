@@ -271,10 +271,18 @@ void House::refresh(Entry& entry, const config::Database& database, session::Wor
 }
 
 void House::tick(session::Worker& worker) {
+  std::map<pool::Pool*, session::Backend*> owners;
+  std::vector<pool::Pool*> pools;
   for (session::Backend* backend : all_backends()) {
     backend->pool().tick(worker.now(), worker.orders());
     worker.carry_out(*backend);
+    owners.emplace(&backend->pool(), backend);
+    pools.push_back(&backend->pool());
   }
+  pool::share(pools, [&](pool::Pool& rich) {
+    rich.evict(worker.orders());
+    worker.carry_out(*owners.at(&rich));
+  });
 }
 
 }  // namespace weir::app

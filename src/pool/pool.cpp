@@ -228,22 +228,6 @@ void Pool::close(std::unique_ptr<Server> server, Orders& orders) {
   orders.push_back({.kind = Order::Kind::Close, .worker = worker, .server = std::move(server)});
 }
 
-// An idle server that nobody who waits can use goes, unless enough is under way for all of them.
-void Pool::make_room(Orders& orders) {
-  if (opening_ + closing_ >= waiting_) return;
-  const uint64_t variant = oldest_waiter()->variant;
-  for (auto& stack : idle_) {
-    const auto found = std::find_if(stack.begin(), stack.end(), [&](const auto& server) {
-      return server->variant() != variant || !options_.movable;
-    });
-    if (found == stack.end()) continue;
-    auto server = std::move(*found);
-    stack.erase(found);
-    ++busy_;
-    return close(std::move(server), orders);
-  }
-}
-
 void Pool::closing() {
   const std::lock_guard lock(mutex_);
   --busy_;
@@ -279,19 +263,6 @@ int Pool::limit(Time now) const {
 }
 
 int Pool::opening_max() const { return last_error_.text.empty() ? ramp_ : 1; }
-
-bool Pool::take_slot() {
-  for (size_t i = 0; i < budgets_.size(); ++i) {
-    if (budgets_[i]->try_take()) continue;
-    while (i-- > 0) budgets_[i]->give();
-    return false;
-  }
-  return true;
-}
-
-void Pool::free_slot() {
-  for (Budget* budget : budgets_) budget->give();
-}
 
 // As many connections as there are waiters without one under way, as far as limits and ramp allow.
 void Pool::open_more(WorkerId worker, Time now, Orders& orders) {

@@ -94,7 +94,6 @@ def test_every_cap_holds(start_pool, postgres, cap):
 
 @behaviour(99)
 @weir_only
-@pytest.mark.xfail(reason="an idle server makes room in its own pool only, so far")
 def test_idle_server_of_another_user_makes_room(start_pool, postgres):
     pool = start_pool(size=4, config=CAPS["database"])
     for _ in range(3):

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -159,6 +160,18 @@ class Pool {
   void configure(const Options& options, bool new_generation, Time now, Orders& orders);
   void close_idle(Orders& orders);
 
+  // What keeps it from serving those who wait: a budget that is full, and how many more of it are
+  // wanted. No budget: nothing.
+  struct Lack {
+    const Budget* budget = nullptr;
+    int count = 0;
+  };
+  Lack lack() const;
+  bool draws_on(const Budget* budget) const;
+  // When the server began to rest that rests longest, of those above `min`; kNever: there is none.
+  Time idle_since() const;
+  bool evict(Orders& orders);  // closes it
+
   // What a client is told that has waited in vain: what is missing, and why.
   Error wait_error(Duration waited) const;
   Snapshot snapshot() const;
@@ -197,6 +210,7 @@ class Pool {
   void fail_waiters(const Error& error, Orders& orders);
   Waiter* oldest_waiter() const;
   void tick_idle(Time now, Orders& orders);
+  const Server* longest_idle() const;
   Duration jitter(Duration base);
   int idle_count() const;
   int open_count() const { return idle_count() + busy_ + opening_; }
@@ -204,6 +218,7 @@ class Pool {
   mutable std::mutex mutex_;
   Options options_;
   std::vector<Budget*> budgets_;
+  const Budget* full_ = nullptr;  // that refused the last slot
   uint32_t workers_;
   std::vector<std::deque<std::unique_ptr<Server>>> idle_;  // by worker; most recently used last
   std::unordered_map<uint64_t, Class> classes_;            // those that have waiters
@@ -223,5 +238,9 @@ class Pool {
   uint64_t random_;
   uint32_t next_worker_ = 0;
 };
+
+// Where a budget is full and clients of one pool wait, the servers of others that have rested
+// longest make room: calls `evict` for each of those pools, once for each server.
+void share(const std::vector<Pool*>& pools, const std::function<void(Pool&)>& evict);
 
 }  // namespace weir::pool

@@ -1,0 +1,98 @@
+// Room for another server: within the pool, and within the budgets that it shares with other pools.
+#include <weir/pool/pool.h>
+
+#include <algorithm>
+
+namespace weir::pool {
+
+bool Pool::take_slot() {
+  for (size_t i = 0; i < budgets_.size(); ++i) {
+    if (budgets_[i]->try_take()) continue;
+    full_ = budgets_[i];
+    while (i-- > 0) budgets_[i]->give();
+    return false;
+  }
+  full_ = nullptr;
+  return true;
+}
+
+void Pool::free_slot() {
+  for (Budget* budget : budgets_) budget->give();
+}
+
+// An idle server that nobody who waits can use goes, unless enough is under way for all of them.
+void Pool::make_room(Orders& orders) {
+  if (opening_ + closing_ >= waiting_) return;
+  const uint64_t variant = oldest_waiter()->variant;
+  for (auto& stack : idle_) {
+    const auto found = std::find_if(stack.begin(), stack.end(), [&](const auto& server) {
+      return server->variant() != variant || !options_.movable;
+    });
+    if (found == stack.end()) continue;
+    auto server = std::move(*found);
+    stack.erase(found);
+    ++busy_;
+    return close(std::move(server), orders);
+  }
+}
+
+Pool::Lack Pool::lack() const {
+  const std::lock_guard lock(mutex_);
+  if (!full_ || paused_ || waiting_ <= opening_) return {};
+  const int size = options_.size + options_.overflow - open_count() - closing_;
+  return {full_, std::min(waiting_ - opening_, size)};
+}
+
+bool Pool::draws_on(const Budget* budget) const {
+  return std::find(budgets_.begin(), budgets_.end(), budget) != budgets_.end();
+}
+
+// Of each stack the first has rested longest.
+const Server* Pool::longest_idle() const {
+  const Server* longest = nullptr;
+  if (open_count() <= std::min(options_.min, options_.size)) return nullptr;
+  for (const auto& stack : idle_)
+    if (!stack.empty() && (!longest || stack.front()->idle_since < longest->idle_since))
+      longest = stack.front().get();
+  return longest;
+}
+
+Time Pool::idle_since() const {
+  const std::lock_guard lock(mutex_);
+  const Server* longest = longest_idle();
+  return longest ? longest->idle_since : base::kNever;
+}
+
+bool Pool::evict(Orders& orders) {
+  const std::lock_guard lock(mutex_);
+  const Server* longest = longest_idle();
+  if (!longest) return false;
+  auto& stack = idle_[longest->worker];
+  auto server = std::move(stack.front());
+  stack.pop_front();
+  ++busy_;
+  close(std::move(server), orders);
+  return true;
+}
+
+void share(const std::vector<Pool*>& pools, const std::function<void(Pool&)>& evict) {
+  for (Pool* poor : pools) {
+    auto [budget, count] = poor->lack();
+    if (!budget) continue;
+    std::vector<Pool*> others;
+    for (Pool* pool : pools) {
+      if (!pool->draws_on(budget)) continue;
+      count -= pool->snapshot().closing;  // these are about to make room
+      if (pool != poor) others.push_back(pool);
+    }
+    for (; count > 0 && !others.empty(); --count) {
+      Pool* const rich = *std::min_element(
+          others.begin(), others.end(),
+          [](const Pool* a, const Pool* b) { return a->idle_since() < b->idle_since(); });
+      if (rich->idle_since() == base::kNever) break;
+      evict(*rich);
+    }
+  }
+}
+
+}  // namespace weir::pool
