@@ -1,6 +1,14 @@
 #include "dialler.h"
 
+#include <weir/base/crypto.h>
+
 namespace weir::app {
+
+namespace {
+
+constexpr base::Duration kAvoided = 15 * base::kSecond;
+
+}  // namespace
 
 net::SocketOptions socket_options(const config::Tcp& tcp) {
   return {.keepalive = tcp.keepalive,
@@ -18,8 +26,8 @@ net::Endpoint endpoint(const config::Address& address) {
 }
 
 NetworkDialler::NetworkDialler(const std::vector<config::Host>& hosts, net::SocketOptions options,
-                               net::TlsConnect tls)
-    : tls_(std::move(tls)), options_(options) {
+                               config::LoadBalance balance, net::TlsConnect tls)
+    : tls_(std::move(tls)), balance_(balance), avoided_until_(hosts.size()), options_(options) {
   for (const config::Host& host : hosts) {
     if (host.is_unix())
       endpoints_.push_back({.host = "",
@@ -32,8 +40,24 @@ NetworkDialler::NetworkDialler(const std::vector<config::Host>& hosts, net::Sock
 
 std::unique_ptr<net::Connecting> NetworkDialler::dial(net::Loop& loop, int& place,
                                                       net::ConnectCallback done) {
-  if (place < 0) place = static_cast<int>(next_++ % endpoints_.size());
+  if (place < 0) place = choose(loop.now());
   return net::connect(loop, endpoints_[static_cast<size_t>(place)], options_, std::move(done));
+}
+
+// With load balancing off the first that has not failed.
+int NetworkDialler::choose(base::Time now) {
+  size_t first = 0;
+  if (balance_ == config::LoadBalance::RoundRobin) first = next_++;
+  if (balance_ == config::LoadBalance::Random) first = base::random_u32();
+  for (size_t i = 0; i < endpoints_.size(); ++i) {
+    const size_t place = (first + i) % endpoints_.size();
+    if (avoided_until_[place] <= now) return static_cast<int>(place);
+  }
+  return static_cast<int>(first % endpoints_.size());
+}
+
+void NetworkDialler::failed(int place, base::Time now) {
+  avoided_until_[static_cast<size_t>(place)] = now + kAvoided;
 }
 
 namespace {

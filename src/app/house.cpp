@@ -22,7 +22,8 @@ bool is_plain(const std::string& secret) {
 
 bool same_target(const protocol::LoginTarget& a, const protocol::LoginTarget& b) {
   return a.user == b.user && a.secret == b.secret && a.database == b.database &&
-         a.settings == b.settings && a.tls == b.tls && a.channel_binding == b.channel_binding;
+         a.settings == b.settings && a.tls == b.tls && a.channel_binding == b.channel_binding &&
+         a.role == b.role;
 }
 
 }  // namespace
@@ -129,9 +130,9 @@ base::Result<std::shared_ptr<session::Dialler>> House::dialler(const config::Dat
   auto tls = server_tls(database.tls);
   if (!tls)
     return Error{ErrorKind::Config, "databases." + database.name + ".tls: " + tls.error().text};
-  return std::shared_ptr<session::Dialler>(
-      std::make_shared<NetworkDialler>(database.url.hosts, socket_options(config_->tcp),
-                                       net::TlsConnect{std::move(*tls), database.tls.server_name}));
+  return std::shared_ptr<session::Dialler>(std::make_shared<NetworkDialler>(
+      database.url.hosts, socket_options(config_->tcp), database.load_balance_hosts,
+      net::TlsConnect{std::move(*tls), database.tls.server_name}));
 }
 
 std::shared_ptr<const session::Plan> House::plan_for(Entry& entry, const std::string& login) const {
@@ -184,6 +185,7 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
                   .pool = entry.number};
   plan->dialler = entry.dialler;
   plan->target.tls = server_encryption(database.tls);
+  plan->target.role = static_cast<protocol::Role>(database.target_session_attrs);
   plan->target.channel_binding =
       static_cast<protocol::ChannelBinding>(database.tls.channel_binding);
   plan->lanes = static_cast<uint32_t>(database.lanes);

@@ -46,6 +46,16 @@ constexpr std::array<Word<ChannelBinding>, 3> kChannelBindings{
     {{"disable", ChannelBinding::Disable},
      {"prefer", ChannelBinding::Prefer},
      {"require", ChannelBinding::Require}}};
+constexpr std::array<Word<SessionAttrs>, 6> kSessionAttrs{
+    {{"any", SessionAttrs::Any},
+     {"read-write", SessionAttrs::ReadWrite},
+     {"read-only", SessionAttrs::ReadOnly},
+     {"primary", SessionAttrs::Primary},
+     {"standby", SessionAttrs::Standby},
+     {"prefer-standby", SessionAttrs::PreferStandby}}};
+constexpr std::array<Word<LoadBalance>, 3> kLoadBalances{{{"disable", LoadBalance::Disable},
+                                                          {"round_robin", LoadBalance::RoundRobin},
+                                                          {"random", LoadBalance::Random}}};
 constexpr std::array<Word<std::string_view>, 4> kTlsVersions{
     {{"1.0", "1.0"}, {"1.1", "1.1"}, {"1.2", "1.2"}, {"1.3", "1.3"}}};
 
@@ -206,6 +216,10 @@ constexpr Option<Database> kDatabase[] = {
     {"create", field<YesNo, &Database::create>, "true", "make the file when there is none"},
     {"durability", field<OneOf<kDurabilities>, &Database::durability>, "normal",
      "full = a commit survives the loss of power"},
+    {"target_session_attrs", field<OneOf<kSessionAttrs>, &Database::target_session_attrs>, "any",
+     "what a server has to be; others of its hosts are tried"},
+    {"load_balance_hosts", field<OneOf<kLoadBalances>, &Database::load_balance_hosts>,
+     "round_robin", "which of its hosts comes first"},
     {"tls.mode", field<OneOf<kTlsModes>, &Database::tls, &Tls::mode>, "prefer",
      "whether servers may or must encrypt, and whom they must be"},
     {"tls.ca", kTlsFile<Database, &Tls::ca>, "",
@@ -293,11 +307,19 @@ void append_texts(const char* group, std::span<const Option<Owner>> options,
 
 }  // namespace
 
-void read_tls_parameters(const Named<std::string>& parameters, const Names& given, Tls& tls) {
+void read_url_parameters(Database& database) {
+  const auto& parameters = database.url.parameters;
+  Tls& tls = database.tls;
   const auto read = [&](const char* parameter, const char* option, auto parse) {
     const auto found = parameters.find(parameter);
-    if (found != parameters.end() && !given.contains(option)) parse(found->second);
+    if (found != parameters.end() && !database.given.contains(option)) parse(found->second);
   };
+  read("target_session_attrs", "target_session_attrs", [&](const std::string& text) {
+    OneOf<kSessionAttrs>::parse(text, database.target_session_attrs);
+  });
+  read("load_balance_hosts", "load_balance_hosts", [&](const std::string& text) {
+    OneOf<kLoadBalances>::parse(text, database.load_balance_hosts);
+  });
   read("sslmode", "tls.mode",
        [&](const std::string& text) { OneOf<kTlsModes>::parse(text, tls.mode); });
   read("sslnegotiation", "tls.negotiation",

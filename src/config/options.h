@@ -6,8 +6,8 @@
 
 namespace weir::config {
 
-// What libpq says of TLS in a URL, unless the option itself was given.
-void read_tls_parameters(const Named<std::string>& parameters, const Names& given, Tls& tls);
+// What libpq's parameters in the URL say, unless the option itself was given.
+void read_url_parameters(Database& database);
 
 std::span<const Option<Config>> top_options();
 std::span<const Option<Listener>> listener_options();

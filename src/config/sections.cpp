@@ -23,8 +23,8 @@ void check_database_options(Reading& reading, const std::string& path, Database&
     const auto& options = protocol->options;
     return std::find(options.begin(), options.end(), name) != options.end();
   };
-  for (const char* name :
-       {"user", "password", "settings", "create", "durability", "lanes", "tls"}) {
+  for (const char* name : {"user", "password", "settings", "create", "durability", "lanes", "tls",
+                           "target_session_attrs", "load_balance_hosts"}) {
     const auto given = database.given.lower_bound(name);
     const bool is_given = given != database.given.end() &&
                           (*given == name || given->starts_with(std::string(name) + '.'));
@@ -115,7 +115,7 @@ void read_databases(Reading& reading, const Value& value, Config& config) {
       reading.complain_of(entry.value.path + ".url", "expected a URL to be given");
     }
     check_database_options(reading, entry.value.path, database);
-    read_tls_parameters(database.url.parameters, database.given, database.tls);
+    read_url_parameters(database);
   }
 }
 

@@ -8,6 +8,7 @@ using base::log;
 using base::LogLevel;
 using protocol::Condition;
 using protocol::Encryption;
+using protocol::Role;
 
 namespace {
 
@@ -42,10 +43,24 @@ Opening::Opening(Worker& worker, Backend& backend)
       generation_(backend.pool().generation()),
       timer_(on_deadline, this) {}
 
-void Opening::begin() {
+void Opening::begin() { dial(); }
+
+void Opening::dial() {
   worker_.loop().timers().set(timer_, worker_.now() + plan_->connect_timeout);
   connecting_ = plan_->dialler->dial(worker_.loop(), place_,
                                      [this](auto result) { on_connected(std::move(result)); });
+}
+
+// Each host once, in turn. Where a standby is only preferred, then each once more, as it is.
+bool Opening::dial_next() {
+  const int places = plan_->dialler->places();
+  const bool prefers = plan_->target.role == Role::PreferStandby;
+  if (++tried_ >= places * (prefers ? 2 : 1)) return false;
+  stop();
+  was_refused_in_clear_ = false;
+  place_ = (place_ + 1) % places;
+  dial();
+  return true;
 }
 
 void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
@@ -55,6 +70,8 @@ void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   protocol::LoginTarget target = plan_->target;
   if (!tls.context) target.tls = Encryption::None;
   if (was_refused_in_clear_) target.tls = Encryption::Required;
+  if (target.role == Role::PreferStandby && tried_ < plan_->dialler->places())
+    target.role = Role::Standby;
   if (const std::string learnt = plan_->passes_through ? backend_.learnt() : ""; !learnt.empty())
     target.secret = learnt;
   may_fall_back_ = target.tls == Encryption::Fallback;
@@ -109,10 +126,14 @@ void Opening::join_pool() {
 }
 
 void Opening::fail(const base::Error& error) {
-  base::Error why = error;
-  worker_.stats(backend_).opens[open_result(why)].add();
+  const base::Error why = error;
   log(LogLevel::Warn, "server of {}/{} at {} cannot be opened: {}", backend_.database(),
       backend_.user(), plan_->dialler->text(place_), why.text);
+  if (why.kind != base::ErrorKind::Refused) {
+    plan_->dialler->failed(place_, worker_.now());
+    if (dial_next()) return;
+  }
+  worker_.stats(backend_).opens[open_result(why)].add();
   Backend& backend = backend_;
   Worker& worker = worker_;
   stop();
@@ -125,17 +146,17 @@ void Opening::fail(const base::Error& error) {
 // due in it, and so may the end of a handshake.
 void Opening::stop() {
   timer_.drop();
+  connecting_.reset();
   conversation_.reset();
   stream_.reset();
+  server_.reset();
 }
 
-// The same server once more, within the same deadline.
+// The same server once more.
 void Opening::dial_with_tls() {
   was_refused_in_clear_ = true;
-  conversation_.reset();
-  stream_.reset();
-  connecting_ = plan_->dialler->dial(worker_.loop(), place_,
-                                     [this](auto again) { on_connected(std::move(again)); });
+  stop();
+  dial();
 }
 
 void Opening::on_deadline(void* self, Time) {

@@ -21,6 +21,8 @@ class Opening final : public Errand {
   void begin() override;
 
  private:
+  void dial();
+  bool dial_next();
   void on_connected(base::Result<std::unique_ptr<net::Stream>> result);
   void on_login(base::Status result, const std::string& rest);
   void dial_with_tls();
@@ -35,6 +37,7 @@ class Opening final : public Errand {
   std::shared_ptr<const Plan> plan_;
   uint32_t generation_;
   int place_ = -1;
+  int tried_ = 0;                      // places, before this one
   bool may_fall_back_ = false;         // to TLS, if the login in clear is refused
   bool was_refused_in_clear_ = false;  // and so it is to be TLS
   std::unique_ptr<net::Connecting> connecting_;

@@ -137,6 +137,10 @@ enum class TlsMode : uint8_t { Disable, Allow, Prefer, Require, VerifyCa, Verify
 enum class TlsNegotiation : uint8_t { Postgres, Direct };
 enum class ChannelBinding : uint8_t { Disable, Prefer, Require };
 
+// Of the servers of one database.
+enum class SessionAttrs : uint8_t { Any, ReadWrite, ReadOnly, Primary, Standby, PreferStandby };
+enum class LoadBalance : uint8_t { Disable, RoundRobin, Random };
+
 // Files have become absolute names.
 struct Tls {
   TlsMode mode = TlsMode::Disable;
@@ -218,6 +222,8 @@ struct Database {
   Timeouts timeouts;  // merged with the defaults
   Named<std::string> settings;
   Tls tls = {.mode = TlsMode::Prefer};  // Disable where the protocol has none
+  SessionAttrs target_session_attrs = SessionAttrs::Any;
+  LoadBalance load_balance_hosts = LoadBalance::RoundRobin;
   bool create = true;
   Durability durability = Durability::Normal;
   int lanes = 2;

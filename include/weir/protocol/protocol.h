@@ -178,6 +178,9 @@ class Greeting : public Dialogue {
 // Whether a login is to be bound to the TLS channel that it goes over.
 enum class ChannelBinding : uint8_t { Disable, Prefer, Require };
 
+// What a server has to be. PreferStandby: a standby, or any if there is none.
+enum class Role : uint8_t { Any, ReadWrite, ReadOnly, Primary, Standby, PreferStandby };
+
 // Where and as whom to log in.
 struct LoginTarget {
   std::string user;
@@ -186,6 +189,7 @@ struct LoginTarget {
   std::vector<std::pair<std::string, std::string>> settings;  // for every server of the pool
   Encryption tls = Encryption::None;
   ChannelBinding channel_binding = ChannelBinding::Prefer;
+  Role role = Role::Any;  // another one: Unreachable, the next host may be it
 };
 
 class Login : public Dialogue {

@@ -29,6 +29,9 @@ class Dialler {
                                                 net::ConnectCallback done) = 0;
   virtual std::string text(int place) const = 0;
   virtual net::TlsConnect tls(int /*place*/) const { return {}; }  // without a context: in clear
+  virtual int places() const { return 1; }
+  // Others are dialled before it for a while.
+  virtual void failed(int /*place*/, Time /*now*/) {}
 };
 
 enum class Mode : uint8_t { Session, Transaction, Statement };

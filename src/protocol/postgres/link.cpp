@@ -55,7 +55,7 @@ class PostgresLink final : public protocol::Link {
       }
       in.remove_prefix(cut->consumed);
     }
-    return true;
+    return misses_role(of(server).role, of(server).base).empty();
   }
 
   size_t answer_error(protocol::ClientState& client, const Error& error, Bytes in,

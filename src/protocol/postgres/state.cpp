@@ -46,6 +46,24 @@ Interned with_setting(InternTable& texts, const Interned& set, std::string_view 
   return intern_settings(texts, map);
 }
 
+std::string misses_role(protocol::Role role, const SettingMap& reported) {
+  using protocol::Role;
+  if (role == Role::Any || role == Role::PreferStandby) return {};
+  const auto recovers = reported.find("in_hot_standby");
+  const auto read_only = reported.find("default_transaction_read_only");
+  if (recovers == reported.end() || read_only == reported.end())
+    return "server does not report whether it is a standby (PostgreSQL 14 does), which "
+           "target_session_attrs needs";
+  const bool is_standby = recovers->second == "on";
+  const bool takes_writes = !is_standby && read_only->second != "on";
+  switch (role) {
+    case Role::ReadWrite: return takes_writes ? "" : "server is read-only";
+    case Role::ReadOnly: return takes_writes ? "server is not read-only" : "";
+    case Role::Primary: return is_standby ? "server is a standby" : "";
+    default: return is_standby ? "" : "server is not a standby";
+  }
+}
+
 bool note_reported(SettingMap& map, const std::string& name, const std::string& value) {
   if (name.size() + value.size() > base::kReportedBytesMax) return false;
   if (map.size() >= base::kReportedSettingsMax && !map.contains(name)) return false;

@@ -39,6 +39,9 @@ bool is_carried(std::string_view name);
 bool changes_reading(std::string_view name);
 
 // Keeps what a server reports; false: it is too much to be kept.
+// Why a server that reports this is not what it has to be; empty: it is. Goes by what PostgreSQL
+// reports since version 14.
+std::string misses_role(protocol::Role role, const SettingMap& reported);
 bool note_reported(SettingMap& map, const std::string& name, const std::string& value);
 
 // A client's named statements: name -> statement key (text.h).
@@ -146,7 +149,8 @@ struct ServerState final : protocol::ServerState {
 
   // How it was secured, and how its cancels are: None, Required (after a request), Direct.
   protocol::Encryption tls = protocol::Encryption::None;
-  int32_t process_id = 0;  // BackendKeyData; 0: none came, cancel does nothing
+  protocol::Role role = protocol::Role::Any;  // what it has to be, and to stay
+  int32_t process_id = 0;                     // BackendKeyData; 0: none came, cancel does nothing
   std::string cancel_key;
   SettingMap reported;  // ParameterStatus as it stands, names as the server spells them
   SettingMap base;      // ParameterStatus at login: what RESET goes back to
