@@ -1,0 +1,15 @@
+// What the two halves of a pg_hba.conf record's reading share. Private to the folder.
+#pragma once
+
+#include <weir/config/hba.h>
+
+#include "auth_lines.h"
+
+namespace weir::config {
+
+// The fields behind a rule's method: NAME=VALUE each.
+void read_hba_options(AuthReader& reader, std::span<const AuthField> fields, HbaRule& rule);
+// What options have to say together, and what a method implies.
+void finish_hba_options(AuthReader& reader, const AuthPlace& place, HbaRule& rule);
+
+}  // namespace weir::config
