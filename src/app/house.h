@@ -18,12 +18,12 @@
 #include <weir/session/worker.h>
 
 #include "brake.h"
+#include "demand.h"
 #include "dialler.h"
 #include "lookups.h"
 
 namespace weir::app {
 
-protocol::AuthMethod method_of(config::AuthMethod method);
 pool::Options pool_options(const config::PoolOptions& from, bool movable);
 engine::AdminRole role_of(const config::Admin& admin, std::string_view user);
 
@@ -82,9 +82,13 @@ class House final : public session::House {
   base::Result<std::unique_ptr<Entry>> make_entry(const config::Database& database,
                                                   const std::string& name,
                                                   const std::string& login);
-  session::Admitted decide(const session::Visitor& visitor, const std::string& looked_up);
-  protocol::AuthMethod method_for(const session::Visitor& visitor) const;
-  protocol::Admission admission(const session::Visitor& visitor,
+  session::Admitted decide(const Demand& demand, const session::Visitor& visitor,
+                           const std::string& looked_up);
+  void admit_by(const Demand& demand, const session::Visitor& visitor, session::Worker& worker,
+                std::function<void(session::Admitted)> done);
+  void ask_groups(const session::Visitor& visitor, session::Worker& worker,
+                  std::function<void(session::Admitted)> done);
+  protocol::Admission admission(const Demand& demand, const session::Visitor& visitor,
                                 const std::string& looked_up) const;
   config::Database asked_database() const;
   base::Result<session::Backend*> lookup_backend();

@@ -14,59 +14,69 @@ namespace {
 
 constexpr int kLookupServers = 2;
 
-bool asks_for_secret(AuthMethod method) {
-  return method != AuthMethod::Trust && method != AuthMethod::Cert;
-}
-
 }  // namespace
-
-AuthMethod method_of(config::AuthMethod method) {
-  switch (method) {
-    case config::AuthMethod::Trust: return AuthMethod::Trust;
-    case config::AuthMethod::Plain: return AuthMethod::Plain;
-    case config::AuthMethod::Md5: return AuthMethod::Md5;
-    case config::AuthMethod::Cert: return AuthMethod::Cert;
-    default: return AuthMethod::ScramSha256;
-  }
-}
 
 void House::admit(const session::Visitor& visitor, session::Worker& worker,
                   std::function<void(session::Admitted)> done) {
-  const std::string& name = visitor.request.user;
   session::Admitted refused;
-  refused.refusal = brake_.refusal(visitor.peer, name, worker.now());
+  refused.refusal = brake_.refusal(visitor.peer, visitor.request.user, worker.now());
   if (!refused.refusal.text.empty()) return done(std::move(refused));
-  session::Backend* asked = nullptr;
-  {
-    const std::lock_guard lock(mutex_);
-    const config::User* user = config_->user(name);
-    const bool needs_secret =
-        asks_for_secret(method_for(visitor)) && (!user || user->password.empty());
-    if (needs_secret && !config_->auth.query.database.empty()) {
-      auto backend = lookup_backend();
-      if (!backend) refused.refusal = backend.error();
-      if (backend) asked = *backend;
-    }
+  const Demand demand = demand_of(*config(), visitor, nullptr);
+  if (demand.needs_groups) return ask_groups(visitor, worker, std::move(done));
+  admit_by(demand, visitor, worker, std::move(done));
+}
+
+// Lines with +role: whose member is this user? Without group_sql: nobody's.
+void House::ask_groups(const session::Visitor& visitor, session::Worker& worker,
+                       std::function<void(session::Admitted)> done) {
+  const auto go_on = [this, visitor, &worker, answer = std::move(done)](session::Answer rows) {
+    config::Groups groups;
+    if (rows)
+      for (const protocol::Row& row : *rows)
+        if (!row.empty() && row[0]) groups.insert(*row[0]);
+    Demand demand = demand_of(*config(), visitor, &groups);
+    if (!rows) demand.refusal = rows.error();
+    admit_by(demand, visitor, worker, answer);
+  };
+  const std::string sql = config()->auth.query.group_sql;
+  if (sql.empty()) return go_on(std::vector<protocol::Row>{});
+  auto backend = lookup_backend();
+  if (!backend) return go_on(backend.error());
+  worker.ask(**backend, {sql, visitor.request.user, go_on});
+}
+
+void House::admit_by(const Demand& demand, const session::Visitor& visitor, session::Worker& worker,
+                     std::function<void(session::Admitted)> done) {
+  session::Admitted refused;
+  refused.refusal = demand.refusal;
+  if (!refused.refusal.text.empty()) return done(std::move(refused));
+  const std::string& name = visitor.request.user;
+  const auto now = config();
+  const config::User* user = now->user(name);
+  const bool looks_up = protocol::asks_for_secret(demand.method) &&
+                        (!user || user->password.empty()) && !now->auth.query.database.empty() &&
+                        visitor.door->protocol->name() == "postgres";
+  if (!looks_up) return done(decide(demand, visitor, {}));
+  auto backend = lookup_backend();
+  if (!backend) {
+    refused.refusal = backend.error();
+    return done(std::move(refused));
   }
-  if (!refused.refusal.text.empty()) return done(std::move(refused));
-  if (!asked) return done(decide(visitor, {}));
-  lookups_.find(name, *asked, worker, [this, visitor, answer = std::move(done)](Looked looked) {
-    if (looked.error.text.empty()) return answer(decide(visitor, looked.secret));
-    session::Admitted out;
-    out.refusal = {ErrorKind::Unreachable, "auth.query cannot be asked: " + looked.error.text,
-                   looked.error.code};
-    answer(std::move(out));
-  });
+  lookups_.find(
+      name, **backend, worker, [this, demand, visitor, answer = std::move(done)](Looked looked) {
+        if (looked.error.text.empty()) return answer(decide(demand, visitor, looked.secret));
+        session::Admitted out;
+        out.refusal = {ErrorKind::Unreachable, "auth.query cannot be asked: " + looked.error.text,
+                       looked.error.code};
+        answer(std::move(out));
+      });
 }
 
-AuthMethod House::method_for(const session::Visitor& visitor) const {
-  return visitor.door->method.value_or(method_of(config_->auth.method));
-}
-
-session::Admitted House::decide(const session::Visitor& visitor, const std::string& looked_up) {
+session::Admitted House::decide(const Demand& demand, const session::Visitor& visitor,
+                                const std::string& looked_up) {
   const std::lock_guard lock(mutex_);
   session::Admitted out;
-  out.admission = admission(visitor, looked_up);
+  out.admission = admission(demand, visitor, looked_up);
   const protocol::LoginRequest& request = visitor.request;
   const std::string& name =
       visitor.door->database.empty() ? request.database : visitor.door->database;
@@ -92,24 +102,28 @@ session::Admitted House::decide(const session::Visitor& visitor, const std::stri
   return out;
 }
 
-protocol::Admission House::admission(const session::Visitor& visitor,
+protocol::Admission House::admission(const Demand& demand, const session::Visitor& visitor,
                                      const std::string& looked_up) const {
   protocol::Admission out;
-  out.method = method_for(visitor);
+  out.method = demand.method;
   out.scram_iterations = config_->auth.scram_iterations;
-  const bool is_named = visitor.certificate_name == visitor.request.user;
-  if (visitor.door->verifies_name && !is_named) out.method = AuthMethod::Cert;
-  if (out.method == AuthMethod::Cert) {
-    out.mock = !is_named;
+  const std::string& login = visitor.request.user;
+  const std::string& shown = visitor.certificate_name;
+  const bool is_named = may_be(*config_, demand, shown, login);
+  if ((demand.certificate_names_user && !is_named) || (demand.needs_certificate && shown.empty()))
+    out.method = AuthMethod::Cert;
+  if (out.method == AuthMethod::Cert || out.method == AuthMethod::Peer) {
+    const bool by_account = out.method == AuthMethod::Peer;
+    const std::string account =
+        by_account && visitor.account ? account_name(*visitor.account) : std::string();
+    out.mock = by_account ? !may_be(*config_, demand, account, login) : !is_named;
     if (out.mock)
-      base::log(base::LogLevel::Info, "client from {}: user \"{}\" came with {}", visitor.peer,
-                visitor.request.user,
-                visitor.certificate_name.empty()
-                    ? "no certificate that could be verified"
-                    : "the certificate of \"" + visitor.certificate_name + '"');
+      base::log(base::LogLevel::Info, "client from {}: user \"{}\" came {} \"{}\"", visitor.peer,
+                login, by_account ? "from account" : "with the certificate of",
+                by_account ? account : shown);
     return out;
   }
-  const config::User* user = config_->user(visitor.request.user);
+  const config::User* user = config_->user(login);
   const bool has_own = user && !user->password.empty();
   out.secret = has_own ? user->password.reveal() : looked_up;
   out.mock = out.method != AuthMethod::Trust && out.secret.empty();
@@ -132,6 +146,7 @@ config::Database House::asked_database() const {
 }
 
 base::Result<session::Backend*> House::lookup_backend() {
+  const std::lock_guard lock(mutex_);
   if (asker_) return asker_->backend.get();
   auto entry = make_entry(asked_database(), config_->auth.query.database, "");
   if (!entry) return entry.error();

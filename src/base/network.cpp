@@ -144,4 +144,13 @@ Result<Network> network_of(Bytes address, Bytes mask) {
   return network_with(address, *prefix);
 }
 
+std::optional<IpAddress> address_of_peer(std::string_view peer) {
+  const size_t colon = peer.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = peer.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  auto address = read_ip(host);
+  return address ? std::optional(*address) : std::nullopt;
+}
+
 }  // namespace weir::base

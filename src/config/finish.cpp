@@ -2,6 +2,9 @@
 
 #include "options.h"
 
+#include <weir/config/hba.h>
+#include <weir/config/ident.h>
+
 namespace weir::config {
 
 namespace {
@@ -31,6 +34,28 @@ void add_users_of_file(Reading& reading, Config& config) {
     }
     user.name = one.name;
     user.password = std::move(one.secret);
+  }
+}
+
+void add_problems(Reading& reading, Config& config, const std::string& file,
+                  const std::vector<Problem>& problems) {
+  config.files.push_back(file);
+  for (const Problem& problem : problems)
+    reading.complain({reading.add_source(problem.file, {}), problem.line, problem.column},
+                     problem.key, problem.expected);
+}
+
+void add_rules(Reading& reading, Config& config) {
+  Auth& auth = config.auth;
+  if (!auth.hba_file.empty()) {
+    HbaFile read = load_hba(auth.hba_file);
+    add_problems(reading, config, auth.hba_file, read.problems);
+    auth.hba = std::make_shared<const HbaRules>(std::move(read.rules));
+  }
+  if (!auth.ident_file.empty()) {
+    IdentFile read = load_ident(auth.ident_file);
+    add_problems(reading, config, auth.ident_file, read.problems);
+    auth.ident = std::make_shared<const IdentMaps>(std::move(read.maps));
   }
 }
 
@@ -171,8 +196,11 @@ void check_auth(Reading& reading, const Config& config) {
   }
   for (size_t i = 0; i < config.listeners.size(); ++i) {
     const Listener& listener = config.listeners[i];
-    const bool by_certificate =
-        listener.auth.method.value_or(config.auth.method) == AuthMethod::Cert;
+    const AuthMethod method = listener.auth.method.value_or(config.auth.method);
+    if (method == AuthMethod::Hba && config.auth.hba_file.empty() &&
+        listener.protocol == "postgres")
+      reading.complain_of("auth.hba_file", "expected to be given, as clients log in by it");
+    const bool by_certificate = method == AuthMethod::Cert;
     if (!by_certificate || listener.protocol != "postgres" || !listener.tls.ca.empty()) continue;
     reading.complain_of("listeners[" + std::to_string(i) + "].tls.ca",
                         "expected to be given, as its clients log in by certificate");
@@ -216,6 +244,7 @@ std::string listening_protocols(const Surroundings& around) {
 
 void finish(Reading& reading, Config& config) {
   add_users_of_file(reading, config);
+  add_rules(reading, config);
   inherit_defaults(reading, config);
   for (const auto& [name, database] : config.databases) {
     check_database_name(reading, name, database);

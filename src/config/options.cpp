@@ -1,5 +1,8 @@
 #include "options.h"
 
+#include <weir/config/hba.h>
+#include <weir/config/ident.h>
+
 #include <fstream>
 
 #include <weir/config/check.h>
@@ -20,11 +23,13 @@ constexpr std::array<Word<LogLevel>, 6> kLevels{{{"trace", LogLevel::Trace},
                                                  {"off", LogLevel::Off}}};
 constexpr std::array<Word<LogFormat>, 2> kFormats{
     {{"text", LogFormat::Text}, {"json", LogFormat::Json}}};
-constexpr std::array<Word<AuthMethod>, 5> kMethods{{{"trust", AuthMethod::Trust},
+constexpr std::array<Word<AuthMethod>, 7> kMethods{{{"trust", AuthMethod::Trust},
                                                     {"plain", AuthMethod::Plain},
                                                     {"md5", AuthMethod::Md5},
                                                     {"scram-sha-256", AuthMethod::ScramSha256},
-                                                    {"cert", AuthMethod::Cert}}};
+                                                    {"cert", AuthMethod::Cert},
+                                                    {"peer", AuthMethod::Peer},
+                                                    {"hba", AuthMethod::Hba}}};
 constexpr std::array<Word<PoolMode>, 3> kModes{{{"session", PoolMode::Session},
                                                 {"transaction", PoolMode::Transaction},
                                                 {"statement", PoolMode::Statement}}};
@@ -65,10 +70,45 @@ using Connections = Whole<0>;
 
 constexpr Field<Config> kInclude{read_include, [] { return std::string("a list of file names"); },
                                  nullptr, nullptr, nullptr};
-constexpr Field<Config> kUsersFile{
-    read_users_file_name, [] { return std::string("a file name"); },
-    [](const Config& config) { return Text::show(config.auth.users_file); }, nullptr,
-    [](const Config& a, const Config& b) { return a.auth.users_file == b.auth.users_file; }};
+// A file of auth, relative to that of the configuration. What is in it counts as well.
+template <auto Member>
+bool same_auth_file(const Auth& a, const Auth& b) {
+  const auto same = [](const auto& one, const auto& other) {
+    return one == other || (one && other && *one == *other);
+  };
+  return a.*Member == b.*Member && same(a.hba, b.hba) && same(a.ident, b.ident);
+}
+
+template <auto Member>
+constexpr Field<Config> kAuthFile{
+    [](Reading& reading, const Value& value, Config& config) {
+      std::string& name = config.auth.*Member;
+      read_scalar<SomeText>(reading, value, name);
+      name = reading.resolve(name, value.place.source);
+    },
+    [] { return std::string("a file name"); },
+    [](const Config& config) { return Text::show(config.auth.*Member); }, nullptr,
+    [](const Config& a, const Config& b) { return same_auth_file<Member>(a.auth, b.auth); }};
+
+constexpr Field<Listener> kNetworks{
+    [](Reading& reading, const Value& value, Listener& listener) {
+      for (const Value& one : reading.elements(value)) {
+        std::string text;
+        read_scalar<SomeText>(reading, one, text);
+        auto network = base::read_network(text);
+        if (network)
+          listener.proxy_from.push_back(*network);
+        else
+          reading.complain(one.place, one.path, network.error().text);
+      }
+    },
+    [] { return std::string("a list of networks such as 10.0.0.0/8"); },
+    [](const Listener& listener) {
+      std::string out;
+      for (const auto& one : listener.proxy_from) out += (out.empty() ? "" : ", ") + one.text();
+      return '[' + out + ']';
+    },
+    nullptr, [](const Listener& a, const Listener& b) { return a.proxy_from == b.proxy_from; }};
 constexpr Field<Database> kUrl{read_url, [] { return std::string("a URL"); },
                                [](const Database& database) { return show_url(database.url); },
                                nullptr,
@@ -120,7 +160,12 @@ constexpr Option<Config> kTop[] = {
      "may look at everything in the console"},
     {"auth.method", field<OneOf<kMethods>, &Config::auth, &Auth::method>, "scram-sha-256",
      "how clients log in"},
-    {"auth.users_file", kUsersFile, "", "names and secrets in PgBouncer's format"},
+    {"auth.users_file", kAuthFile<&Auth::users_file>, "",
+     "names and secrets in PgBouncer's format"},
+    {"auth.hba_file", kAuthFile<&Auth::hba_file>, "",
+     "who logs in how from where, in the format of pg_hba.conf"},
+    {"auth.ident_file", kAuthFile<&Auth::ident_file>, "",
+     "who may be which user, in the format of pg_ident.conf"},
     {"auth.scram_iterations", field<Whole<1, 1'000'000>, &Config::auth, &Auth::scram_iterations>,
      "4096", "work of SCRAM logins whose secret is a plain password"},
     {"auth.query.database", field<SomeText, &Config::auth, &Auth::query, &Auth::Query::database>,
@@ -129,6 +174,8 @@ constexpr Option<Config> kTop[] = {
      "as whom they are looked up"},
     {"auth.query.sql", field<SomeText, &Config::auth, &Auth::query, &Auth::Query::sql>,
      Auth::Query::kSql, "gives name, verifier, and perhaps valid_until, can_login of the user $1"},
+    {"auth.query.group_sql", field<SomeText, &Config::auth, &Auth::query, &Auth::Query::group_sql>,
+     "", "gives the roles that the user $1 is a member of, for +role in hba_file and ident_file"},
     {"auth.query.ttl", field<Period<>, &Config::auth, &Auth::query, &Auth::Query::ttl>, "30s",
      "how long a user that was found is believed"},
     {"auth.query.negative_ttl",
@@ -174,6 +221,8 @@ constexpr Option<Listener> kListener[] = {
      "the database of all its clients; absent = the client names one"},
     {"auth.method", field<OneOf<kMethods>, &Listener::auth, &Listener::Auth::method>, "",
      "how its clients log in; absent = auth.method of all"},
+    {"proxy_protocol.from", kNetworks, "[]",
+     "balancers that say by the PROXY protocol who is behind them"},
     {"tls.mode", field<OneOf<kTlsModes>, &Listener::tls, &Tls::mode>, "disable",
      "whether its clients may or must encrypt, and show a certificate"},
     {"tls.cert", kTlsFile<Listener, &Tls::cert>, "", "weir's certificate, and those above it"},

@@ -20,7 +20,6 @@ std::span<const Option<Timeouts>> timeout_options();
 
 // Sections, read in sections.cpp.
 void read_include(Reading& reading, const Value& value, Config& config);
-void read_users_file_name(Reading& reading, const Value& value, Config& config);
 void read_listeners(Reading& reading, const Value& value, Config& config);
 void read_users(Reading& reading, const Value& value, Config& config);
 void read_hosts(Reading& reading, const Value& value, Config& config);

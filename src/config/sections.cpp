@@ -49,11 +49,6 @@ void read_include(Reading& reading, const Value& value, Config&) {
   for (Value& one : reading.elements(value)) reading.want_files(std::move(one));
 }
 
-void read_users_file_name(Reading& reading, const Value& value, Config& config) {
-  read_scalar<SomeText>(reading, value, config.auth.users_file);
-  config.auth.users_file = reading.resolve(config.auth.users_file, value.place.source);
-}
-
 void read_listeners(Reading& reading, const Value& value, Config& config) {
   for (Value& one : reading.elements(value)) {
     one.path = "listeners[" + std::to_string(config.listeners.size()) + ']';

@@ -189,4 +189,15 @@ std::unique_ptr<Stream> adopt(Loop& loop, const Accepted& accepted, const Socket
   return std::make_unique<SocketStream>(uv_loop(loop), accepted.fd, accepted.peer);
 }
 
+std::optional<uint32_t> SocketStream::peer_account() const {
+  ucred peer = {};
+  socklen_t size = sizeof peer;
+  sockaddr_storage own = {};
+  socklen_t own_size = sizeof own;
+  if (getsockname(fd_, reinterpret_cast<sockaddr*>(&own), &own_size) != 0 ||
+      own.ss_family != AF_UNIX || getsockopt(fd_, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+    return std::nullopt;
+  return peer.uid;
+}
+
 }  // namespace weir::net

@@ -36,6 +36,8 @@ class SocketStream final : public Stream {
   void leave() override;
   void join(Loop& loop) override;
   std::string peer() const override { return peer_; }
+  void set_peer(std::string peer) override { peer_ = std::move(peer); }
+  std::optional<uint32_t> peer_account() const override;
 
  private:
   static constexpr uint8_t kPauseNoReader = 0x40;

@@ -30,6 +30,8 @@ class TlsStream final : public Stream, private StreamReader {
   void leave() override;
   void join(Loop& loop) override;
   std::string peer() const override { return inner_->peer(); }
+  void set_peer(std::string peer) override { inner_->set_peer(std::move(peer)); }
+  std::optional<uint32_t> peer_account() const override { return inner_->peer_account(); }
   const TlsFacts* tls() const override { return &facts_; }
 
  private:

@@ -1,6 +1,9 @@
 // How a session begins: greeting, admission, and the facts or the server that settle it.
 #include <weir/base/crypto.h>
 #include <weir/base/log.h>
+#include <weir/net/proxy_header.h>
+
+#include <algorithm>
 
 #include "errands.h"
 #include "session.h"
@@ -33,12 +36,37 @@ void Session::begin() {
   stats().clients[ClientCount::Login].add(1);
   log(LogLevel::Debug, "client {} connected from {}", id_, stream_->peer());
   arm();
+  const auto from = base::address_of_peer(stream_->peer());
+  behind_balancer_ =
+      from && std::any_of(door_->balancers.begin(), door_->balancers.end(),
+                          [&](const base::Network& one) { return one.contains(*from); });
   std::string send;
   const Dialogue::Result result = greeting_->start(send);
   greeting_step(result, send);
 }
 
+// A balancer's first word is who it stands for. False: it has not said it yet, or wrongly.
+bool Session::meet_balancer() {
+  auto header = net::read_proxy_header(in_);
+  if (!header) {
+    log(LogLevel::Warn, "balancer {} without a PROXY header: {}", stream_->peer(),
+        header.error().text);
+    end(EndReason::ProtocolError);
+    return false;
+  }
+  if (header->size == 0) return false;
+  in_.erase(0, header->size);
+  behind_balancer_ = false;
+  if (header->has_ends) {
+    const base::IpAddress& from = header->source.address;
+    const std::string text = from.is_v4() ? from.text() : '[' + from.text() + ']';
+    stream_->set_peer(text + ':' + std::to_string(header->source.port));
+  }
+  return !in_.empty();
+}
+
 void Session::greet() {
+  if (behind_balancer_ && !meet_balancer()) return;
   for (;;) {
     std::string send;
     const Dialogue::Result result = greeting_->feed(in_, send);
@@ -96,6 +124,7 @@ void Session::ask() {
   worker_.house().admit({.door = door_,
                          .request = request,
                          .peer = stream_->peer(),
+                         .account = stream_->peer_account(),
                          .over_tls = tls != nullptr,
                          .certificate_name = tls ? tls->peer_name : ""},
                         worker_, [&worker = worker_, id = id_](Admitted answer) {

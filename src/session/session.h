@@ -78,6 +78,7 @@ class Session final : public net::Deferred,
 
   // Login (login.cpp).
   void greet();
+  bool meet_balancer();
   void greeting_step(protocol::Dialogue::Result result, std::string& send);
   void start_tls();
   void shaken(const base::Status& status);
@@ -164,9 +165,10 @@ class Session final : public net::Deferred,
   Time hold_began_ = 0;
   Time turn_began_ = 0;
   Time turn_ended_ = 0;
-  Time stalled_at_ = 0;          // when the client stopped taking bytes; 0: it takes them
-  bool noticed_ = false;         // it has been told that it waits
-  bool turn_cancelled_ = false;  // its turn has been cancelled for taking too long
+  Time stalled_at_ = 0;           // when the client stopped taking bytes; 0: it takes them
+  bool noticed_ = false;          // it has been told that it waits
+  bool behind_balancer_ = false;  // who has not said yet whom it stands for
+  bool turn_cancelled_ = false;   // its turn has been cancelled for taking too long
   std::string user_, application_name_;
 };
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,8 @@ struct IpAddress {
 
 // "10.0.0.1" with four numbers and no leading zeros, or IPv6 without a zone. Errors of kind Config.
 Result<IpAddress> read_ip(std::string_view text);
+// Of "10.0.0.1:5432" or "[::1]:5432", as streams name their peers; nullopt for anything else.
+std::optional<IpAddress> address_of_peer(std::string_view peer);
 // In network order; 4 bytes or 16, anything else is a bug.
 IpAddress ip_of(Bytes address);
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -16,10 +17,14 @@
 
 #include <weir/base/limits.h>
 #include <weir/base/log.h>
+#include <weir/base/network.h>
 #include <weir/base/time.h>
 #include <weir/config/secret.h>
 
 namespace weir::config {
+
+struct HbaRules;
+struct IdentMaps;
 
 using base::Duration;
 using base::kMillisecond;
@@ -33,7 +38,7 @@ using Named = std::map<std::string, T, std::less<>>;
 using Names = std::set<std::string, std::less<>>;  // paths of options, as in the table: "pool.size"
 
 enum class LogFormat : uint8_t { Text, Json };
-enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert };
+enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert, Peer, Hba };
 enum class PoolMode : uint8_t { Session, Transaction, Statement };
 enum class Pick : uint8_t { Lifo, RoundRobin, Scatter };
 enum class Queue : uint8_t { Fair, Fifo };
@@ -165,6 +170,7 @@ struct Listener {
     friend bool operator==(const Auth&, const Auth&) = default;
   } auth;
   Tls tls;
+  std::vector<base::Network> proxy_from;  // balancers that begin with a PROXY header
   friend bool operator==(const Listener&, const Listener&) = default;
 };
 
@@ -181,6 +187,9 @@ struct Admin {
 struct Auth {
   AuthMethod method = AuthMethod::ScramSha256;
   std::string users_file;  // as opened: relative names have become absolute ones
+  std::string hba_file, ident_file;
+  std::shared_ptr<const HbaRules> hba;     // of hba_file (hba.h); null without one
+  std::shared_ptr<const IdentMaps> ident;  // of ident_file (ident.h)
   int scram_iterations = 4096;
   // Asked for users whose secret is not in `users`.
   struct Query {
@@ -190,6 +199,7 @@ struct Auth {
         "SELECT rolname, rolpassword, rolvaliduntil, rolcanlogin FROM pg_catalog.pg_authid "
         "WHERE rolname = $1";
     std::string sql = kSql;
+    std::string group_sql;  // "" = roles in hba_file and ident_file are nobody's
     Duration ttl = 30 * kSecond;
     Duration negative_ttl = 5 * kSecond;
     friend bool operator==(const Query&, const Query&) = default;

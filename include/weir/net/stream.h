@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -77,6 +78,10 @@ class Stream {
   virtual const TlsFacts* tls() const { return nullptr; }  // null: in clear
 
   virtual std::string peer() const = 0;  // for people: address:port, unix:, pipe:
+  // A balancer in front has said who is there.
+  virtual void set_peer(std::string) {}
+  // The account of the process at the other end of a unix socket.
+  virtual std::optional<uint32_t> peer_account() const { return std::nullopt; }
 };
 
 }  // namespace weir::net

@@ -113,8 +113,14 @@ struct LoginRequest {
   std::string application_name;
 };
 
-// Cert: nothing is asked, as the client's certificate has said who it is.
-enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert };
+// Cert, Peer: nothing is asked, as the client's certificate or its account has said who it is.
+// Rules: app finds out which of the others it is; no greeting ever sees it.
+enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert, Peer, Rules };
+
+constexpr bool asks_for_secret(AuthMethod method) {
+  return method == AuthMethod::Plain || method == AuthMethod::Md5 ||
+         method == AuthMethod::ScramSha256;
+}
 
 // The app's answer to Step::Ask. A client that is not to be let in gets the same exchange with
 // secrets that nobody knows (`mock`), so that it cannot tell why.

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <weir/base/network.h>
 #include <weir/session/backend.h>
 
 namespace weir::session {
@@ -33,6 +34,8 @@ struct Door {
   net::TlsContextPtr tls = nullptr;  // null: TLS is not spoken here
   bool needs_tls = false;
   bool verifies_name = false;  // a client's certificate has to be its user's
+  // Balancers, which say who is behind them in a PROXY header.
+  std::vector<base::Network> balancers = {};
   friend bool operator==(const Door&, const Door&) = default;
 };
 using DoorPtr = std::shared_ptr<const Door>;
@@ -41,7 +44,8 @@ using DoorPtr = std::shared_ptr<const Door>;
 struct Visitor {
   DoorPtr door;
   protocol::LoginRequest request;
-  std::string peer;  // its address
+  std::string peer;                 // its address, with a port
+  std::optional<uint32_t> account;  // of its process, over a unix socket
   bool over_tls = false;
   std::string certificate_name;  // of its certificate, if that was verified
 };

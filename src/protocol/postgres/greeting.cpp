@@ -135,11 +135,12 @@ PostgresGreeting::Result PostgresGreeting::on_startup(uint32_t version, Bytes pa
 PostgresGreeting::Result PostgresGreeting::admit(const protocol::Admission& admission,
                                                  std::string& send) {
   admission_ = admission;
-  const bool asks = admission_.method != AuthMethod::Trust && admission_.method != AuthMethod::Cert;
-  if (admission_.secret.empty() && asks) admission_.mock = true;
+  if (admission_.secret.empty() && protocol::asks_for_secret(admission_.method))
+    admission_.mock = true;
   const SecretKind kind = secret_kind(admission_.secret);
   switch (admission_.method) {
     case AuthMethod::Trust:
+    case AuthMethod::Peer:
     case AuthMethod::Cert: return admission_.mock ? wrong_password(send) : authenticated();
     case AuthMethod::Plain:
       append_authentication(send, Authentication::CleartextPassword);
@@ -156,6 +157,7 @@ PostgresGreeting::Result PostgresGreeting::admit(const protocol::Admission& admi
       // From an md5 secret no SCRAM keys can be made.
       if (kind == SecretKind::Md5) admission_.mock = true;
       return ask_for_scram(send);
+    case AuthMethod::Rules: break;
   }
   return wrong_password(send);
 }
@@ -271,11 +273,12 @@ PostgresGreeting::Result PostgresGreeting::authenticated() {
 }
 
 PostgresGreeting::Result PostgresGreeting::wrong_password(std::string& send) {
-  const bool of_certificate = admission_.method == AuthMethod::Cert;
+  const bool by_peer = admission_.method == AuthMethod::Peer;
+  const bool by_certificate = admission_.method == AuthMethod::Cert;
+  const char* what = by_peer ? "peer" : by_certificate ? "certificate" : "password";
   return give_up({ErrorKind::Refused,
-                  std::string(of_certificate ? "certificate" : "password") +
-                      " authentication failed for user \"" + request_.user + "\"",
-                  of_certificate ? "28000" : "28P01"},
+                  std::string(what) + " authentication failed for user \"" + request_.user + "\"",
+                  by_peer || by_certificate ? "28000" : "28P01"},
                  send);
 }
 

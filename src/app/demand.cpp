@@ -1,0 +1,151 @@
+#include "demand.h"
+
+#include <weir/config/hba.h>
+#include <weir/config/ident.h>
+
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <pwd.h>
+
+#include <array>
+
+namespace weir::app {
+
+using base::Error;
+using base::ErrorKind;
+using protocol::AuthMethod;
+
+namespace {
+
+constexpr size_t kNameBytesMax = 63;  // of a role and a database in PostgreSQL
+
+base::Bytes bytes_of(const sockaddr* address) {
+  if (address->sa_family == AF_INET)
+    return {reinterpret_cast<const char*>(&reinterpret_cast<const sockaddr_in*>(address)->sin_addr),
+            sizeof(in_addr)};
+  return {reinterpret_cast<const char*>(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr),
+          sizeof(in6_addr)};
+}
+
+std::vector<base::Network> read_own_networks() {
+  std::vector<base::Network> out;
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) return out;
+  for (const ifaddrs* each = list; each; each = each->ifa_next) {
+    if (!each->ifa_addr || !each->ifa_netmask) continue;
+    if (each->ifa_addr->sa_family != AF_INET && each->ifa_addr->sa_family != AF_INET6) continue;
+    auto network = base::network_of(bytes_of(each->ifa_addr), bytes_of(each->ifa_netmask));
+    if (network) out.push_back(*network);
+  }
+  freeifaddrs(list);
+  return out;
+}
+
+AuthMethod method_of(config::HbaMethod method) {
+  switch (method) {
+    case config::HbaMethod::Trust: return AuthMethod::Trust;
+    case config::HbaMethod::Password: return AuthMethod::Plain;
+    case config::HbaMethod::Md5: return AuthMethod::Md5;
+    case config::HbaMethod::Cert: return AuthMethod::Cert;
+    case config::HbaMethod::Peer: return AuthMethod::Peer;
+    default: return AuthMethod::ScramSha256;
+  }
+}
+
+Error refused(const session::Visitor& visitor, const char* what) {
+  const auto address = base::address_of_peer(visitor.peer);
+  return {ErrorKind::Refused,
+          std::string(what) + " for " +
+              (address ? "host \"" + address->text() + '"' : "a local client") + ", user \"" +
+              visitor.request.user + "\", database \"" + visitor.request.database + "\", " +
+              (visitor.over_tls ? "TLS" : "no TLS"),
+          "28000"};
+}
+
+Demand by_rules(const config::Config& config, const session::Visitor& visitor,
+                const config::Groups* groups) {
+  const std::vector<base::Network> own = read_own_networks();
+  const std::string& database =
+      visitor.door->database.empty() ? visitor.request.database : visitor.door->database;
+  Demand out;
+  if (visitor.request.user.size() > kNameBytesMax || database.size() > kNameBytesMax) {
+    out.refusal = refused(visitor, "no entry of hba_file");
+    return out;
+  }
+  const config::HbaVerdict verdict =
+      match(*config.auth.hba, {.is_local = visitor.account.has_value(),
+                               .address = base::address_of_peer(visitor.peer),
+                               .over_tls = visitor.over_tls,
+                               .database = database,
+                               .user = visitor.request.user,
+                               .groups = groups,
+                               .own_networks = own});
+  out.needs_groups = verdict.needs_groups;
+  out.method = method_of(verdict.method);
+  out.map = verdict.options.map;
+  out.needs_certificate = verdict.options.client_certificate != config::ClientCertificate::Any;
+  out.certificate_names_user =
+      verdict.options.client_certificate == config::ClientCertificate::VerifyFull;
+  if (verdict.needs_groups) return out;
+  if (verdict.line == 0) out.refusal = refused(visitor, "no entry of hba_file");
+  if (verdict.line > 0 && verdict.method == config::HbaMethod::Reject)
+    out.refusal = refused(visitor, "hba_file rejects connections");
+  if (verdict.method == config::HbaMethod::Pam || verdict.method == config::HbaMethod::Ldap)
+    out.refusal = refused(visitor, "hba_file demands a method that weir does not speak");
+  return out;
+}
+
+}  // namespace
+
+AuthMethod method_of(config::AuthMethod method) {
+  switch (method) {
+    case config::AuthMethod::Trust: return AuthMethod::Trust;
+    case config::AuthMethod::Plain: return AuthMethod::Plain;
+    case config::AuthMethod::Md5: return AuthMethod::Md5;
+    case config::AuthMethod::Cert: return AuthMethod::Cert;
+    case config::AuthMethod::Peer: return AuthMethod::Peer;
+    case config::AuthMethod::Hba: return AuthMethod::Rules;
+    default: return AuthMethod::ScramSha256;
+  }
+}
+
+Demand demand_of(const config::Config& config, const session::Visitor& visitor,
+                 const config::Groups* groups) {
+  const AuthMethod method = visitor.door->method.value_or(method_of(config.auth.method));
+  const bool has_rules = visitor.door->protocol->name() == "postgres";
+  Demand out;
+  if (has_rules && method == AuthMethod::Rules) {
+    out = by_rules(config, visitor, groups);
+  } else {
+    out.method = method;
+    if (!has_rules && (method == AuthMethod::Rules || !protocol::asks_for_secret(method)))
+      out.method = method == AuthMethod::Trust ? method : AuthMethod::Plain;
+    if (method == AuthMethod::Cert) out.map = "cert";
+    if (method == AuthMethod::Peer) out.map = "peer";
+  }
+  if (visitor.door->verifies_name) {
+    out.certificate_names_user = true;
+    if (out.map.empty()) out.map = "cert";
+  }
+  return out;
+}
+
+bool may_be(const config::Config& config, const Demand& demand, const std::string& name,
+            const std::string& user) {
+  if (name.empty()) return false;
+  if (name == user && (demand.map.empty() || demand.map == "cert" || demand.map == "peer"))
+    return true;
+  if (!config.auth.ident || demand.map.empty()) return false;
+  return may_be(*config.auth.ident, {.map = demand.map, .system_name = name, .user = user}) ==
+         config::Fit::Yes;
+}
+
+std::string account_name(uint32_t account) {
+  std::array<char, 4096> room;
+  passwd entry = {};
+  passwd* found = nullptr;
+  if (getpwuid_r(account, &entry, room.data(), room.size(), &found) != 0 || !found) return {};
+  return found->pw_name;
+}
+
+}  // namespace weir::app
