@@ -96,7 +96,8 @@ struct ErrorFields {
   std::string hint = {};
   std::string position = {};
 };
-ErrorFields read_error(base::Bytes body);  // whatever is missing or malformed stays empty
+ErrorFields read_error(base::Bytes body);    // whatever is missing or malformed stays empty
+base::Error read_refusal(base::Bytes body);  // an ErrorResponse to weir; it always has a text
 void append_error(std::string& out, const ErrorFields& fields);
 void append_notice(std::string& out, const ErrorFields& fields);
 // `error` in the protocol's words: its own code, or the SQLSTATE that fits its kind.

@@ -266,11 +266,9 @@ PostgresLogin::Result PostgresLogin::refuse_unbound() {
 // ---------------------------------------------------------------- what a server says of itself
 
 PostgresLogin::Result PostgresLogin::on_error(Bytes body) {
-  const ErrorFields fields = read_error(body);
-  const std::string text =
-      fields.message.empty() ? "server refused without a reason" : fields.message;
-  return give_up(is_refusal(fields.sqlstate) ? ErrorKind::Refused : ErrorKind::Unreachable, text,
-                 fields.sqlstate);
+  const Error why = read_refusal(body);
+  return give_up(is_refusal(why.code) ? ErrorKind::Refused : ErrorKind::Unreachable, why.text,
+                 why.code);
 }
 
 PostgresLogin::Result PostgresLogin::on_parameter_status(Bytes body) {

@@ -58,11 +58,7 @@ class LookupTalk final : public protocol::Lookup {
  private:
   Result on_message(const CutMessage& message) {
     switch (message.type) {
-      case 'E': {
-        const ErrorFields fields = read_error(message.body);
-        error_ = {ErrorKind::Refused, fields.message, fields.sqlstate};
-        return {};
-      }
+      case 'E': error_ = read_refusal(message.body); return {};
       case 'D': return on_row(message.body);
       case 'Z':
         server_.status = message.body.empty() ? '?' : message.body[0];

@@ -48,11 +48,7 @@ class QueryTalk : public Dialogue {
  private:
   Result on_message(const CutMessage& message, size_t used, std::string& send) {
     switch (message.type) {
-      case 'E': {
-        const ErrorFields fields = read_error(message.body);
-        error_ = {base::ErrorKind::Refused, fields.message, fields.sqlstate};
-        return {Step::Wait, 0};
-      }
+      case 'E': error_ = read_refusal(message.body); return {Step::Wait, 0};
       case 'S': note_status(message.body); return {Step::Wait, 0};
       case 'Z':
         server_.status = message.body.empty() ? '?' : message.body[0];

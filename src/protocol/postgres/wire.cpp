@@ -114,6 +114,12 @@ ErrorFields read_error(Bytes body) {
   return fields;
 }
 
+Error read_refusal(Bytes body) {
+  ErrorFields fields = read_error(body);
+  if (fields.message.empty()) fields.message = "server refused without a reason";
+  return {ErrorKind::Refused, std::move(fields.message), std::move(fields.sqlstate)};
+}
+
 namespace {
 
 void append_fields(std::string& out, char type, const ErrorFields& fields) {

@@ -37,3 +37,24 @@ class ScramClient:
     def verify(self, server_final):
         given = base64.b64decode(server_final.decode().removeprefix("v="))
         assert hmac.compare_digest(given, self.server_signature), "wrong server signature"
+
+
+class ScramServer:
+    """What a server says to a client's messages, as long as nobody changes it."""
+
+    def __init__(self, password, salt=b"salt of the server", iterations=4096):
+        self.password, self.salt, self.iterations = password.encode(), salt, iterations
+        self.first_bare = self.challenge = ""
+
+    def first(self, client_first):
+        self.first_bare = client_first.decode().split(",", 2)[2]
+        nonce = self.first_bare.split("r=")[1]
+        salt = base64.b64encode(self.salt).decode()
+        self.challenge = f"r={nonce}more,s={salt},i={self.iterations}"
+        return self.challenge
+
+    def final(self, client_final):
+        without_proof = client_final.decode().rsplit(",p=", 1)[0]
+        salted = hashlib.pbkdf2_hmac("sha256", self.password, self.salt, self.iterations)
+        signed = ",".join([self.first_bare, self.challenge, without_proof]).encode()
+        return "v=" + base64.b64encode(_hmac(_hmac(salted, b"Server Key"), signed)).decode()

@@ -217,6 +217,18 @@ TEST(LinkReset, AnErrorIsAFailure) {
   EXPECT_EQ(talk.link().condition(talk.server(0)), Condition::Dirty);
 }
 
+// It used to count as a success: the next client got what the last one had left.
+TEST(LinkReset, AnErrorWithoutAReasonIsAFailure) {
+  for (const std::string error : {"{4500000004}", "{450000000500}", "{450000000b43343235303100}"}) {
+    LinkTalk talk;
+    talk.server(0).dirty = true;
+    const auto reset = talk.link().reset(talk.server(0), "always");
+    EXPECT_EQ(converse(*reset, {{"", "Q[DISCARD ALL]"}, {error + " Z[I]", ""}}, true),
+              "fail: server refused without a reason");
+    EXPECT_EQ(talk.link().condition(talk.server(0)), Condition::Dirty);
+  }
+}
+
 TEST(LinkReset, AnOwnTextLeavesTheSettingsUnknown) {
   LinkTalk talk;
   const auto reset = talk.link().reset(talk.server(0), "select reset_me()");

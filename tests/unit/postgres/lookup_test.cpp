@@ -71,6 +71,16 @@ TEST(Lookup, ARefusalLeavesTheServerUsable) {
   EXPECT_EQ(told.error.code, "42P01");
 }
 
+// It used to count as an answer without rows: a user that does not exist.
+TEST(Lookup, ARefusalWithoutAReason) {
+  for (const std::string& body : {""s, "\0"s, "C42P01\0\0"s}) {
+    const Told told = ask(message('E', body) + message('Z', "I"), 1);
+    EXPECT_EQ(told.step, Step::Fail);
+    EXPECT_EQ(told.error.kind, base::ErrorKind::Refused);
+    EXPECT_FALSE(told.error.text.empty());
+  }
+}
+
 TEST(Lookup, AnythingElseDoesNot) {
   std::string many = kBegin;
   for (int i = 0; i < 1001; ++i) many += row({"x"});
