@@ -304,7 +304,7 @@ base::Status Daemon::apply(std::shared_ptr<const config::Config> config) {
   if (auto possible = house_->prepare(*config); !possible) return possible;
   if (auto opened = change_listeners(*config); !opened) return opened;
   for (const config::Difference& difference : config::differences(*before, *config))
-    log(LogLevel::Info, "reload: {}{}", difference.text,
+    log(LogLevel::Info, "reload: {}: {}{}", difference.path, difference.text,
         difference.needs_restart ? " (takes effect after a restart)" : "");
   const base::LogOptions options{config->log.level, config->log.format == config::LogFormat::Json,
                                  config->log.file};

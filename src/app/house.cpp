@@ -96,6 +96,7 @@ base::Result<std::unique_ptr<House::Entry>> House::make_entry(const config::Data
                                                               const std::string& login) {
   auto entry = std::make_unique<Entry>();
   entry->name = name;
+  entry->is_any = !config_->databases.contains(name);
   entry->login = database.user.empty() ? login : "";
   entry->protocol = database.protocol;
   entry->number = static_cast<uint32_t>(entries_.size() + 1);
@@ -111,9 +112,10 @@ base::Result<std::unique_ptr<House::Entry>> House::make_entry(const config::Data
   entry->backend = std::make_unique<session::Backend>(name, user, *speaks, worker_count_);
   entry->backend->set_plan(make_plan(database, *entry, entry->login));
   const auto effective = config::effective(*config_, database, entry->login);
-  entry->backend->set_pool(std::make_unique<pool::Pool>(pool_options(effective.pool, movable),
-                                                        server_budgets(database, name, user),
-                                                        worker_count_, base::random_u64()));
+  pool::Options options = pool_options(effective.pool, movable);
+  options.min_at_once = !entry->backend->plan()->passes_through;
+  entry->backend->set_pool(std::make_unique<pool::Pool>(
+      options, server_budgets(database, name, user), worker_count_, base::random_u64()));
   if (paused_.contains("") || paused_.contains(name)) {
     pool::Orders none;
     entry->backend->pool().pause(true, base::steady_now(), none);
@@ -243,7 +245,8 @@ void House::reload(std::shared_ptr<const config::Config> config, session::Worker
   config_ = std::move(config);
   all_clients_.set_limit(config_->max_clients);
   for (const auto& [key, entry] : entries_) {
-    const config::Database* database = config_->database(entry->name);
+    const bool stays = entry->is_any || config_->databases.contains(entry->name);
+    const config::Database* database = stays ? config_->database(entry->name) : nullptr;
     // Without one its clients stay until they leave; nobody new gets in.
     if (database) refresh(*entry, *database, worker);
   }
@@ -267,8 +270,9 @@ void House::refresh(Entry& entry, const config::Database& database, session::Wor
                        before->connect_query != plan->connect_query;
   const auto effective = config::effective(*config_, database, entry.login);
   pool::Pool& pool = entry.backend->pool();
-  pool.configure(pool_options(effective.pool, pool.movable()), changed, worker.now(),
-                 worker.orders());
+  pool::Options options = pool_options(effective.pool, pool.movable());
+  options.min_at_once = !plan->passes_through;
+  pool.configure(options, changed, worker.now(), worker.orders());
   worker.carry_out(*entry.backend);
 }
 

@@ -66,8 +66,8 @@ void House::admit_by(const Demand& demand, const session::Visitor& visitor, sess
       name, **backend, worker, [this, demand, visitor, answer = std::move(done)](Looked looked) {
         if (looked.error.text.empty()) return answer(decide(demand, visitor, looked.secret));
         session::Admitted out;
-        out.refusal = {ErrorKind::Unreachable, "auth.query cannot be asked: " + looked.error.text,
-                       looked.error.code};
+        base::log(base::LogLevel::Warn, "auth.query cannot be asked: {}", looked.error.text);
+        out.refusal = {ErrorKind::Unreachable, "nobody can tell just now who may log in", "08006"};
         answer(std::move(out));
       });
 }

@@ -11,6 +11,7 @@ namespace weir::app {
 
 struct House::Entry {
   std::string name;      // of the database, as clients call it
+  bool is_any = false;   // by the entry "*"
   std::string login;     // whose pool it is, when the database names no user; else empty
   std::string protocol;  // as the configuration calls it
   uint32_t number = 0;

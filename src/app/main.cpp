@@ -1,4 +1,5 @@
 // The command line: weir run | check | ctl | --version.
+#include <fmt/format.h>
 #include <weir/base/log.h>
 #include <weir/config/check.h>
 
@@ -12,6 +13,7 @@
 #include "daemon.h"
 #include "places.h"
 #include "protocols.h"
+#include "tls.h"
 
 namespace weir::app {
 
@@ -20,6 +22,10 @@ namespace {
 constexpr int kFine = 0;
 constexpr int kRuntimeFailure = 1;
 constexpr int kBadCommand = 2;
+
+constexpr const char* kDemo =
+    "no configuration, so this is the demo: database demo, user demo, password demo; try: psql "
+    "postgres://demo:demo@127.0.0.1:6432/demo";
 
 struct Arguments {
   std::string config;
@@ -96,6 +102,7 @@ int run(const Arguments& arguments) {
     return std::move(fresh.config);
   };
   int status = kFine;
+  const bool is_demo = loaded.config.source == "the demo";
   {
     Daemon daemon(std::move(loaded.config), again);
     if (auto started = daemon.start(); !started) {
@@ -104,6 +111,7 @@ int run(const Arguments& arguments) {
       status = kRuntimeFailure;
     } else {
       base::log(base::LogLevel::Info, "weir {} runs", WEIR_VERSION);
+      if (is_demo) base::log(base::LogLevel::Info, "{}", kDemo);
       daemon.run();
       base::log(base::LogLevel::Info, "weir ends");
     }
@@ -112,10 +120,26 @@ int run(const Arguments& arguments) {
   return status;
 }
 
+// What a start would find: keys that are not those of their certificates, and the like.
+std::string wrong_certificates(const config::Config& config) {
+  std::string out;
+  for (size_t i = 0; i < config.listeners.size(); ++i)
+    if (auto made = client_tls(config.listeners[i].tls); !made)
+      out += fmt::format("listeners[{}].tls: {}\n", i, made.error().text);
+  for (const auto& [name, database] : config.databases)
+    if (auto made = server_tls(database.tls); !made)
+      out += fmt::format("databases.{}.tls: {}\n", name, made.error().text);
+  return out;
+}
+
 int check(const Arguments& arguments) {
   const auto loaded = load(arguments);
   if (!loaded) {
     std::cerr << loaded.report();
+    return kBadCommand;
+  }
+  if (const std::string wrong = wrong_certificates(loaded.config); !wrong.empty()) {
+    std::cerr << wrong;
     return kBadCommand;
   }
   config::print_check(loaded.config, std::cout);
@@ -123,10 +147,13 @@ int check(const Arguments& arguments) {
 }
 
 void add_run_options(CLI::App& to, Arguments& arguments) {
-  to.add_option("-c,--config", arguments.config, "configuration file");
-  to.add_flag("--demo", arguments.demo,
-              "a SQLite database and a user demo, whatever is configured");
-  to.add_option("--database", arguments.databases, "NAME=URL: serve this database without a file");
+  CLI::Option* file = to.add_option("-c,--config", arguments.config, "configuration file");
+  CLI::Option* demo = to.add_flag("--demo", arguments.demo,
+                                  "a SQLite database and a user demo, whatever is configured");
+  CLI::Option* database = to.add_option("--database", arguments.databases,
+                                        "NAME=URL: serve this database without a file");
+  database->excludes(file)->excludes(demo);
+  demo->excludes(file);
   to.add_option("--listen", arguments.listeners, "PROTOCOL:ADDRESS instead of the usual one");
   to.add_option("--http", arguments.http, "ADDRESS of the page and the metrics");
 }

@@ -35,6 +35,7 @@ std::vector<config::ProtocolDescriptor> protocol_descriptors() {
        .path = Path::Number,
        .server_port = 6379,
        .listen_port = 6380,
+       .clients_speak_tls = false,
        .clients_name_database = false,
        .default_user = "default",
        .options = {"user", "password", "lanes", "load_balance_hosts"}},

@@ -173,7 +173,11 @@ void check_listener(Reading& reading, Config& config, size_t index) {
     reading.complain_of(path + ".protocol",
                         "expected one of: " + listening_protocols(reading.around()));
   }
-  check_tls(reading, listener.tls, path + ".tls", true);
+  if (protocol && !protocol->clients_speak_tls && listener.tls.mode != TlsMode::Disable)
+    reading.complain_of(path + ".tls.mode",
+                        "TLS is not spoken to clients of " + listener.protocol + " yet");
+  else
+    check_tls(reading, listener.tls, path + ".tls", true);
   for (const char* name : {"mode", "group"}) {
     const bool of_socket = listener.address.kind == Address::Kind::Unix;
     if (!of_socket && reading.given(path + '.' + name)) {

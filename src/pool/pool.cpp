@@ -294,6 +294,7 @@ void Pool::opened(std::unique_ptr<Server> server, Time now, Orders& orders) {
     ++busy_;
     last_error_ = {};
     refused_ = false;
+    was_open_ = true;
     retry_delay_ = retry_at_ = 0;
     ramp_ = std::min(ramp_ * 2, kRampMax);
     server->opened_at = server->checked_at = now;
@@ -352,7 +353,7 @@ void Pool::tick(Time now, Orders& orders) {
   tick_idle(now, orders);
   if (paused_) return;
   if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
-  const int least = std::min(options_.min, options_.size);
+  const int least = options_.min_at_once || was_open_ ? std::min(options_.min, options_.size) : 0;
   while (open_count() + closing_ < least && opening_ < opening_max() && now >= retry_at_ &&
          take_slot())
     open(next_worker_++ % workers_, orders);

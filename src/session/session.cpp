@@ -355,7 +355,9 @@ void Session::on_wait_time(Time now) {
   if (wait_since_ + plan_->acquire_timeout > now || plan_->acquire_timeout == 0) {
     noticed_ = true;
     std::string notice;
-    link().say_notice("waiting for a free server connection", notice);
+    const bool paused = backend_->pool().snapshot().paused;
+    link().say_notice(
+        paused ? "waiting: the pool is paused" : "waiting for a free server connection", notice);
     outlet_.send(*stream_, notice);
     return arm();
   }
@@ -385,6 +387,14 @@ void Session::on_linked_time(Time now) {
     return end(EndReason::QueryTimeout,
                {base::ErrorKind::Timeout, "terminating connection due to query timeout", "57014"});
   turn_cancelled_ = true;
+  log(LogLevel::Warn, "client {} server {}: query timeout after {} ms, cancelled: {}/{} as {}", id_,
+      lease_->id, (now - turn_began_) / base::kMillisecond, backend_->database(), backend_->user(),
+      user_);
+  if (outlet_.empty() && !link().is_mid_piece(lease_->state())) {
+    std::string notice;
+    link().say_notice("the query takes longer than timeouts.query: it is cancelled", notice);
+    outlet_.send(*stream_, notice);
+  }
   worker_.start(std::make_unique<Cancelling>(worker_, *lease_, [](bool) {}));
   arm();
 }

@@ -231,7 +231,8 @@ void Worker::close(std::unique_ptr<PooledServer> server, CloseReason why) {
   Backend& backend = server->backend();
   server->use(nullptr);
   stats(backend).closes[why].add();
-  log(LogLevel::Info, "server {} closed: {}", server->id, label(why));
+  log(LogLevel::Info, "server {} closed: {}, {}/{}", server->id, label(why), backend.database(),
+      backend.user());
   backend.pool().closing();
   start(std::make_unique<Closing>(*this, std::move(server), false));
 }

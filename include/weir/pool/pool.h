@@ -116,7 +116,8 @@ struct Options {
   Duration check_interval = 60 * base::kSecond;
   Pick pick = Pick::Lifo;
   bool fair = true;
-  bool movable = true;  // servers can go to another worker
+  bool movable = true;      // servers can go to another worker
+  bool min_at_once = true;  // false: `min` counts when a first server is open
 };
 
 struct Snapshot {
@@ -233,6 +234,7 @@ class Pool {
   bool paused_ = false;
   Error last_error_;  // of the last failed login; empty after a good one
   bool refused_ = false;
+  bool was_open_ = false;  // a server, ever
   Duration retry_delay_ = 0;
   Time retry_at_ = 0;
   uint64_t random_;

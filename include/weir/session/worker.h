@@ -65,8 +65,9 @@ class House {
   virtual void admit(const Visitor& visitor, Worker& worker,
                      std::function<void(Admitted)> done) = 0;
   // What a client hears that has proved who it is, and for whom admit() had no backend.
-  virtual base::Error no_backend(const Door&, const protocol::LoginRequest&) {
-    return {base::ErrorKind::Refused, "no such database", "3D000"};
+  virtual base::Error no_backend(const Door&, const protocol::LoginRequest& request) {
+    return {base::ErrorKind::Refused, "database \"" + request.database + "\" does not exist",
+            "3D000"};
   }
   virtual void login_failed(const std::string& peer, const protocol::LoginRequest& request) = 0;
   // What counts for this login in this pool: mode and timeouts may be the user's own.

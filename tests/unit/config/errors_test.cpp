@@ -14,6 +14,14 @@ const Case kCases[] = {
     {"unknown key at the top", "wrokers: 2\n" + kRest,
      "1:1: wrokers: unknown key; did you mean workers?\n"},
     {"unknown key unlike any other", "zzzzzzzz: 2\n" + kRest, "1:1: zzzzzzzz: unknown key\n"},
+    {"unknown key where a password could stand",
+     kRest + "users: {u: {pasword: hidden-1}, v: {pwd: hidden-2}}\n",
+     "3:13: users.u.pasword: unknown key; did you mean password?\n"
+     "3:37: users.v.pwd: unknown key\n"},
+    {"TLS for clients that speak none",
+     "listeners: [{protocol: redis, address: \"127.0.0.1:1\", tls: {mode: require}}]\n"
+     "databases: {c: {url: \"redis://h\"}}\n",
+     "1:67: listeners[0].tls.mode: TLS is not spoken to clients of redis yet\n"},
     {"unknown key deep", kRest + "defaults:\n  pool:\n    sise: 3\n",
      "5:5: defaults.pool.sise: unknown key; did you mean size?\n"},
     {"unknown key in a nested option", kRest + "defaults: {pool: {retry: {mn: 1s}}}\n",
@@ -103,7 +111,7 @@ const Case kCases[] = {
     {"a mode that is not octal",
      "listeners: [{protocol: postgres, address: \"unix:/x\", mode: \"0888\"}]\n"
      "databases: {app: {url: postgres://h/app}}\n",
-     "1:60: listeners[0].mode: expected an octal file mode such as \"0770\"\n"},
+     "1:67: listeners[0].mode: expected an octal file mode such as \"0770\"\n"},
     {"two listeners at one place",
      "listeners:\n  - {protocol: postgres, address: \"h:1\"}\n"
      "  - {protocol: postgres, address: \"h:1\"}\n"
@@ -114,11 +122,11 @@ const Case kCases[] = {
     {"a listener's database that is not there",
      "listeners: [{protocol: postgres, address: \"h:1\", database: b}]\n"
      "databases: {app: {url: postgres://h/app}}\n",
-     "1:60: listeners[0].database: expected the name of a database\n"},
+     "1:67: listeners[0].database: expected the name of a database\n"},
     {"a listener's database of another protocol",
      "listeners: [{protocol: postgres, address: \"h:1\", database: c}]\n"
      "databases: {c: {url: redis://h}}\n",
-     "1:60: listeners[0].database: expected a database for clients of postgres\n"},
+     "1:67: listeners[0].database: expected a database for clients of postgres\n"},
     {"a redis listener and no database",
      "listeners:\n  - {protocol: redis, address: \"h:1\"}\n"
      "databases: {app: {url: postgres://h/app}}\n",

@@ -29,6 +29,7 @@ inline Surroundings sample_surroundings() {
   redis.path = ProtocolDescriptor::Path::Number;
   redis.server_port = 6379;
   redis.listen_port = 6380;
+  redis.clients_speak_tls = false;
   redis.clients_name_database = false;
   redis.default_user = "default";
   redis.options = {"user", "password", "lanes"};

@@ -72,6 +72,16 @@ TEST_F(Lifetime, MinIsKeptWithoutClients) {
   EXPECT_EQ(opens, 3);
 }
 
+// Before a client has shown what opens a server, an attempt could only fail, and fail the client.
+TEST_F(Lifetime, MinCanWaitForAFirstServer) {
+  make({.size = 5, .min = 3, .idle_timeout = 0, .max_lifetime = 0, .min_at_once = false});
+  tick();
+  EXPECT_EQ(count(Kind::Open), 0u);
+  fill(1);
+  tick();
+  EXPECT_EQ(count(Kind::Open), 2u);
+}
+
 TEST_F(Lifetime, MinIsKeptThroughLifetimes) {
   make({.size = 5, .min = 3, .idle_timeout = 0, .max_lifetime = 10 * kSecond, .check_interval = 0});
   pass(5 * kSecond);

@@ -117,7 +117,8 @@ TEST(Timeouts, QueryTimeoutCancelsAndTheClientLives) {
   world.pass(200 * kMillisecond);
   EXPECT_EQ(world.database.cancels, 1);
   const std::string answer = client.take();
-  EXPECT_EQ(talk::types(answer), "EZ");
+  EXPECT_EQ(talk::types(answer), "NEZ");  // the server would say: "due to user request"
+  EXPECT_NE(answer.find("timeouts.query"), std::string::npos);
   EXPECT_EQ(code_in(answer), "57014");
   EXPECT_EQ(talk::types(client.ask(talk::query("SELECT 'b'"))), "TDCZ");
   EXPECT_EQ(world.database.logins, 1);
