@@ -288,7 +288,7 @@ void ClientSide::send_close(const Interned& statement) {
   sink_.to_server.add_copy(statement_message('C', server_name(statement.id())));
   server_->ledger.push(
       {.kind = Entry::Kind::Close, .fate = Entry::Fate::Swallow, .statement = statement});
-  server_->prepared.close_sent(statement);
+  server_->prepared.close_sent(statement, server_->segment);
 }
 
 // Sends what has to come before a Parse, if one is needed at all. In a failed transaction the

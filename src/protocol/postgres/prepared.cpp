@@ -38,9 +38,10 @@ void PreparedSet::parse_sent(const base::Interned& statement, uint32_t segment) 
   stay(known, statement);
 }
 
-void PreparedSet::close_sent(const base::Interned& statement) {
+void PreparedSet::close_sent(const base::Interned& statement, uint32_t segment) {
   Known& known = known_[statement.id()];
   ++known.on_way;
+  known.segment = segment;
   go(known);
   leaving_.insert_or_assign(statement.id(), statement);
 }

@@ -22,7 +22,7 @@ class PreparedSet {
   bool is_open(uint64_t id, uint32_t segment) const;
 
   void parse_sent(const base::Interned& statement, uint32_t segment);
-  void close_sent(const base::Interned& statement);
+  void close_sent(const base::Interned& statement, uint32_t segment);
   void parsed(uint64_t id);  // the server has done it
   void closed(uint64_t id);
   void skipped(uint64_t id);  // a Parse or Close that the server refused or never looked at
@@ -43,7 +43,7 @@ class PreparedSet {
     bool there = false;    // as far as the server has answered
     bool stays = false;    // in order_: there, once all that was sent has been done
     uint32_t on_way = 0;   // Parse and Close that are not answered yet
-    uint32_t segment = 0;  // of the last Parse on its way
+    uint32_t segment = 0;  // of the last of them
     std::list<base::Interned>::iterator place = {};
   };
   void stay(Known& known, const base::Interned& statement);

@@ -111,7 +111,7 @@ const Case kCases[] = {
     {"a mode that is not octal",
      "listeners: [{protocol: postgres, address: \"unix:/x\", mode: \"0888\"}]\n"
      "databases: {app: {url: postgres://h/app}}\n",
-     "1:67: listeners[0].mode: expected an octal file mode such as \"0770\"\n"},
+     "1:60: listeners[0].mode: expected an octal file mode such as \"0770\"\n"},
     {"two listeners at one place",
      "listeners:\n  - {protocol: postgres, address: \"h:1\"}\n"
      "  - {protocol: postgres, address: \"h:1\"}\n"
@@ -122,11 +122,11 @@ const Case kCases[] = {
     {"a listener's database that is not there",
      "listeners: [{protocol: postgres, address: \"h:1\", database: b}]\n"
      "databases: {app: {url: postgres://h/app}}\n",
-     "1:67: listeners[0].database: expected the name of a database\n"},
+     "1:60: listeners[0].database: expected the name of a database\n"},
     {"a listener's database of another protocol",
      "listeners: [{protocol: postgres, address: \"h:1\", database: c}]\n"
      "databases: {c: {url: redis://h}}\n",
-     "1:67: listeners[0].database: expected a database for clients of postgres\n"},
+     "1:60: listeners[0].database: expected a database for clients of postgres\n"},
     {"a redis listener and no database",
      "listeners:\n  - {protocol: redis, address: \"h:1\"}\n"
      "databases: {app: {url: postgres://h/app}}\n",

@@ -151,6 +151,18 @@ TEST(LinkStatements, ANameWhoseParseFailsIsNotThere) {
         {"s: E[26000] Z[I]", "c: E[26000] Z[I]; end"}});
 }
 
+// Room is made within one batch: nobody waits for the answer to a Close that stands in it.
+TEST(LinkStatements, RoomIsMadeWithinABatch) {
+  play({{"c: P[a|x] S", "s: P[@1|x] S"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+        {"c: P[b|y] S", "s: C[S@1] P[@2|y] S"},
+        {"s: 3 1 Z[I]", "c: 1 Z[I]; end"},
+        {"c: B[|a] B[|b] B[|a] S",
+         "s: C[S@2] P[@1|x] B[|@1] C[S@2] C[S@1] P[@2|y] B[|@2] C[S@1] C[S@2] P[@1|x] B[|@1] S"},
+        {"s: 3 1 2 3 3 1 2 3 3 1 2 Z[I]", "c: 2 2 2 Z[I]; end"}},
+       one_statement);
+}
+
 TEST(LinkStatements, AParseOfAnEarlierBatchIsSureOnceItIsAnswered) {
   play({{"c: P[s|x] H", "s: P[@1|x] H"},
         {"s: 1", "c: 1"},
