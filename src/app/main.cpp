@@ -161,7 +161,8 @@ void add_run_options(CLI::App& to, Arguments& arguments) {
 }  // namespace
 
 int main_of(int argc, char** argv) {
-  CLI::App app("weir pools database connections: PostgreSQL, and SQLite served as PostgreSQL");
+  CLI::App app(
+      "weir pools database connections: PostgreSQL, Redis, and SQLite served as PostgreSQL");
   app.set_version_flag("--version", "weir " WEIR_VERSION);
   Arguments arguments;
   add_run_options(app, arguments);

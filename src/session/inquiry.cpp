@@ -82,9 +82,10 @@ void Inquiry::finish(Answer answer) {
   timer_.drop();
   backend_.pool().withdraw(waiter_);
   worker_.remove_holder(id_);
-  const auto answered = std::exchange(question_.answered, nullptr);
+  // Never from inside the call that asked, which may hold a lock.
+  worker_.loop().run_soon([tell = std::exchange(question_.answered, nullptr),
+                           answer = std::move(answer)]() mutable { tell(std::move(answer)); });
   worker_.finished(*this);
-  answered(std::move(answer));
 }
 
 }  // namespace weir::session

@@ -33,12 +33,14 @@ std::string bare(char type, Bytes body = {}) {
   return out;
 }
 
+// Nothing that has to wait for an answer before it is sent: then it would count how the answers are
+// cut.
 std::string asked(uint8_t choice) {
   const std::string execute = bare('E', Bytes("\0\0\0\0\0", 5)), sync = bare('S');
   const std::string turn = bind("s") + bare('D', Bytes("P\0", 2)) + execute;
   switch (choice % 8) {
     case 0: return simple("select 1") + simple("reset all") + simple("discard all");
-    case 1: return parse("s", "select 1") + turn + sync + turn + sync;
+    case 1: return parse("s", "select 1") + turn + turn + sync;
     case 2: return parse("s", "copy t from stdin") + turn + sync + sync;
     case 3:
       return parse("", "set timezone to default") + bind("") + execute + parse("t", "x") +
@@ -51,7 +53,7 @@ std::string asked(uint8_t choice) {
       return simple("copy t from stdin") + bare('d', "1\n") + bare('c') +
              simple("copy t to stdout");
     default:
-      return simple("begin") + simple("set local a=1") + parse("s", "a") + parse("s", "b") + sync +
+      return simple("begin") + simple("set local a=1") + parse("s", "a") + parse("s", "b") +
              bind("s") + sync;
   }
 }

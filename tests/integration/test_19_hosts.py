@@ -36,6 +36,8 @@ def start_hosts(start_fake, start_pool):
 
 def opened_at(pool):
     """Which hosts have servers, by their place in the URL."""
+    opened = pool.metrics().sum("weir_server_opens_total", result="ok")
+    eventually(lambda: pool.log().count(" open: app/app at ") >= opened, what="all in the log")
     return sorted(pool.hosts.index(int(line.rsplit(" at 127.0.0.1:", 1)[1].split(",")[0]))
                   for line in pool.log().splitlines() if " open: app/app at " in line)
 

@@ -100,7 +100,7 @@ using Answer = base::Result<std::vector<protocol::Row>>;
 struct Question {
   std::string text;
   std::string argument;                  // $1
-  std::function<void(Answer)> answered;  // once, unless the worker ends before
+  std::function<void(Answer)> answered;  // once, later, unless the worker ends before
 };
 
 class Worker {

@@ -86,6 +86,10 @@ class Pooler:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
+    def wait_for_log(self, text):
+        """It is written by a thread of its own."""
+        eventually(lambda: text in self.log(), what=f"{text!r} in the log")
+
     def close_clients(self):
         for one in self.clients:
             one.close()
