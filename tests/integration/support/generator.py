@@ -31,8 +31,8 @@ def clear_sql(clients):
 
 
 class Generator:
-    KINDS = {"simple": 6, "several": 4, "empty": 1, "batch": 8, "named": 8, "unnamed": 4,
-             "control": 8, "block": 5, "copy_in": 4, "copy_extended": 2, "copy_out": 2,
+    KINDS = {"simple": 6, "several": 4, "empty": 1, "batch": 8, "named": 8, "several_named": 5,
+             "unnamed": 4, "control": 8, "block": 5, "copy_in": 4, "copy_extended": 2, "copy_out": 2,
              "call": 2, "portal": 5, "setting": 4, "cursor": 2, "notice": 2, "forget": 1,
              "sync": 1, "large": 1, "unfinished": 2}
 
@@ -127,6 +127,17 @@ class Generator:
             data = b"".join(self.one_extended(name, parse=False)
                             for _ in range(self.random.randrange(1, 4)))
         return data + pg.sync(), 1
+
+    def several_named(self):
+        """In one batch, and more than a server remembers that remembers few."""
+        names = self.random.sample(["s1", "s2", "s3", "a longer name"], 3)
+        data = b"".join(pg.close_statement(name) + pg.parse(f"select {self.number()}", name)
+                        for name in names)
+        if self.random.random() < 0.5:
+            data += pg.sync()
+        uses = b"".join(self.one_extended(self.random.choice(names), parse=False)
+                        for _ in range(self.random.randrange(2, 7)))
+        return data + uses + pg.sync(), 1 + data.endswith(pg.sync())
 
     def unnamed(self):
         """The unnamed statement is used in another turn than it was made in."""
