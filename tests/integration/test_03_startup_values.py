@@ -74,12 +74,13 @@ def test_reset_returns_to_the_clients_startup_value(start_pool, reset):
 
 
 @behaviour(48)
-def test_reset_to_startup_value_given_in_options(start_pool):
+@pytest.mark.parametrize("resets", ["reset work_mem; reset datestyle", "reset all", "discard all"])
+def test_reset_to_startup_value_given_in_options(start_pool, resets):
     pool = start_pool(size=1)
     client = pool.client(startup={"options": "-c work_mem=5MB -c datestyle=German"})
     other = pool.client()
     client.rows("set work_mem = '6MB'; set datestyle = 'ISO'")
-    client.rows("reset work_mem; reset datestyle")
+    client.rows(resets)
     other.value("select 1")
     assert show(client, "work_mem") == "5MB"
     assert show(client, "DateStyle").startswith("German")
