@@ -87,7 +87,7 @@ config::Loaded load(const Arguments& arguments) {
 int run(const Arguments& arguments) {
   auto loaded = load(arguments);
   if (!loaded) {
-    std::cerr << loaded.report();
+    std::cerr << loaded.report() << "\n";
     return kBadCommand;
   }
   const config::Log& to = loaded.config.log;
@@ -135,7 +135,7 @@ std::string wrong_certificates(const config::Config& config) {
 int check(const Arguments& arguments) {
   const auto loaded = load(arguments);
   if (!loaded) {
-    std::cerr << loaded.report();
+    std::cerr << loaded.report() << "\n";
     return kBadCommand;
   }
   if (const std::string wrong = wrong_certificates(loaded.config); !wrong.empty()) {
