@@ -23,10 +23,6 @@ constexpr int kFine = 0;
 constexpr int kRuntimeFailure = 1;
 constexpr int kBadCommand = 2;
 
-constexpr const char* kDemo =
-    "no configuration, so this is the demo: database demo, user demo, password demo; try: psql "
-    "postgres://demo:demo@127.0.0.1:6432/demo";
-
 struct Arguments {
   std::string config;
   bool demo = false;
@@ -103,6 +99,7 @@ int run(const Arguments& arguments) {
   };
   int status = kFine;
   const bool is_demo = loaded.config.source == "the demo";
+  const std::string place = loaded.config.listeners.front().address.text();
   {
     Daemon daemon(std::move(loaded.config), again);
     if (auto started = daemon.start(); !started) {
@@ -111,7 +108,10 @@ int run(const Arguments& arguments) {
       status = kRuntimeFailure;
     } else {
       base::log(base::LogLevel::Info, "weir {} runs", WEIR_VERSION);
-      if (is_demo) base::log(base::LogLevel::Info, "{}", kDemo);
+      if (is_demo)
+        base::log(base::LogLevel::Info,
+                  "no configuration, so this is the demo: psql postgres://demo:demo@{}/demo",
+                  place);
       daemon.run();
       base::log(base::LogLevel::Info, "weir ends");
     }
