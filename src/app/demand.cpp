@@ -83,6 +83,7 @@ Demand by_rules(const config::Config& config, const session::Visitor& visitor,
   out.needs_groups = verdict.needs_groups;
   out.method = method_of(verdict.method);
   out.map = verdict.options.map;
+  out.equal_names_do = out.map.empty();
   out.needs_certificate = verdict.options.client_certificate != config::ClientCertificate::Any;
   out.certificate_names_user =
       verdict.options.client_certificate == config::ClientCertificate::VerifyFull;
@@ -133,8 +134,7 @@ Demand demand_of(const config::Config& config, const session::Visitor& visitor,
 bool may_be(const config::Config& config, const Demand& demand, const std::string& name,
             const std::string& user) {
   if (name.empty()) return false;
-  if (name == user && (demand.map.empty() || demand.map == "cert" || demand.map == "peer"))
-    return true;
+  if (name == user && demand.equal_names_do) return true;
   if (!config.auth.ident || demand.map.empty()) return false;
   return may_be(*config.auth.ident, {.map = demand.map, .system_name = name, .user = user}) ==
          config::Fit::Yes;

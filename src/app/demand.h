@@ -15,7 +15,8 @@ protocol::AuthMethod method_of(config::AuthMethod method);
 struct Demand {
   bool needs_groups = false;  // find out again with the user's groups; the others say nothing then
   protocol::AuthMethod method = protocol::AuthMethod::ScramSha256;
-  std::string map;  // of ident_file
+  std::string map;             // of ident_file
+  bool equal_names_do = true;  // without a line in the map
   bool needs_certificate = false;
   bool certificate_names_user = false;
   base::Error refusal;  // with a text: it does not get in at all

@@ -175,7 +175,7 @@ constexpr Option<Config> kTop[] = {
     {"auth.query.sql", field<SomeText, &Config::auth, &Auth::query, &Auth::Query::sql>,
      Auth::Query::kSql, "gives name, verifier, and perhaps valid_until, can_login of the user $1"},
     {"auth.query.group_sql", field<SomeText, &Config::auth, &Auth::query, &Auth::Query::group_sql>,
-     "", "gives the roles that the user $1 is a member of, for +role in hba_file and ident_file"},
+     "", "gives the roles that the user $1 is a member of, for +role in hba_file"},
     {"auth.query.ttl", field<Period<>, &Config::auth, &Auth::query, &Auth::Query::ttl>, "30s",
      "how long a user that was found is believed"},
     {"auth.query.negative_ttl",

@@ -80,9 +80,11 @@ def test_members_of_a_role(start_rules, postgres):
     assert "rejects" in refusal(pool, "other")
 
 
-def test_certificates_and_maps(start_rules, authority):
-    pool = start_rules("hostssl all all all cert map=people\n", mode="verify-ca",
-                       tls={"ca": authority.ca}, ident="people alice app\npeople /^(.*)pp$ other\n")
+@pytest.mark.parametrize("name", ["people", "cert"])
+def test_certificates_and_maps(start_rules, authority, name):
+    """A map that a line names says all: equal names alone do not do."""
+    pool = start_rules(f"hostssl all all all cert map={name}\n", mode="verify-ca",
+                       tls={"ca": authority.ca}, ident=f"{name} alice app\n{name} /^(.*)pp$ other\n")
     assert pool.client("app", tls=authority.client("alice")).value("select 1") == "1"
     assert pool.client("other", tls=authority.client("app")).value("select 1") == "1"
     assert "certificate authentication failed" in refusal(pool, "app",

@@ -199,7 +199,7 @@ struct Auth {
         "SELECT rolname, rolpassword, rolvaliduntil, rolcanlogin FROM pg_catalog.pg_authid "
         "WHERE rolname = $1";
     std::string sql = kSql;
-    std::string group_sql;  // "" = roles in hba_file and ident_file are nobody's
+    std::string group_sql;  // "" = nobody is a member of a role in hba_file
     Duration ttl = 30 * kSecond;
     Duration negative_ttl = 5 * kSecond;
     friend bool operator==(const Query&, const Query&) = default;
