@@ -23,7 +23,7 @@ bool is_plain(const std::string& secret) {
 bool same_target(const protocol::LoginTarget& a, const protocol::LoginTarget& b) {
   return a.user == b.user && a.secret == b.secret && a.database == b.database &&
          a.settings == b.settings && a.tls == b.tls && a.channel_binding == b.channel_binding &&
-         a.role == b.role;
+         a.role == b.role && a.newest_version == b.newest_version;
 }
 
 }  // namespace
@@ -188,6 +188,7 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
   plan->dialler = entry.dialler;
   plan->target.tls = server_encryption(database.tls);
   plan->target.role = static_cast<protocol::Role>(database.target_session_attrs);
+  plan->target.newest_version = database.newest_protocol;
   plan->target.channel_binding =
       static_cast<protocol::ChannelBinding>(database.tls.channel_binding);
   plan->lanes = static_cast<uint32_t>(database.lanes);

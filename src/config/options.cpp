@@ -58,6 +58,8 @@ constexpr std::array<Word<SessionAttrs>, 6> kSessionAttrs{
      {"primary", SessionAttrs::Primary},
      {"standby", SessionAttrs::Standby},
      {"prefer-standby", SessionAttrs::PreferStandby}}};
+constexpr std::array<Word<bool>, 3> kProtocolVersions{
+    {{"3.0", false}, {"3.2", true}, {"latest", true}}};
 constexpr std::array<Word<LoadBalance>, 3> kLoadBalances{{{"disable", LoadBalance::Disable},
                                                           {"round_robin", LoadBalance::RoundRobin},
                                                           {"random", LoadBalance::Random}}};
@@ -269,6 +271,8 @@ constexpr Option<Database> kDatabase[] = {
      "what a server has to be; others of its hosts are tried"},
     {"load_balance_hosts", field<OneOf<kLoadBalances>, &Database::load_balance_hosts>,
      "round_robin", "which of its hosts comes first"},
+    {"max_protocol_version", field<OneOf<kProtocolVersions>, &Database::newest_protocol>, "3.0",
+     "the newest version of the protocol that servers are asked for"},
     {"tls.mode", field<OneOf<kTlsModes>, &Database::tls, &Tls::mode>, "prefer",
      "whether servers may or must encrypt, and whom they must be"},
     {"tls.ca", kTlsFile<Database, &Tls::ca>, "",
@@ -368,6 +372,9 @@ void read_url_parameters(Database& database) {
   });
   read("load_balance_hosts", "load_balance_hosts", [&](const std::string& text) {
     OneOf<kLoadBalances>::parse(text, database.load_balance_hosts);
+  });
+  read("max_protocol_version", "max_protocol_version", [&](const std::string& text) {
+    OneOf<kProtocolVersions>::parse(text, database.newest_protocol);
   });
   read("sslmode", "tls.mode",
        [&](const std::string& text) { OneOf<kTlsModes>::parse(text, tls.mode); });

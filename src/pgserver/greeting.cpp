@@ -50,7 +50,7 @@ bool Connection::admit() {
   protocol::Admission admission;
   admission.method = protocol::AuthMethod::Trust;
   admission.session_id = static_cast<uint64_t>(session_.process_id);
-  admission.cancel_secret = base::random_u32();
+  admission.cancel_key = base::random_bytes(protocol::kCancelKeyBytes);
   greeting_->admit(admission, out_);
   for (const auto& [name, value] : postgres::startup_settings(greeting_->client())) {
     if (const auto error = session_.settings.set_initial(name, value)) {
@@ -61,7 +61,7 @@ bool Connection::admit() {
     }
   }
   if (!begin_session()) return false;
-  core_.enrol(session_.process_id, admission.cancel_secret, *this);
+  core_.enrol(session_.process_id, postgres::cancel_key(greeting_->client()), *this);
   return true;
 }
 

@@ -52,18 +52,16 @@ int32_t ServerCore::new_process_id() {
   }
 }
 
-void ServerCore::enrol(int32_t process_id, uint32_t secret, Connection& connection) {
+void ServerCore::enrol(int32_t process_id, std::string key, Connection& connection) {
   const std::lock_guard lock(mutex_);
-  enrolled_.insert_or_assign(process_id, Enrolled{secret, &connection});
+  enrolled_.insert_or_assign(process_id, Enrolled{std::move(key), &connection});
 }
 
-void ServerCore::cancel(uint64_t process_id, const std::string& secret) {
+void ServerCore::cancel(uint64_t process_id, const std::string& key) {
   const std::lock_guard lock(mutex_);
   const auto it = enrolled_.find(static_cast<int32_t>(process_id));
   if (process_id > 0x7fffffff || it == enrolled_.end()) return;
-  std::string expected;
-  base::append_be32(expected, it->second.secret);
-  if (!base::equal_constant_time(expected, secret)) return;
+  if (!base::equal_constant_time(it->second.key, key)) return;
   Connection* meant = it->second.connection;
   const auto id = static_cast<int32_t>(process_id);
   meant->loop().mailbox().post_call([this, id, meant] { deliver_cancel(id, meant); });

@@ -30,13 +30,13 @@ class ServerCore {
   size_t size() const;
 
   int32_t new_process_id();
-  void enrol(int32_t process_id, uint32_t secret, Connection& connection);
-  // From any loop's thread. Compares the secret, then tells the connection on its own thread.
-  void cancel(uint64_t process_id, const std::string& secret);
+  void enrol(int32_t process_id, std::string key, Connection& connection);
+  // From any loop's thread. Compares the key, then tells the connection on its own thread.
+  void cancel(uint64_t process_id, const std::string& key);
 
  private:
   struct Enrolled {
-    uint32_t secret;
+    std::string key;
     Connection* connection;
   };
   void deliver_cancel(int32_t process_id, const Connection* meant);

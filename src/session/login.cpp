@@ -150,7 +150,7 @@ void Session::admitted(Admitted admitted) {
   stats().clients[ClientCount::Login].add(1);
   if (backend_) plan_ = worker_.house().plan_of(*backend_, user_);
   admitted.admission.session_id = id_;
-  admitted.admission.cancel_secret = base::random_u32();
+  admitted.admission.cancel_key = base::random_bytes(protocol::kCancelKeyBytes);
   std::string send;
   const Dialogue::Result result = greeting_->admit(admitted.admission, send);
   greeting_step(result, send);

@@ -1,6 +1,7 @@
 """Section 4: cancelling the right thing, and only that."""
 
 import socket
+import struct
 import threading
 
 import pytest
@@ -46,6 +47,60 @@ def test_cancel_in_a_pipeline_and_in_a_transaction(start_pool, postgres):
     client.cancel()
     found = client.until_ready(2)
     assert errors(found) == ["57014"] and statuses(found) == ["E", "I"], found
+
+
+@behaviour(59)
+@weir_only
+def test_long_cancel_keys(start_pool, postgres):
+    """Clients of version 3.2 get 32 bytes; neither a part of them nor more cancels anything."""
+    pool = start_pool(size=1)
+    client = pool.client(version=pg.PROTOCOL_3_2)
+    assert len(client.secret) == 32 and len(pool.client().secret) == 4
+    assert all(found.type != "v" for found in client.login_messages)
+    client.send(pg.query(SLEEP))
+    wait_until_sleeping(postgres)
+    for wrong in (client.secret[:4], client.secret[:31], client.secret + b"x", bytes(32)):
+        client.cancel(secret=wrong)
+    assert still_silent(client)
+    client.cancel()
+    assert errors(client.until_ready()) == ["57014"]
+    assert_usable(pool)
+
+
+@behaviour(59)
+@weir_only
+@pytest.mark.parametrize("key", [bytes(range(1, 33)), bytes(255) + b"x", b"k", b""])
+def test_cancel_keys_of_servers(start_pool, start_fake, key):
+    """Of any length; without one a cancel does nothing and the client's query goes on."""
+    def log_in(connection):
+        asked.append(connection.version)
+        connection.send(pg.message("v", struct.pack("!II", pg.PROTOCOL_3_0, 0)),
+                        pg.authentication_ok(), pg.parameter_status("server_version", "18.0"),
+                        *([pg.backend_key(4711, key)] if key else []), pg.ready())
+        return True
+
+    asked = []
+    fake = start_fake(on_query=lambda _, sql: b"" if sql == "hang" else None)
+    fake.log_in = log_in
+    pool = start_pool(fake, size=1, config={
+        "databases": {"app": {"max_protocol_version": "3.2"}}})
+    client = pool.client()
+    client.send(pg.query("hang"))
+    fake.wait_for_query("hang")
+    client.cancel()
+    if key:
+        fake.wait_for_cancel()
+        assert fake.cancels == [(4711, key)]
+    assert still_silent(client)
+    assert asked == [pg.PROTOCOL_3_2] and (key or not fake.cancels)
+
+
+@behaviour(59)
+@weir_only
+def test_newest_version_of_real_servers(start_pool):
+    """PostgreSQL before 18 says that it speaks 3.0 only, and is taken at that."""
+    pool = start_pool(size=1, config={"databases": {"app": {"max_protocol_version": "latest"}}})
+    assert pool.client().value("select 'in'") == "in"
 
 
 @behaviour(51)

@@ -120,6 +120,25 @@ def test_refused_startups_leave_no_client_behind(start_pool):
     eventually(lambda: _clients_seen(pool) == 0, what="every stranger gone at its deadline")
 
 
+@behaviour(70)
+@weir_only
+@pytest.mark.parametrize("minor,options,told", [
+    (0, [], None), (1, [], None), (2, [], None), (9999, [], 2), (2, ["_pq_.x"], 2),
+    (0, ["_pq_.x", "_pq_.y"], 0)])
+def test_versions_and_options_are_negotiated_once(start_pool, minor, options, told):
+    pool = start_pool(size=1, config={"auth": {"method": "scram-sha-256"}})
+    client = pool.client(version=PROTOCOL_3_0 + minor, startup=dict.fromkeys(options, "on"))
+    found = [one.body for one in client.login_messages if one.type == "v"]
+    assert client.value("select 'in'") == "in"
+    if told is None:
+        assert not found
+        return
+    assert client.login_messages[0].type == "v"
+    names = b"".join(pg.text(name) for name in options)
+    assert found == [struct.pack("!II", PROTOCOL_3_0 + told, len(options)) + names]
+
+
+@behaviour(70)
 @behaviour(74)
 @weir_only
 def test_refusals_say_why(start_pool):

@@ -36,7 +36,6 @@ def psql(pool, mode, sql="select 'in'", host="localhost", ca=None):
     return done.stdout + done.stderr
 
 
-@behaviour(70)
 @pytest.mark.parametrize("listener", ["disable", "allow", "prefer", "require"])
 @pytest.mark.parametrize("client", ["disable", "allow", "prefer", "require", "verify-full"])
 def test_modes_of_clients(start_secure, authority, listener, client):
@@ -53,7 +52,6 @@ def test_modes_of_clients(start_secure, authority, listener, client):
         assert ("TLSv1.3" in said) == encrypted, said
 
 
-@behaviour(70)
 def test_certificate_of_another_name(start_secure, authority):
     pool = start_secure(mode="require", size=1)
     said = psql(pool, "verify-full", host="127.0.0.1", ca=authority.ca)
@@ -103,7 +101,6 @@ def test_direct_tls(start_secure, authority):
     eventually(lambda: pool.metrics().sum("weir_clients") == 1, what="the others gone")
 
 
-@behaviour(70)
 def test_client_certificates(start_secure, authority):
     pool = start_secure(mode="verify-ca", tls={"ca": authority.ca}, size=1)
     assert pool.client(tls=authority.client("alice")).value("select 1") == "1"
@@ -179,7 +176,6 @@ def test_cancel_over_tls(start_secure, secure_postgres, authority, direct_cancel
     gate.stop()
 
 
-@behaviour(70)
 @pytest.mark.parametrize("mode", ["allow", "prefer", "require", "verify-ca", "verify-full"])
 def test_modes_to_servers(start_pool, secure_postgres, authority, mode):
     pool = start_pool(size=1, config=to_servers(authority, "localhost", secure_postgres.port,
@@ -187,7 +183,6 @@ def test_modes_to_servers(start_pool, secure_postgres, authority, mode):
     assert pool.client().value(ENCRYPTED) == ("f" if mode == "allow" else "t")
 
 
-@behaviour(70)
 def test_allow_turns_to_tls(start_pool, secure_postgres, authority):
     """A server that takes `careful` over TLS only."""
     pool = start_pool(size=1, config=merge(
@@ -197,7 +192,6 @@ def test_allow_turns_to_tls(start_pool, secure_postgres, authority):
     assert pool.client("app").value(ENCRYPTED) == "f"
 
 
-@behaviour(70)
 def test_prefer_is_the_default(start_pool, secure_postgres):
     pool = start_pool(secure_postgres, size=1)
     assert pool.client().value(ENCRYPTED) == "t"
@@ -229,7 +223,6 @@ def test_direct_tls_to_servers(start_pool, start_fake, authority, alpn):
     assert fake.asked_for_tls == 0
 
 
-@behaviour(70)
 def test_server_without_tls(start_pool, postgres, authority):
     pool = start_pool(size=1, config=to_servers(authority, "localhost", postgres.port,
                                                 mode="prefer"))
@@ -244,7 +237,6 @@ def test_server_without_tls(start_pool, postgres, authority):
     assert "does not speak TLS" in repr(client.until_ready()), found
 
 
-@behaviour(70)
 @pytest.mark.parametrize("wrong", ["name", "authority"])
 def test_server_that_is_another(start_pool, secure_postgres, authority, wrong):
     stranger = Authority("stranger")
@@ -264,7 +256,6 @@ def test_server_that_is_another(start_pool, secure_postgres, authority, wrong):
     shutil.rmtree(stranger.directory)
 
 
-@behaviour(70)
 def test_servers_move_between_workers(start_secure, secure_postgres, authority):
     pool = start_secure(mode="require", size=1, config=merge(
         to_servers(authority, "localhost", secure_postgres.port, mode="require"), {"workers": 2}))

@@ -234,6 +234,7 @@ struct Database {
   Tls tls = {.mode = TlsMode::Prefer};  // Disable where the protocol has none
   SessionAttrs target_session_attrs = SessionAttrs::Any;
   LoadBalance load_balance_hosts = LoadBalance::RoundRobin;
+  bool newest_protocol = false;
   bool create = true;
   Durability durability = Durability::Normal;
   int lanes = 2;

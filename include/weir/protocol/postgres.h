@@ -28,6 +28,8 @@ std::unique_ptr<protocol::Facts> make_facts(SettingMap reported);
 // What the client asked for in its start-up packet, names in lower case, application_name among
 // them.
 SettingMap startup_settings(const protocol::ClientState& client);
+// What a cancel request has to show.
+const std::string& cancel_key(const protocol::ClientState& client);
 
 // ---------------------------------------------------------------- messages
 //

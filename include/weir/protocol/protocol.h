@@ -122,6 +122,8 @@ constexpr bool asks_for_secret(AuthMethod method) {
          method == AuthMethod::ScramSha256;
 }
 
+constexpr size_t kCancelKeyBytes = 32;
+
 // The app's answer to Step::Ask. A client that is not to be let in gets the same exchange with
 // secrets that nobody knows (`mock`), so that it cannot tell why.
 struct Admission {
@@ -129,8 +131,8 @@ struct Admission {
   std::string secret;  // plain text, md5… or SCRAM-SHA-256$…; never logged
   int scram_iterations = 4096;
   bool mock = false;
-  uint64_t session_id = 0;     // the client's own name for its connection is made from it
-  uint32_t cancel_secret = 0;  // from a secure generator
+  uint64_t session_id = 0;  // the client's own name for its connection is made from it
+  std::string cancel_key;  // kCancelKeyBytes from a secure generator; a protocol may use less of it
   struct ClientOptions {
     bool statement_mode = false;     // refuse transaction blocks
     bool transaction_mode = true;    // servers change between turns: names and settings are carried
@@ -195,7 +197,8 @@ struct LoginTarget {
   std::vector<std::pair<std::string, std::string>> settings;  // for every server of the pool
   Encryption tls = Encryption::None;
   ChannelBinding channel_binding = ChannelBinding::Prefer;
-  Role role = Role::Any;  // another one: Unreachable, the next host may be it
+  Role role = Role::Any;        // another one: Unreachable, the next host may be it
+  bool newest_version = false;  // ask for the newest version of the protocol, not the usual one
 };
 
 class Login : public Dialogue {

@@ -120,7 +120,8 @@ PostgresGreeting::Result PostgresGreeting::on_startup(uint32_t version, Bytes pa
                                                       std::string& send) {
   auto startup = read_startup(version, parameters);
   if (!startup) return give_up(startup.error(), send);
-  if (startup->negotiate) append_negotiate(send, startup->unknown_options);
+  version_ = startup->version;
+  if (startup->negotiate) append_negotiate(send, version_, startup->unknown_options);
   request_.user = std::move(startup->user);
   request_.database = std::move(startup->database);
   settings_ = std::move(startup->settings);
@@ -261,7 +262,8 @@ PostgresGreeting::Result PostgresGreeting::authenticated() {
   client_ = std::make_unique<ClientState>();
   client_->options = admission_.options;
   client_->session_id = admission_.session_id;
-  client_->cancel_secret = admission_.cancel_secret;
+  client_->cancel_key = admission_.cancel_key;
+  if (version_ < kVersion32) client_->cancel_key.resize(kOldCancelKeyBytes);
   client_->wanted = client_->startup = intern_settings(parts_.texts, settings_);
   SettingMap asked = settings_;
   if (is_plain_application_name(request_.application_name)) asked.erase("application_name");
@@ -330,11 +332,14 @@ PostgresGreeting::Result PostgresGreeting::welcome(protocol::Facts& facts,
     const auto own = wanted.find(lower_case(name));
     append_parameter_status(send, name, own == wanted.end() ? value : own->second);
   }
-  append_backend_key(send, client_process_id(client_->session_id),
-                     client_cancel_key(client_->cancel_secret));
+  append_backend_key(send, client_process_id(client_->session_id), client_->cancel_key);
   append_ready(send, 'I');
   state_ = State::Done;
   return {Step::Done, 0};
+}
+
+const std::string& cancel_key(const protocol::ClientState& client) {
+  return static_cast<const ClientState&>(client).cancel_key;
 }
 
 SettingMap startup_settings(const protocol::ClientState& client) {

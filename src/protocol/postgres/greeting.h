@@ -84,6 +84,7 @@ class PostgresGreeting final : public protocol::Greeting {
   protocol::Admission admission_;
   SettingMap settings_;
   Interned asked_;  // settings_ without a plain application_name
+  uint32_t version_ = kVersion30;
   std::string md5_salt_;
   std::unique_ptr<ScramServer> scram_;
   ScramVerifier verifier_;

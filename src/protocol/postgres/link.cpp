@@ -105,7 +105,7 @@ class PostgresLink final : public protocol::Link {
 
   bool cancel_matches(const protocol::ClientState& client,
                       const CancelRequest& request) const override {
-    return base::equal_constant_time(client_cancel_key(of(client).cancel_secret), request.secret);
+    return base::equal_constant_time(of(client).cancel_key, request.secret);
   }
 
   std::unique_ptr<Dialogue> attach(protocol::ClientState& client,

@@ -61,7 +61,7 @@ PostgresLogin::Result PostgresLogin::on_negotiated(Bytes in, std::string& send) 
 PostgresLogin::Result PostgresLogin::begin(std::string& send) {
   SettingList parameters = {{"user", target_.user}, {"database", target_.database}};
   parameters.insert(parameters.end(), target_.settings.begin(), target_.settings.end());
-  append_startup(send, parameters);
+  append_startup(send, parameters, asked_version());
   state_ = State::Authentication;
   return {};
 }
@@ -103,6 +103,9 @@ PostgresLogin::Result PostgresLogin::on_message(const CutMessage& message, std::
   switch (message.type) {
     case 'E': return on_error(message.body);
     case 'N': return {};
+    case 'v':
+      if (state_ == State::Authentication && !answered_) return on_version(message.body);
+      break;
     case 'R':
       if (!settling) return on_authentication(message.body, send);
       break;
@@ -264,6 +267,16 @@ PostgresLogin::Result PostgresLogin::refuse_unbound() {
 }
 
 // ---------------------------------------------------------------- what a server says of itself
+
+// NegotiateProtocolVersion: an older version is fine, there is nothing that weir would miss.
+PostgresLogin::Result PostgresLogin::on_version(Bytes body) {
+  BodyReader reader(body);
+  const uint32_t version = reader.int32();
+  const uint32_t options = reader.int32();
+  if (!reader.at_end() || options != 0 || version < kVersion30 || version >= asked_version())
+    return give_up(ErrorKind::Protocol, "server sent a malformed NegotiateProtocolVersion");
+  return {};
+}
 
 PostgresLogin::Result PostgresLogin::on_error(Bytes body) {
   const Error why = read_refusal(body);

@@ -15,6 +15,7 @@
 
 #include "scram.h"
 #include "state.h"
+#include "wire.h"
 
 namespace weir::postgres {
 
@@ -61,11 +62,13 @@ class PostgresLogin final : public protocol::Login {
   Result on_sasl(Bytes mechanisms, std::string& send);
   Result on_sasl_continue(Bytes data, std::string& send);
   Result on_sasl_final(Bytes data);
+  Result on_version(Bytes body);
   Result on_error(Bytes body);
   Result on_parameter_status(Bytes body);
   Result on_backend_key(Bytes body);
   Result on_ready(Bytes body);
   Result on_old_error(Bytes in);
+  uint32_t asked_version() const { return target_.newest_version ? kVersion32 : kVersion30; }
   bool needs_binding() const {
     return target_.channel_binding == protocol::ChannelBinding::Require;
   }

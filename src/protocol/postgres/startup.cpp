@@ -150,14 +150,15 @@ Result<Startup> read_startup(uint32_t version, Bytes parameters) {
     // Also to a client of version 2, as PostgreSQL does since 14.
     return Error{ErrorKind::Protocol,
                  "unsupported frontend protocol " + std::to_string(major) + "." +
-                     std::to_string(minor) + ": server supports 3.0 to 3.0",
+                     std::to_string(minor) + ": server supports 3.0 to 3.2",
                  "0A000"};
   }
   auto pairs = read_pairs(parameters);
   if (!pairs) return pairs.error();
 
   Startup startup;
-  startup.negotiate = minor > 0;
+  startup.version = std::min(version, kVersion32);
+  startup.negotiate = version > kVersion32;
   // A parameter of its own counts for more than one in `options`, wherever they stand.
   for (const auto& [name, value] : *pairs)
     if (name == "options")

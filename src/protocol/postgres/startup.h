@@ -11,6 +11,8 @@
 
 #include <weir/protocol/postgres.h>
 
+#include "wire.h"
+
 namespace weir::postgres {
 
 struct Startup {
@@ -18,7 +20,8 @@ struct Startup {
   std::string database;                      // the user's name when the client gave none
   SettingMap settings;                       // names in lower case; from `options` too
   std::vector<std::string> unknown_options;  // _pq_.…
-  bool negotiate = false;                    // the client has to be told that this is version 3.0
+  uint32_t version = kVersion30;             // that will be spoken
+  bool negotiate = false;                    // the client has to be told so
 };
 
 // `version` and what follows it. Any error's code is the SQLSTATE that the client gets.

@@ -63,9 +63,9 @@ class StatementNames {
 struct ClientState final : protocol::ClientState {
   protocol::Admission::ClientOptions options;
   uint64_t session_id = 0;  // its low 31 bits are the process id that the client was told
-  uint32_t cancel_secret = 0;
-  Interned startup;  // the settings of its start-up packet, in the server's spelling
-  Interned wanted;   // what must be in force while it holds a server
+  std::string cancel_key;   // that it was told; 4 bytes, or 32 since version 3.2
+  Interned startup;         // the settings of its start-up packet, in the server's spelling
+  Interned wanted;          // what must be in force while it holds a server
   StatementNames names;
   // The settings that `reading` was made of, and those of them that may change what a text means.
   Interned read_under, reading;

@@ -182,19 +182,20 @@ void append_command_complete(std::string& out, std::string_view tag) {
 }
 void append_ready(std::string& out, char status) { MessageBuilder(out, 'Z').int8(status); }
 
-void append_negotiate(std::string& out, const std::vector<std::string>& unknown_options) {
+void append_negotiate(std::string& out, uint32_t version,
+                      const std::vector<std::string>& unknown_options) {
   // 55.7 says "newest minor protocol version"; PostgreSQL sends, and libpq reads, the whole version
   // number.
   MessageBuilder message(out, 'v');
-  message.int32(kVersion30).int32(static_cast<uint32_t>(unknown_options.size()));
+  message.int32(version).int32(static_cast<uint32_t>(unknown_options.size()));
   for (const std::string& name : unknown_options) message.text(name);
 }
 
 // ---------------------------------------------------------------- a client's messages
 
-void append_startup(std::string& out, const SettingList& parameters) {
+void append_startup(std::string& out, const SettingList& parameters, uint32_t version) {
   MessageBuilder message(out, '\0');
-  message.int32(kVersion30);
+  message.int32(version);
   for (const auto& [name, value] : parameters) message.text(name).text(value);
   message.int8('\0');
 }
@@ -223,12 +224,6 @@ void append_terminate(std::string& out) { MessageBuilder(out, 'X'); }
 uint32_t client_process_id(uint64_t session_id) {
   const auto low = static_cast<uint32_t>(session_id & 0x7fffffff);
   return low == 0 ? 0x7fffffff : low;
-}
-
-std::string client_cancel_key(uint32_t cancel_secret) {
-  std::string key;
-  base::append_be32(key, cancel_secret);
-  return key;
 }
 
 std::string lower_case(std::string_view text) {

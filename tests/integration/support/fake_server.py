@@ -96,6 +96,7 @@ class FakeConnection:
             if code == pg.CANCEL_CODE:
                 self.server.on_cancel(struct.unpack_from("!I", body)[0], body[4:])
                 return False
+            self.version = code
             words = [word.decode() for word in body.rstrip(b"\0").split(b"\0")]
             self.parameters = dict(zip(words[::2], words[1::2]))
             self.server.logged_in(self)

@@ -4,6 +4,7 @@ and `Message`, one received message with readable views on its body."""
 import struct
 from typing import NamedTuple
 
+PROTOCOL_3_2 = 3 << 16 | 2
 PROTOCOL_3_0 = 196608
 CANCEL_CODE = 80877102
 SSL_CODE = 80877103

@@ -32,8 +32,8 @@ class Wire:
 
     def __init__(self, address, user="app", database="app", password=None, *, startup=None,
                  login=True, chunk=None, receive_buffer=None, timeout=READ_TIMEOUT_S, tls=None,
-                 direct=False):
-        self.chunk = chunk
+                 direct=False, version=pg.PROTOCOL_3_0):
+        self.chunk, self.version = chunk, version
         self.address, self.user, self.password = address, user, password
         self.buffer, self.at = b"", 0
         self.parameters = {}
@@ -144,7 +144,7 @@ class Wire:
     # --- conversations ----------------------------------------------------------------------
 
     def log_in(self, parameters):
-        self.send(pg.startup(parameters))
+        self.send(pg.startup(parameters, self.version))
         scram = None
         while True:
             found = self.read()

@@ -19,7 +19,7 @@ Host host(AuthMethod method, const std::string& secret) {
   made.admission.secret = secret;
   made.admission.scram_iterations = 10;
   made.admission.session_id = 42;
-  made.admission.cancel_secret = 0x01020304;
+  made.admission.cancel_key = "0123456789abcdef0123456789ABCDEF";
   return made;
 }
 const Host kTrust = host(AuthMethod::Trust, "");
@@ -64,7 +64,9 @@ TEST(Greeting, TrustedClientIsWelcomedInOneGo) {
   EXPECT_EQ(types_of(outcome.sent), "RKZ");
   const auto sent = messages_of(outcome.sent);
   EXPECT_EQ(sent[0].body, "\0\0\0\0"s);
-  EXPECT_EQ(sent[1].body, "\0\0\0\x2a\1\2\3\4"s);
+  EXPECT_EQ(sent[1].body,
+            "\0\0\0\x2a"
+            "0123"s);
   EXPECT_EQ(sent[2].body, "I");
 }
 
@@ -326,14 +328,25 @@ TEST(Greeting, NamesAClientThatBeginsWithTls) {
 }
 
 TEST(Greeting, NegotiatesTheVersionExactlyOnce) {
-  for (const std::string& packet : {raw_startup((3 << 16) + 2, "user\0u\0\0"sv),
-                                    raw_startup((3 << 16) + 9999, "user\0u\0_pq_.x\0y\0\0"sv),
-                                    startup({{"user", "u"}, {"_pq_.x", "y"}})}) {
-    const Outcome outcome = greet_at_every_split(kTrust, {packet});
+  const auto answer = [](uint32_t minor, base::Bytes parameters) {
+    const Outcome outcome =
+        greet_at_every_split(kTrust, {raw_startup(kVersion30 + minor, parameters)});
     EXPECT_EQ(types_of(outcome.sent), "vRKZ");
-    const std::string body = messages_of(outcome.sent)[0].body;
-    EXPECT_EQ(body, packet.find("_pq_") == std::string::npos ? "\0\3\0\0\0\0\0\0"s
-                                                             : "\0\3\0\0\0\0\0\1_pq_.x\0"s);
+    return messages_of(outcome.sent)[0].body;
+  };
+  EXPECT_EQ(answer(9999, "user\0u\0\0"sv), "\0\3\0\2\0\0\0\0"s);
+  EXPECT_EQ(answer(9999, "user\0u\0_pq_.x\0y\0\0"sv), "\0\3\0\2\0\0\0\1_pq_.x\0"s);
+  EXPECT_EQ(answer(2, "user\0u\0_pq_.x\0y\0\0"sv), "\0\3\0\2\0\0\0\1_pq_.x\0"s);
+  EXPECT_EQ(answer(0, "user\0u\0_pq_.x\0y\0\0"sv), "\0\3\0\0\0\0\0\1_pq_.x\0"s);
+}
+
+TEST(Greeting, GivesLongCancelKeysToClientsThatTakeThem) {
+  for (const auto& [minor, key] :
+       {std::pair{0u, "0123"s}, {1u, "0123"s}, {2u, kTrust.admission.cancel_key}}) {
+    const Outcome outcome =
+        greet(kTrust, {raw_startup(kVersion30 + minor, "user\0u\0\0"sv)}, whole);
+    EXPECT_EQ(types_of(outcome.sent), "RKZ");
+    EXPECT_EQ(messages_of(outcome.sent)[1].body, "\0\0\0\x2a"s + key);
   }
 }
 

@@ -83,6 +83,26 @@ TEST(Login, SendsTheStartupPacket) {
             startup({{"user", "app"}, {"database", "shop"}, {"search_path", "shop"}}));
 }
 
+TEST(Login, AsksForTheNewestVersionWhereItIsWanted) {
+  protocol::LoginTarget newest = target("");
+  newest.newest_version = true;
+  EXPECT_EQ(base::load_be32(log_in(newest, {}, whole).sent.data() + 4), kVersion32);
+  const auto answered = [](uint32_t version, const std::vector<std::string>& options = {}) {
+    std::string out;
+    append_negotiate(out, version, options);
+    return out;
+  };
+  for (const uint32_t older : {kVersion30, kVersion30 + 1})
+    expect_done(log_in_at_every_split(newest, {answered(older) + kOk + kRest}));
+  for (const std::string& bad : {answered(kVersion32), answered(kVersion32 + 1), answered(2 << 16),
+                                 answered(kVersion30, {"_pq_.x"}), message('v', "\0\3\0\0"sv),
+                                 message('v', "\0\3\0\0\0\0\0\0x"sv)})
+    expect_failure(log_in(newest, {bad + kOk + kRest}, whole), "NegotiateProtocolVersion");
+  expect_failure(log_in(target(""), {answered(kVersion30) + kOk}, whole),
+                 "NegotiateProtocolVersion");
+  expect_failure(log_in(newest, {kOk + answered(kVersion30)}, whole), "no place in a login");
+}
+
 TEST(Login, LearnsWhatTheServerSaysOfItself) {
   const std::string long_key(256, 'k');
   for (const std::string& key : {""s, backend_key("key!"), backend_key(long_key)}) {

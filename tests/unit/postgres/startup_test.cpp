@@ -94,7 +94,13 @@ TEST(Startup, RefusesSettingsThatNobodyCanSet) {
 }
 
 TEST(Startup, NegotiatesAndRefusesVersions) {
-  EXPECT_TRUE(read_startup((3 << 16) + 2, "user\0u\0\0"sv)->negotiate);
+  const auto at = [](uint32_t minor) { return read_startup(kVersion30 + minor, "user\0u\0\0"sv); };
+  for (const uint32_t minor : {0u, 1u, 2u}) {
+    EXPECT_FALSE(at(minor)->negotiate);
+    EXPECT_EQ(at(minor)->version, kVersion30 + minor);
+  }
+  EXPECT_TRUE(at(9999)->negotiate);
+  EXPECT_EQ(at(9999)->version, kVersion32);
   const auto startup = read({{"user", "u"}, {"_pq_.a", "1"}, {"_pq_.b", "2"}});
   EXPECT_TRUE(startup.value().negotiate);
   EXPECT_EQ(startup.value().unknown_options, (std::vector<std::string>{"_pq_.a", "_pq_.b"}));

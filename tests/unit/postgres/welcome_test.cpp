@@ -77,12 +77,12 @@ TEST(Welcome, FillsTheClientsState) {
   facts.learn(server());
   std::unique_ptr<PostgresGreeting> greeting;
   Host host = trusting(&facts);
-  host.admission.cancel_secret = 99;
+  host.admission.cancel_key = std::string(protocol::kCancelKeyBytes, 'k');
   greet(host, {startup({{"user", "u"}, {"application_name", "App"}})}, whole, &greeting);
   const auto client = greeting->take_client();
   const auto& state = static_cast<const ClientState&>(*client);
   EXPECT_EQ(state.session_id, 7u);
-  EXPECT_EQ(state.cancel_secret, 99u);
+  EXPECT_EQ(state.cancel_key, "kkkk");
   EXPECT_EQ(state.options.prepared_statements, 3);
   EXPECT_TRUE(state.wanted == state.startup);
   EXPECT_EQ(startup_settings(*client), (SettingMap{{"application_name", "App"}}));
