@@ -25,6 +25,11 @@ std::string no_statement_error(std::string_view name) {
 // Nobody listens on it: this does nothing, but fails like DEALLOCATE in a failed transaction.
 constexpr std::string_view kNothingToDo("UNLISTEN weir_none\0\0\0", 21);
 
+std::string deallocated_by(std::string_view key) {
+  const Bytes body = key_body(key);
+  return deallocated_name(body.substr(0, body.find('\0')));
+}
+
 // Describe or Close of a statement by its name on the server.
 std::string statement_message(char type, const std::string& name) {
   std::string out;
@@ -72,6 +77,7 @@ Progress ClientSide::on_parse(Bytes in, Head head) {
 }
 
 Progress ClientSide::on_parse_named(Bytes in, Head head, std::string name, Bytes rest) {
+  if (is_uncertain(name)) return {Next::Later, 0, 0};
   if (const Interned* taken = client_.names.find(name)) {
     // The server has that one: it finds everything else that is wrong with the new one first,
     // and then the name.
@@ -86,7 +92,11 @@ Progress ClientSide::on_parse_named(Bytes in, Head head, std::string name, Bytes
   if (client_.names.is_full()) return poison(in, head, Entry::Kind::Parse, too_many_error());
   const Interned statement = texts_.intern(key_of(rest));
   client_.names.remember(name, statement);
-  Entry entry{.kind = Entry::Kind::Parse, .statement = statement, .name = std::move(name)};
+  Entry entry{.kind = Entry::Kind::Parse,
+              .statement = statement,
+              .name = std::move(name),
+              .changes_name = true,
+              .segment = server_->segment};
   if (make_ready(statement) == PreparedSet::Need::Nothing) {
     entry.fate = Entry::Fate::Fake;
     entry.fake = empty_message('1');
@@ -114,13 +124,17 @@ Progress ClientSide::on_bind(Bytes in, Head head) {
     owe(Entry::Kind::Bind);
     return pass(in, head);
   }
-  if (name.empty() && unnamed_is_open()) return {Next::Later, 0, 0};
+  if (name.empty() ? unnamed_is_open() : is_uncertain(std::string(name)))
+    return {Next::Later, 0, 0};
   const Interned* statement = named(std::string(name));
   if (statement && is_open(*statement)) return {Next::Later, 0, 0};
   const bool is_there = name.empty() ? client_.unnamed_mark != 0 : statement != nullptr;
   if (!is_there) return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
+  const std::string_view key = name.empty() ? client_.unnamed : statement->view();
+  if ((key_traits(key) & kDeallocates) && is_uncertain(deallocated_by(key)))
+    return {Next::Later, 0, 0};
   std::string known;
-  if (!bind_deallocate(name.empty() ? client_.unnamed : statement->view())) {
+  if (!bind_deallocate(key)) {
     if (name.empty()) {
       if (!ensure_unnamed()) return poison(in, head, Entry::Kind::Bind, no_statement_error(name));
       note_bound(client_.unnamed);
@@ -148,14 +162,16 @@ Progress ClientSide::on_bind(Bytes in, Head head) {
 // for the next client. It gets something harmless to run, and ServerSide puts the tag right.
 bool ClientSide::bind_deallocate(std::string_view key) {
   if (!(key_traits(key) & kDeallocates)) return false;
-  const Bytes body = key_body(key);
-  std::string name = deallocated_name(body.substr(0, body.find('\0')));
+  std::string name = deallocated_by(key);
   const Interned* statement = client_.names.find(name);
   if (!statement) return false;
   send_parse("", kNothingToDo);
   server_->unnamed_mark = 0;
   server_->ledger.push({.kind = Entry::Kind::Parse, .fate = Entry::Fate::Swallow});
-  Entry bind{.kind = Entry::Kind::Bind, .statement = *statement};
+  Entry bind{.kind = Entry::Kind::Bind,
+             .statement = *statement,
+             .changes_name = true,
+             .segment = server_->segment};
   client_.names.forget(name);
   bind.name = std::move(name);
   server_->ledger.push(std::move(bind));
@@ -174,6 +190,7 @@ Progress ClientSide::on_describe_or_close(Bytes in, Head head) {
     owe(describes ? Entry::Kind::Describe : Entry::Kind::Close);
     return pass(in, head);
   }
+  if (!name.empty() && is_uncertain(name)) return {Next::Later, 0, 0};
   if (!describes) return on_close(in, head, name);
   if (name.empty()) {
     if (unnamed_is_open()) return {Next::Later, 0, 0};
@@ -201,6 +218,8 @@ Progress ClientSide::on_close(Bytes in, Head head, std::string name) {
     entry.statement = *statement;
     client_.names.forget(name);
     entry.name = std::move(name);
+    entry.changes_name = true;
+    entry.segment = server_->segment;
   }
   server_->ledger.push(std::move(entry));
   emit_fakes(*server_, sink_);
@@ -233,6 +252,12 @@ std::string_view ClientSide::reading() {
 
 std::string ClientSide::key_of(Bytes text_and_types) {
   return statement_key(client_.options.pool, text_and_types, reading());
+}
+
+// Its last change stands in an earlier segment and is not answered yet. While the client owes the
+// data of a COPY no answer would come.
+bool ClientSide::is_uncertain(const std::string& name) {
+  return server_->copy != Copy::In && server_->ledger.is_uncertain(name, server_->segment);
 }
 
 bool ClientSide::is_open(const Interned& statement) const {

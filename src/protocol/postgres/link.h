@@ -55,6 +55,7 @@ class ClientSide {
   Progress refuse_block(Bytes in, Head head);
   bool deallocate(std::string_view sql);
   bool is_forgetting() const;
+  bool is_uncertain(const std::string& name);
   Progress wait_for_answers();
   Progress poison(Bytes in, Head head, Entry::Kind kind, std::string error);
 

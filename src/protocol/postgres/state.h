@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -92,9 +93,11 @@ struct Entry {
   // Parse, Close, Bind of a DEALLOCATE: the client's name of it; Query: the setting that it resets
   std::string name = {};
   std::string fake = {};
-  uint64_t mark = 0;         // Parse: of which unnamed statement
-  uint64_t mark_before = 0;  // the client's one before it, whose key is `name`
-  size_t own_bytes = 0;      // set by the ledger
+  bool changes_name = false;  // gives `name` to a statement, or takes it away
+  uint32_t segment = 0;       // in which it stands; see ServerState::segment
+  uint64_t mark = 0;          // Parse: of which unnamed statement
+  uint64_t mark_before = 0;   // the client's one before it, whose key is `name`
+  size_t own_bytes = 0;       // set by the ledger
 };
 
 class Ledger {
@@ -108,6 +111,7 @@ class Ledger {
   Entry& push(Entry entry) {
     entry.own_bytes = entry.fake.size() + entry.name.size();
     own_bytes_ += entry.own_bytes;
+    if (entry.changes_name) name_changes_.push_back({entry.name, entry.segment});
     asked_for_ = false;
     entries_.push_back(std::move(entry));
     return entries_.back();
@@ -119,6 +123,7 @@ class Ledger {
   }
   void pop() {
     own_bytes_ -= front().own_bytes;
+    if (front().changes_name) name_changes_.pop_front();
     if (++head_ == entries_.size()) {
       entries_.clear();
       head_ = 0;
@@ -132,8 +137,25 @@ class Ledger {
     entries_.erase(first, first + static_cast<std::ptrdiff_t>(count));
   }
 
+  // Is the last change of this name that stands before `segment` not answered yet? It may have
+  // failed, or been skipped. Where there are very many, any name is held for uncertain.
+  bool is_uncertain(const std::string& name, uint32_t segment) const {
+    constexpr int kLookedThrough = 64;
+    int looked = 0;
+    for (const NameChange& change : name_changes_) {
+      if (change.segment == segment) return false;
+      if (change.name == name || ++looked == kLookedThrough) return true;
+    }
+    return false;
+  }
+
  private:
-  std::vector<Entry> entries_;  // keeps its room: no allocation once it has grown
+  struct NameChange {
+    std::string name;
+    uint32_t segment;
+  };
+  std::vector<Entry> entries_;          // keeps its room: no allocation once it has grown
+  std::list<NameChange> name_changes_;  // of the entries, in their order
   size_t head_ = 0;
   size_t own_bytes_ = 0;  // of names, texts and fake answers
   bool asked_for_ = false;
