@@ -316,11 +316,11 @@ void ClientSide::send_close(const Interned& statement) {
   server_->prepared.close_sent(statement, server_->segment);
 }
 
-// Sends what has to come before a Parse, if one is needed at all. In a failed transaction the
-// server itself shall say what it thinks of it.
+// Sends what has to come before a Parse, if one is needed at all. In a transaction that has failed,
+// or may have, the server itself shall say what it thinks of it.
 PreparedSet::Need ClientSide::make_ready(const Interned& statement) {
   auto need = server_->prepared.need(statement.id(), server_->segment);
-  if (need == PreparedSet::Need::Nothing && server_->status == 'E')
+  if (need == PreparedSet::Need::Nothing && (server_->status == 'E' || server_->ledger.is_behind()))
     need = PreparedSet::Need::CloseAndParse;
   if (need == PreparedSet::Need::CloseAndParse) send_close(statement);
   if (need != PreparedSet::Need::Nothing) make_room(1);

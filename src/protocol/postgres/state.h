@@ -98,6 +98,9 @@ struct Entry {
   uint64_t mark = 0;          // Parse: of which unnamed statement
   uint64_t mark_before = 0;   // the client's one before it, whose key is `name`
   size_t own_bytes = 0;       // set by the ledger
+  bool ends_segment() const {
+    return kind == Kind::Query || kind == Kind::Call || kind == Kind::Sync;
+  }
 };
 
 class Ledger {
@@ -112,6 +115,7 @@ class Ledger {
     entry.own_bytes = entry.fake.size() + entry.name.size();
     own_bytes_ += entry.own_bytes;
     if (entry.changes_name) name_changes_.push_back({entry.name, entry.segment});
+    if (entry.ends_segment()) ++segment_ends_;
     asked_for_ = false;
     entries_.push_back(std::move(entry));
     return entries_.back();
@@ -124,6 +128,7 @@ class Ledger {
   void pop() {
     own_bytes_ -= front().own_bytes;
     if (front().changes_name) name_changes_.pop_front();
+    if (front().ends_segment()) --segment_ends_;
     if (++head_ == entries_.size()) {
       entries_.clear();
       head_ = 0;
@@ -132,11 +137,14 @@ class Ledger {
       head_ = 0;
     }
   }
-  void erase(size_t i, size_t count) {
+  void erase(size_t i, size_t count) {  // of Syncs
+    segment_ends_ -= count;
     const auto first = entries_.begin() + static_cast<std::ptrdiff_t>(head_ + i);
     entries_.erase(first, first + static_cast<std::ptrdiff_t>(count));
   }
 
+  // Answers of earlier segments are due, so that nobody knows whether a transaction has failed.
+  bool is_behind() const { return segment_ends_ > 0; }
   // Is the last change of this name that stands before `segment` not answered yet? It may have
   // failed, or been skipped. Where there are very many, any name is held for uncertain.
   bool is_uncertain(const std::string& name, uint32_t segment) const {
@@ -158,6 +166,7 @@ class Ledger {
   std::list<NameChange> name_changes_;  // of the entries, in their order
   size_t head_ = 0;
   size_t own_bytes_ = 0;  // of names, texts and fake answers
+  size_t segment_ends_ = 0;
   bool asked_for_ = false;
 };
 

@@ -50,6 +50,16 @@ TEST(LinkNames, OneBatchAndOtherNamesNeedNotWait) {
         {"s: 1 1 2 Z[I] 1 Z[I]", "c: 1 3 1 2 Z[I] 1 Z[I]; end"}});
 }
 
+// Whether the transaction has failed nobody knows yet: the server says what it thinks of a Parse.
+TEST(LinkNames, AParseBehindWhatMayFailIsAnsweredByTheServer) {
+  play({{"c: P[s|x] S", "s: P[@1|x] S"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+        {"c: Q[begin] Q[bad] C[Ss] P[s|x] S", "s: Q[begin] Q[bad] C[S@1] P[@1|x] S"},
+        {"s: C[BEGIN] Z[T] E[22012] Z[E] 3", "c: C[BEGIN] Z[T] E[22012] Z[E] 3"},
+        {"s: E[25P02] Z[E]", "c: E[25P02] Z[E]"},
+        {"c: Q[rollback] B[|s] S", "s: Q[rollback] B[|weir_none] S"}});
+}
+
 // So many that nobody looks through them.
 TEST(LinkNames, BehindVeryManyAnyNameWaits) {
   std::string many, sent, answers;

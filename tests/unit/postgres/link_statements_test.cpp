@@ -166,8 +166,8 @@ TEST(LinkStatements, RoomIsMadeWithinABatch) {
 TEST(LinkStatements, AParseOfAnEarlierBatchIsSureOnceItIsAnswered) {
   play({{"c: P[s|x] H", "s: P[@1|x] H"},
         {"s: 1", "c: 1"},
-        {"c: S B[|s] S P[t|x] S", "s: S B[|@1] S S"},
-        {"s: Z[I] 2 Z[I] Z[I]", "c: Z[I] 2 Z[I] 1 Z[I]; end"}});
+        {"c: S B[|s] S", "s: S B[|@1] S"},
+        {"s: Z[I] 2 Z[I]", "c: Z[I] 2 Z[I]; end"}});
 }
 
 // The same with the unnamed statement: the second batch would have run whatever another client
@@ -390,10 +390,10 @@ TEST(LinkStatements, DeallocateWaitsForItsTurn) {
 TEST(LinkStatements, FakesWaitForTheirPlace) {
   play({{"c: P[s|x] S", "s: P[@1|x] S"},
         {"s: 1 Z[I]", "c: 1 Z[I]; end"},
-        {"c: Q[a] P[t|x] C[St] B[|s] S", "s: Q[a] B[|@1] S"},
+        {"c: Q[a] C[Ss] C[St] B[|] S", "s: Q[a] B[|weir_none] S"},
         {"s: T D[a long row to be cut]", "c: T D[a long row to be cut]"},
-        {"s: C[SELECT 1] Z[I]", "c: C[SELECT 1] Z[I] 1 3"},
-        {"s: 2 Z[I]", "c: 2 Z[I]; end"}});
+        {"s: C[SELECT 1] Z[I]", "c: C[SELECT 1] Z[I] 3 3"},
+        {"s: E[26000] Z[I]", "c: E[26000] Z[I]; end"}});
 }
 
 // The answer of weir's own would stand in the middle of the server's message.
