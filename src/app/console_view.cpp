@@ -18,6 +18,8 @@ namespace {
 
 constexpr base::Duration kPeriod = 60 * base::kSecond;  // of averages, as PgBouncer's
 
+constexpr const char* kReplications[] = {"none", "physical", "logical"};
+
 const char* mode_name(session::Mode mode) {
   switch (mode) {
     case session::Mode::Session: return "session";
@@ -118,6 +120,7 @@ AdminPeople people_of(const session::Worker& worker) {
                            .connected_at = view.connected_at,
                            .request_at = view.request_at,
                            .waiting_since = view.waiting_since,
+                           .replication = kReplications[static_cast<size_t>(view.replication)],
                            .server_id = view.server_id,
                            .worker = worker.id()});
   for (session::ServerView& view : worker.servers())
@@ -129,6 +132,7 @@ AdminPeople people_of(const session::Worker& worker) {
                            .opened_at = view.opened_at,
                            .remote_id = view.remote_id,
                            .client_id = view.client_id,
+                           .replication = kReplications[static_cast<size_t>(view.replication)],
                            .worker = worker.id()});
   return out;
 }

@@ -73,13 +73,15 @@ Demand by_rules(const config::Config& config, const session::Visitor& visitor,
     return out;
   }
   const config::HbaVerdict verdict =
-      match(*config.auth.hba, {.is_local = visitor.account.has_value(),
-                               .address = base::address_of_peer(visitor.peer),
-                               .over_tls = visitor.over_tls,
-                               .database = database,
-                               .user = visitor.request.user,
-                               .groups = groups,
-                               .own_networks = own});
+      match(*config.auth.hba,
+            {.is_local = visitor.account.has_value(),
+             .address = base::address_of_peer(visitor.peer),
+             .over_tls = visitor.over_tls,
+             .database = database,
+             .user = visitor.request.user,
+             .is_replication = visitor.request.replication == protocol::Replication::Physical,
+             .groups = groups,
+             .own_networks = own});
   out.needs_groups = verdict.needs_groups;
   out.method = method_of(verdict.method);
   out.map = verdict.options.map;

@@ -5,6 +5,7 @@
 #include <weir/protocol/postgres.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "house_entry.h"
 #include "tls.h"
@@ -73,6 +74,10 @@ std::vector<session::Backend*> House::backends() const {
   const std::lock_guard lock(mutex_);
   std::vector<session::Backend*> out;
   for (const auto& [key, entry] : entries_) out.push_back(entry->backend.get());
+  for (const auto& entry : own_entries_) out.push_back(entry->backend.get());
+  std::stable_sort(out.begin(), out.end(), [](const auto* a, const auto* b) {
+    return std::tie(a->database(), a->user()) < std::tie(b->database(), b->user());
+  });
   return out;
 }
 

@@ -52,7 +52,8 @@ class House final : public session::House {
 
   std::shared_ptr<const config::Config> config() const;
   const protocol::Protocol* protocol(std::string_view name) const;
-  std::vector<session::Backend*> backends() const;  // without those of the console
+  // Without those of the console; those of one database and user side by side.
+  std::vector<session::Backend*> backends() const;
   std::vector<session::Backend*> all_backends() const;
   int clients() const { return all_clients_.used(); }
   int used(const std::string& budget) const;  // by its name; 0 when nobody has asked for it
@@ -76,12 +77,17 @@ class House final : public session::House {
   void reconnect(const std::string& database, session::Worker& worker);
 
  private:
-  struct Entry;  // a backend and what it was made of
+  struct Entry;                                          // a backend and what it was made of
+  using EntryKey = std::pair<std::string, std::string>;  // database, server user
   base::Result<session::Backend*> backend_for(const config::Database& database,
                                               const std::string& name, const std::string& login);
   base::Result<std::unique_ptr<Entry>> make_entry(const config::Database& database,
                                                   const std::string& name,
                                                   const std::string& login);
+  void give_own_server(const config::Database& database, const std::string& name,
+                       const protocol::LoginRequest& request, session::Admitted& out);
+  void prepare_own(Entry& entry, const config::Database& database,
+                   const protocol::LoginRequest& request);
   session::Admitted decide(const Demand& demand, const session::Visitor& visitor,
                            const std::string& looked_up);
   void admit_by(const Demand& demand, const session::Visitor& visitor, session::Worker& worker,
@@ -115,7 +121,8 @@ class House final : public session::House {
   EngineDiallers engines_;
   uint32_t worker_count_;
   std::vector<session::Worker*> workers_;
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<Entry>> entries_;
+  std::map<EntryKey, std::unique_ptr<Entry>> entries_;
+  std::vector<std::unique_ptr<Entry>> own_entries_;  // each for one client at a time
   std::shared_ptr<session::Dialler> console_;
   std::map<std::string, std::unique_ptr<session::Backend>> consoles_;  // by login
   std::atomic<int> console_clients_{0};

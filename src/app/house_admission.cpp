@@ -2,6 +2,8 @@
 #include <weir/base/log.h>
 #include <weir/config/check.h>
 
+#include <algorithm>
+
 #include "house_entry.h"
 
 namespace weir::app {
@@ -91,6 +93,10 @@ session::Admitted House::decide(const Demand& demand, const session::Visitor& vi
   };
   const config::Database* database = config_->database(name);
   if (!database || !out.refusal.text.empty() || out.admission.mock) return out;
+  if (request.replication != protocol::Replication::None) {
+    give_own_server(*database, name, request, out);
+    return out;
+  }
   auto backend = backend_for(*database, name, request.user);
   if (!backend) {
     out.refusal = backend.error();
@@ -100,6 +106,67 @@ session::Admitted House::decide(const Demand& demand, const session::Visitor& vi
   Entry& entry = *entries_.find({out.backend->database(), out.backend->user()})->second;
   out.admission.options = plan_for(entry, request.user)->client;
   return out;
+}
+
+// A replication client gets a pool of one for itself: outside the size of the database's pool,
+// inside the caps. When it has left and its server is closed, the next one gets it.
+void House::give_own_server(const config::Database& database, const std::string& name,
+                            const protocol::LoginRequest& request, session::Admitted& out) {
+  if (database.protocol != "postgres") {
+    out.refusal = {ErrorKind::Refused, "replication needs a PostgreSQL server", "0A000"};
+    return;
+  }
+  const std::string user = database.user.empty() ? request.user : database.user;
+  const auto is_free = [&](const auto& own) {
+    return !own->is_taken && own->name == name && own->backend->user() == user &&
+           own->backend->pool().is_empty();
+  };
+  auto found = std::find_if(own_entries_.begin(), own_entries_.end(), is_free);
+  if (found == own_entries_.end()) {
+    auto made = make_entry(database, name, request.user);
+    if (!made) {
+      out.refusal = made.error();
+      return;
+    }
+    found = own_entries_.insert(found, std::move(*made));
+  }
+  Entry& entry = **found;
+  prepare_own(entry, database, request);
+  entry.is_taken = true;
+  out.backend = entry.backend.get();
+  out.admission.options = entry.backend->plan()->client;
+  out.on_leave = [this, &entry, leave = std::move(out.on_leave)] {
+    leave();
+    const std::lock_guard lock(mutex_);
+    entry.is_taken = false;
+  };
+}
+
+// Its stream runs for days: no time of a query or transaction counts.
+void House::prepare_own(Entry& entry, const config::Database& database,
+                        const protocol::LoginRequest& request) {
+  bool movable = true;
+  if (auto made = dialler(database, movable)) entry.dialler = std::move(*made);
+  auto plan = std::make_shared<session::Plan>(*make_plan(database, entry, request.user));
+  plan->mode = session::Mode::Session;
+  plan->connect_query.clear();
+  session::Timeouts& timeouts = plan->timeouts;
+  timeouts.query = timeouts.transaction = timeouts.idle_in_transaction = timeouts.client_idle = 0;
+  plan->client.statement_mode = plan->client.transaction_mode = false;
+  plan->client.prepared_statements = 0;
+  plan->replication = request.replication;
+  for (const auto& [setting, value] : request.own_settings) {
+    std::erase_if(plan->target.settings, [&](const auto& one) { return one.first == setting; });
+    plan->target.settings.emplace_back(setting, value);
+  }
+  entry.backend->set_plan(std::move(plan));
+  pool::Options options =
+      pool_options(config::effective(*config_, database, entry.login).pool, true);
+  options.size = 1;
+  options.min = options.overflow = 0;
+  options.idle_timeout = base::kSecond;  // a login that came too late for its client
+  pool::Orders none;
+  entry.backend->pool().configure(options, true, base::steady_now(), none);
 }
 
 protocol::Admission House::admission(const Demand& demand, const session::Visitor& visitor,
@@ -173,7 +240,8 @@ std::shared_ptr<const session::Plan> House::plan_of(const session::Backend& back
                                                     const std::string& login) {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find({backend.database(), backend.user()});
-  return found == entries_.end() ? backend.plan() : plan_for(*found->second, login);
+  const bool is_shared = found != entries_.end() && found->second->backend.get() == &backend;
+  return is_shared ? plan_for(*found->second, login) : backend.plan();
 }
 
 // Takes a place for the client with each limit that concerns it; all of them or none.

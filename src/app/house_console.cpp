@@ -120,6 +120,8 @@ void House::pause(const std::string& database, bool paused, session::Worker& wor
     note_paused(database, paused);
     for (const auto& [key, entry] : entries_)
       if (database.empty() || key.first == database) concerned.push_back(entry->backend.get());
+    for (const auto& entry : own_entries_)
+      if (database.empty() || entry->name == database) concerned.push_back(entry->backend.get());
   }
   for (session::Backend* backend : concerned) {
     backend->pool().pause(paused, worker.now(), worker.orders());

@@ -19,6 +19,7 @@ struct House::Entry {
   config::Url url;
   config::Tls tls;
   std::unique_ptr<session::Backend> backend;
+  bool is_taken = false;  // by a client that needs servers of its own
   // Of users with a mode or timeouts of their own that share the pool.
   std::map<std::string, std::shared_ptr<const session::Plan>> plans;
 };

@@ -354,11 +354,14 @@ int64_t Sample::active() const {
 std::vector<Sample> Metrics::samples() const {
   std::vector<Sample> out;
   for (session::Backend* backend : sources_.backends()) {
-    Sample& sample = out.emplace_back();
-    sample.database = backend->database();
-    sample.user = backend->user();
-    sample.backend = backend;
-    sample.pool = backend->pool().snapshot();
+    const pool::Snapshot pool = backend->pool().snapshot();
+    const bool is_new = out.empty() || out.back().database != backend->database() ||
+                        out.back().user != backend->user();
+    if (is_new)
+      out.push_back({backend->database(), backend->user(), pool, {}, backend});
+    else
+      out.back().pool->add(pool);  // of a replication client
+    Sample& sample = out.back();
     for (const Stats& slot : std::as_const(*backend).stats()) sample.slots.push_back(&slot);
   }
   out.push_back({"", "", {}, sources_.strangers, nullptr});

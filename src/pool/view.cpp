@@ -1,6 +1,8 @@
 // What people and other parts see of a pool.
 #include <weir/pool/pool.h>
 
+#include <algorithm>
+
 namespace weir::pool {
 
 Error Pool::wait_error(Duration waited) const {
@@ -40,6 +42,20 @@ Snapshot Pool::snapshot() const {
   out.paused = paused_;
   if (const Waiter* oldest = oldest_waiter()) out.oldest_wait_since = oldest->since;
   return out;
+}
+
+void Snapshot::add(const Snapshot& other) {
+  idle += other.idle;
+  busy += other.busy;
+  opening += other.opening;
+  closing += other.closing;
+  waiting += other.waiting;
+  oldest_wait_since = std::min(oldest_wait_since, other.oldest_wait_since);
+}
+
+bool Pool::is_empty() const {
+  const std::lock_guard lock(mutex_);
+  return open_count() + closing_ + waiting_ == 0;
 }
 
 bool Pool::has_waiters() const {

@@ -184,6 +184,7 @@ void Session::logged_in() {
   stats().logins[LoginResult::Ok].add();
   log(LogLevel::Info, "client {} logged in: {} to {}/{} from {}", id_, user_, backend_->database(),
       backend_->user(), stream_->peer());
+  if (lease_ && plan_->replication != protocol::Replication::None) return link_up();
   if (lease_)
     end_hold();
   else

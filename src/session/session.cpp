@@ -448,6 +448,8 @@ void Session::leave_server(EndReason reason) {
     return worker_.close(std::move(server), CloseReason::Abandoned);
   if (link().condition(server->state()) == Condition::Broken)
     return worker_.close(std::move(server), CloseReason::ClientError);
+  if (plan_->replication != protocol::Replication::None)
+    return worker_.close(std::move(server), CloseReason::Retired);
   const Caretaker::Work work{.cancel = reason != EndReason::ClientLeft,
                              .reset = plan_->mode == Mode::Session};
   worker_.start(std::make_unique<Caretaker>(worker_, std::move(server), work));
@@ -472,6 +474,7 @@ ClientView Session::view() const {
   if (backend_) {
     view.database = backend_->database();
     view.server_user = backend_->user();
+    view.replication = plan_->replication;
   }
   if (state_ == State::Waiting || state_ == State::Queued || state_ == State::Settling)
     view.waiting_since = wait_since_;

@@ -90,8 +90,8 @@ std::vector<ServerView> Worker::servers() const {
   for (const auto& [id, server] : servers_) {
     Backend& backend = server->backend();
     out.push_back({id, backend.database(), backend.user(), std::string(server->activity),
-                   server->stream().peer(), server->opened_at, server->state().remote_id(),
-                   server->client_id});
+                   server->stream().peer(), backend.plan()->replication, server->opened_at,
+                   server->state().remote_id(), server->client_id});
   }
   return out;
 }

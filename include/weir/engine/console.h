@@ -38,7 +38,8 @@ struct AdminClient {
   std::string database, user, server_user, application_name, peer, state;
   base::Time connected_at = 0, request_at = 0;
   base::Time waiting_since = 0;  // 0: does not wait
-  uint64_t server_id = 0;        // 0: holds none
+  const char* replication = "none";
+  uint64_t server_id = 0;  // 0: holds none
   uint32_t worker = 0;
 };
 
@@ -48,6 +49,7 @@ struct AdminServer {
   base::Time opened_at = 0;
   int64_t remote_id = 0;
   uint64_t client_id = 0;  // 0: serves nobody
+  const char* replication = "none";
   uint32_t worker = 0;
 };
 

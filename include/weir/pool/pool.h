@@ -126,6 +126,7 @@ struct Snapshot {
   int classes = 0;  // of fairness, that are remembered
   Time oldest_wait_since = base::kNever;
   bool paused = false;
+  void add(const Snapshot& other);
 };
 
 class Pool {
@@ -177,6 +178,7 @@ class Pool {
   Error wait_error(Duration waited) const;
   Snapshot snapshot() const;
   bool has_waiters() const;
+  bool is_empty() const;  // no server in any state, and nobody waits
   uint32_t generation() const;
   bool movable() const { return options_.movable; }  // never changes
 

@@ -106,11 +106,19 @@ struct GreetingOptions {
   Encryption tls = Encryption::None;
 };
 
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+// A client that follows the server's log of changes: of the whole machine, or of one database.
+enum class Replication : uint8_t { None, Physical, Logical };
+
 // Who a client says it is.
 struct LoginRequest {
   std::string user;
   std::string database;
   std::string application_name;
+  Replication replication = Replication::None;
+  // With replication: what a server that it has to itself is to be logged in to with.
+  Settings own_settings;
 };
 
 // Cert, Peer: nothing is asked, as the client's certificate or its account has said who it is.
@@ -194,7 +202,7 @@ struct LoginTarget {
   std::string user;
   std::string secret;  // plain text, md5… or SCRAM keys; never logged
   std::string database;
-  std::vector<std::pair<std::string, std::string>> settings;  // for every server of the pool
+  Settings settings;  // for every server of the pool
   Encryption tls = Encryption::None;
   ChannelBinding channel_binding = ChannelBinding::Prefer;
   Role role = Role::Any;        // another one: Unreachable, the next host may be it

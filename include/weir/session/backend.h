@@ -61,6 +61,8 @@ struct Plan {
   // Servers are logged in to with what the last client has proved (Backend::learn()), as `target`
   // has no secret that every server takes.
   bool passes_through = false;
+  // The servers are each for one client alone, from its login to its end: nothing of them is reset.
+  protocol::Replication replication = protocol::Replication::None;
   protocol::Admission::ClientOptions client;
   std::shared_ptr<Dialler> dialler;
 };

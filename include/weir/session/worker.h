@@ -83,12 +83,14 @@ class House {
 struct ClientView {
   uint64_t id = 0;
   std::string database, user, server_user, application_name, peer, state;
+  protocol::Replication replication = protocol::Replication::None;
   Time connected_at = 0, request_at = 0, waiting_since = 0;
   uint64_t server_id = 0;
 };
 struct ServerView {
   uint64_t id = 0;
   std::string database, user, state, peer;
+  protocol::Replication replication = protocol::Replication::None;
   Time opened_at = 0;
   int64_t remote_id = 0;
   uint64_t client_id = 0;

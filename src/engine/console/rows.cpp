@@ -105,7 +105,7 @@ Row client_row(const AdminClient& client, const Clock& clock) {
   const Place place = place_of(client.peer);
   const base::Duration waited = client.waiting_since > 0 ? clock.now - client.waiting_since : 0;
   Row row;
-  row.text("C").text(client.user).text(client.database).text("none").text(client.state);
+  row.text("C").text(client.user).text(client.database).text(client.replication).text(client.state);
   row.text(place.address).number(place.port).text("").number(0);
   row.text(when(client.connected_at, clock));
   row.text(when(std::max(client.request_at, client.connected_at), clock));
@@ -118,7 +118,7 @@ Row client_row(const AdminClient& client, const Clock& clock) {
 Row server_row(const AdminServer& server, const Clock& clock) {
   const Place place = place_of(server.peer);
   Row row;
-  row.text("S").text(server.user).text(server.database).text("none").text(server.state);
+  row.text("S").text(server.user).text(server.database).text(server.replication).text(server.state);
   row.text(place.address).number(place.port).text("").number(0);
   row.text(when(server.opened_at, clock)).text(when(server.opened_at, clock));
   row.number(0).number(0).number(0);

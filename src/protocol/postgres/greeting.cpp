@@ -127,8 +127,18 @@ PostgresGreeting::Result PostgresGreeting::on_startup(uint32_t version, Bytes pa
   settings_ = std::move(startup->settings);
   if (const auto name = settings_.find("application_name"); name != settings_.end())
     request_.application_name = name->second;
+  request_.replication = startup->replication;
+  if (request_.replication != protocol::Replication::None) keep_for_own_server();
   state_ = State::Asking;
   return {Step::Ask, 0};
+}
+
+// A walsender takes settings at its start only.
+void PostgresGreeting::keep_for_own_server() {
+  const bool physical = request_.replication == protocol::Replication::Physical;
+  request_.own_settings.assign(settings_.begin(), settings_.end());
+  request_.own_settings.emplace_back("replication", physical ? "true" : "database");
+  settings_.clear();
 }
 
 // ---------------------------------------------------------------- authentication

@@ -63,6 +63,7 @@ class PostgresGreeting final : public protocol::Greeting {
   Result on_encryption_request(uint32_t code, Bytes in, std::string& send);
   Result on_cancel(Bytes key, size_t consumed);
   Result on_startup(uint32_t version, Bytes parameters, std::string& send);
+  void keep_for_own_server();
   Result on_answer(Bytes in, std::string& send);
   Result on_password(Bytes body, std::string& send);
   Result on_md5(Bytes body, std::string& send);

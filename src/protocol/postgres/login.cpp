@@ -15,10 +15,11 @@ namespace {
 constexpr std::string_view kAlpn = "postgresql";
 constexpr size_t kOldErrorBytesMax = 4096;
 
-// A server that says no, in contrast to one that cannot just now: the former
-// fails waiting clients at once, the latter lets them wait.
+// A server that says no (to the user, the database, a setting), in contrast to one that cannot just
+// now: the former fails waiting clients at once, the latter lets them wait.
 bool is_refusal(std::string_view sqlstate) {
-  return sqlstate.starts_with("28") || sqlstate == "3D000" || sqlstate == "42501";
+  return sqlstate.starts_with("28") || sqlstate.starts_with("22") || sqlstate.starts_with("42") ||
+         sqlstate == "3D000";
 }
 
 }  // namespace

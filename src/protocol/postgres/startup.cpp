@@ -70,15 +70,17 @@ std::vector<std::string> split_options(std::string_view options) {
   return words;
 }
 
-// true and database open a walsender; the words are those that PostgreSQL takes for a boolean.
-Status check_replication(std::string_view value) {
+// The words are those that PostgreSQL takes for a boolean ("Streaming Replication Protocol", 55.4).
+Status read_replication(std::string_view value, protocol::Replication& replication) {
   const std::string lower = lower_case(value);
   const auto begins = [&](std::string_view word, size_t least) {
     return lower.size() >= least && word.starts_with(lower);
   };
   if (begins("false", 1) || begins("no", 1) || begins("off", 2) || lower == "0") return ok();
-  if (begins("true", 1) || begins("yes", 1) || lower == "on" || lower == "1" || value == "database")
-    return refused("replication connections are not supported", "0A000");
+  replication = protocol::Replication::Logical;
+  if (value == "database") return ok();
+  replication = protocol::Replication::Physical;
+  if (begins("true", 1) || begins("yes", 1) || lower == "on" || lower == "1") return ok();
   return refused("invalid value for parameter \"replication\": \"" + std::string(value) + "\"",
                  "22023");
 }
@@ -111,7 +113,7 @@ Status take_pair(const std::string& name, const std::string& value, Startup& sta
   } else if (name == "database") {
     startup.database = value;
   } else if (name == "replication") {
-    return check_replication(value);
+    return read_replication(value, startup.replication);
   } else if (name.starts_with("_pq_.")) {
     startup.unknown_options.push_back(name);
     startup.negotiate = true;

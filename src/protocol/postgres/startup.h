@@ -20,8 +20,9 @@ struct Startup {
   std::string database;                      // the user's name when the client gave none
   SettingMap settings;                       // names in lower case; from `options` too
   std::vector<std::string> unknown_options;  // _pq_.…
-  uint32_t version = kVersion30;             // that will be spoken
-  bool negotiate = false;                    // the client has to be told so
+  protocol::Replication replication = protocol::Replication::None;
+  uint32_t version = kVersion30;  // that will be spoken
+  bool negotiate = false;         // the client has to be told so
 };
 
 // `version` and what follows it. Any error's code is the SQLSTATE that the client gets.

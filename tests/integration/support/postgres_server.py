@@ -17,6 +17,7 @@ PASSWORD = "secret"
 SETTINGS = """
 listen_addresses = '127.0.0.1'
 max_connections = 100
+wal_level = logical
 fsync = off
 synchronous_commit = off
 full_page_writes = off
@@ -35,6 +36,7 @@ host all md5_user 127.0.0.1/32 md5
 host all scram_user 127.0.0.1/32 scram-sha-256
 host all +strict 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
+host replication all 127.0.0.1/32 trust
 """
 
 ROLES = f"""
@@ -45,6 +47,7 @@ create role three login password '{PASSWORD}' connection limit 3;
 create role boss login superuser password '{PASSWORD}';
 create role plain_user login password '{PASSWORD}';
 create role scram_user login password '{PASSWORD}';
+create role repl login replication password '{PASSWORD}';
 create role guest nologin;
 create role strict nologin;
 grant guest to app;
@@ -52,7 +55,7 @@ set password_encryption = 'md5';
 create role md5_user login password '{PASSWORD}';
 """
 
-LOGIN_ROLES = ["app", "other", "few", "three", "boss", "plain_user", "md5_user", "scram_user"]
+LOGIN_ROLES = ["app", "other", "few", "three", "boss", "plain_user", "md5_user", "scram_user", "repl"]
 
 
 def _server_account():

@@ -237,10 +237,20 @@ TEST(Greeting, RefusesBadStartupPackets) {
     expect_refusal(greet_at_every_split(kTrust, {bytes}), "08P01");
   expect_refusal(greet_at_every_split(kTrust, {raw_startup(2 << 16, std::string(288, '\0'))}),
                  "0A000");
-  expect_refusal(greet_at_every_split(kTrust, {startup({{"user", "u"}, {"replication", "true"}})}),
-                 "0A000");
   expect_refusal(greet_at_every_split(kTrust, {startup({{"user", "u"}, {"options", "-x"}})}),
                  "42601");
+}
+
+TEST(Greeting, KeepsTheSettingsOfAReplicationClientForAServerOfItsOwn) {
+  PostgresGreeting greeting({texts(), store(), 4096, fixed_bytes});
+  std::string send;
+  greeting.feed(startup({{"user", "u"}, {"replication", "database"}, {"options", "-c geqo=off"}}),
+                send);
+  EXPECT_EQ(greeting.request().replication, protocol::Replication::Logical);
+  EXPECT_EQ(greeting.request().own_settings,
+            (protocol::Settings{{"geqo", "off"}, {"replication", "database"}}));
+  greeting.admit(kTrust.admission, send);
+  EXPECT_FALSE(static_cast<const ClientState&>(greeting.client()).wanted);  // no SET on a walsender
 }
 
 TEST(Greeting, TakesAPacketOfExactlyTheLimit) {

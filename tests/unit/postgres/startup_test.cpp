@@ -65,9 +65,15 @@ TEST(Startup, TakesParametersForSettings) {
   EXPECT_FALSE(startup.value().negotiate);
 }
 
-TEST(Startup, RefusesReplicationCleanly) {
-  for (const auto value : {"true", "t", "on", "1", "YES", "database"})
-    EXPECT_EQ(read({{"user", "u"}, {"replication", value}}).error().code, "0A000") << value;
+TEST(Startup, ReadsReplicationAsABooleanOrTheWordDatabase) {
+  using protocol::Replication;
+  const auto read_as = [](const char* value) {
+    return read({{"user", "u"}, {"replication", value}})->replication;
+  };
+  for (const auto value : {"true", "t", "on", "1", "YES"})
+    EXPECT_EQ(read_as(value), Replication::Physical) << value;
+  EXPECT_EQ(read_as("database"), Replication::Logical);
+  EXPECT_EQ(read_as("off"), Replication::None);
   for (const auto value : {"", "o", "maybe", "Database"})
     EXPECT_EQ(read({{"user", "u"}, {"replication", value}}).error().code, "22023") << value;
   for (const auto value : {"false", "f", "OFF", "of", "0", "no", "n"})
