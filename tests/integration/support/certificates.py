@@ -21,6 +21,14 @@ class Authority:
     def key(self, name):
         return str(self.directory / f"{name}.key")
 
+    def der_key(self, name):
+        """The same key as Java reads it."""
+        path = self.directory / f"{name}.pk8"
+        if not path.exists():
+            self._openssl("pkcs8", "-topk8", "-nocrypt", "-in", self.key(name), "-outform", "DER",
+                          "-out", path)
+        return str(path)
+
     @property
     def ca(self):
         return self.cert(self.name)

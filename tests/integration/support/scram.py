@@ -11,14 +11,19 @@ def _hmac(key, data):
 
 
 class ScramClient:
-    def __init__(self, password):
+    """`binding`: what of the TLS channel its proof is bound to (tls-server-end-point)."""
+
+    def __init__(self, password, binding=None):
+        self.mechanism = "SCRAM-SHA-256-PLUS" if binding else "SCRAM-SHA-256"
+        self.header = b"p=tls-server-end-point,," if binding else b"n,,"
+        self.binding = binding or b""
         self.password = password.encode()
         self.nonce = base64.b64encode(os.urandom(18)).decode()
         self.first_bare = f"n=,r={self.nonce}"
         self.server_signature = b""
 
     def first(self):
-        return ("n,," + self.first_bare).encode()
+        return self.header + self.first_bare.encode()
 
     def final(self, server_first):
         parts = dict(part.split("=", 1) for part in server_first.decode().split(","))
@@ -27,7 +32,8 @@ class ScramClient:
             "sha256", self.password, base64.b64decode(parts["s"]), int(parts["i"])
         )
         client_key = _hmac(salted, b"Client Key")
-        without_proof = f"c=biws,r={parts['r']}"
+        channel = base64.b64encode(self.header + self.binding).decode()
+        without_proof = f"c={channel},r={parts['r']}"
         signed = ",".join([self.first_bare, server_first.decode(), without_proof]).encode()
         signature = _hmac(hashlib.sha256(client_key).digest(), signed)
         proof = bytes(a ^ b for a, b in zip(client_key, signature))

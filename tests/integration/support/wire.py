@@ -28,12 +28,13 @@ class Closed(Exception):
 
 class Wire:
     """`startup` keywords become startup parameters. `chunk=1` sends every byte in a packet of
-    its own. `login=False` only connects. `tls` is an ssl.SSLContext; `direct`: without asking."""
+    its own. `login=False` only connects. `tls` is an ssl.SSLContext; `direct`: without asking;
+    `bound`: a SCRAM login is bound to the channel."""
 
     def __init__(self, address, user="app", database="app", password=None, *, startup=None,
                  login=True, chunk=None, receive_buffer=None, timeout=READ_TIMEOUT_S, tls=None,
-                 direct=False, version=pg.PROTOCOL_3_0):
-        self.chunk, self.version = chunk, version
+                 direct=False, bound=False, version=pg.PROTOCOL_3_0):
+        self.chunk, self.bound, self.version = chunk, bound, version
         self.address, self.user, self.password = address, user, password
         self.buffer, self.at = b"", 0
         self.parameters = {}
@@ -167,10 +168,10 @@ class Wire:
             outer = hashlib.md5(inner.encode() + body[4:8]).hexdigest()
             self.send(pg.password("md5" + outer))
         elif kind == 10:
-            assert b"SCRAM-SHA-256\0" in body, body
-            scram = ScramClient(self.password)
+            scram = ScramClient(self.password, self._end_point() if self.bound else None)
+            assert pg.text(scram.mechanism) in body, body
             first = scram.first()
-            head = pg.text("SCRAM-SHA-256") + struct.pack("!I", len(first))
+            head = pg.text(scram.mechanism) + struct.pack("!I", len(first))
             self.send(pg.message("p", head + first))
         elif kind == 11:
             self.send(pg.message("p", scram.final(body[4:])))
@@ -179,6 +180,10 @@ class Wire:
         else:
             assert kind == 0, f"unknown authentication request {kind}"
         return scram
+
+    def _end_point(self):
+        """tls-server-end-point (RFC 5929) for a certificate that is signed with SHA-256."""
+        return hashlib.sha256(self.socket.getpeercert(binary_form=True)).digest()
 
     def query(self, sql):
         """One simple query; all messages of its answer."""
