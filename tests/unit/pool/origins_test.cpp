@@ -23,6 +23,7 @@ TEST_F(Origins, IdleOnesGoAtOnceAndBusyOnesWhenTheyComeBack) {
   give_back(std::move(idle));
   keep({2, 3});
   const Order first = take_one(Kind::Close);
+  ASSERT_TRUE(first.server);
   EXPECT_TRUE(first.origin_gone);
   EXPECT_EQ(first.server->origin, 1u);
   give_back(std::move(right));
@@ -79,7 +80,9 @@ TEST_F(Origins, ThoseWhoWaitGetOneThatIsRight) {
   auto right = server();
   right->origin = 2;
   pool->opened(std::move(right), now, orders);
-  EXPECT_EQ(take_one(Kind::Serve).server->origin, 2u);
+  const Order served = take_one(Kind::Serve);
+  ASSERT_TRUE(served.server);
+  EXPECT_EQ(served.server->origin, 2u);
 }
 
 TEST_F(Origins, OtherClosesHaveOtherReasons) {
