@@ -48,6 +48,7 @@ class Console final : private engine::AdminView, private engine::AdminActions {
   std::vector<engine::AdminUser> users() const override;
   std::vector<engine::AdminOption> options() const override;
   std::vector<engine::AdminItem> lists() const override;
+  std::vector<engine::AdminName> names() const override;
   std::vector<engine::AdminItem> state() const override;
   uint32_t workers() const override { return house_.workers(); }
   void ask(uint32_t worker, net::Loop& loop,

@@ -215,6 +215,9 @@ std::vector<engine::AdminItem> Console::lists() const {
   const auto config = house_.config();
   for (const auto& [name, database] : config->databases)
     if (name != "*") names.insert(name);
+  const auto hosts = house_.names();
+  const auto asked = std::count_if(hosts.begin(), hosts.end(),
+                                   [](const Names::View& host) { return host.is_asked; });
   const auto count = [](size_t number) { return static_cast<int64_t>(number); };
   return {{"databases", count(names.size())},
           {"users", count(config->users.size())},
@@ -226,10 +229,17 @@ std::vector<engine::AdminItem> Console::lists() const {
           {"login_clients", logging_in},
           {"free_servers", idle},
           {"used_servers", busy},
-          {"dns_names", 0},
+          {"dns_names", count(hosts.size())},
           {"dns_zones", 0},
-          {"dns_queries", 0},
+          {"dns_queries", asked},
           {"dns_pending", 0}};
+}
+
+std::vector<engine::AdminName> Console::names() const {
+  std::vector<engine::AdminName> out;
+  for (Names::View& view : house_.names())
+    out.push_back({std::move(view.host), view.left, std::move(view.addresses)});
+  return out;
 }
 
 std::vector<engine::AdminItem> Console::state() const {

@@ -2,6 +2,8 @@
 
 #include <weir/base/crypto.h>
 
+#include <algorithm>
+
 namespace weir::app {
 
 namespace {
@@ -25,40 +27,110 @@ net::Endpoint endpoint(const config::Address& address) {
   }
 }
 
-NetworkDialler::NetworkDialler(const std::vector<config::Host>& hosts, net::SocketOptions options,
-                               config::LoadBalance balance, net::TlsConnect tls)
-    : tls_(std::move(tls)), balance_(balance), avoided_until_(hosts.size()), options_(options) {
-  for (const config::Host& host : hosts) {
-    if (host.is_unix())
-      endpoints_.push_back({.host = "",
-                            .port = 0,
-                            .unix_path = host.host + "/.s.PGSQL." + std::to_string(host.port)});
-    else
-      endpoints_.push_back({.host = host.host, .port = host.port, .unix_path = ""});
+NetworkDialler::NetworkDialler(const std::vector<config::Host>& hosts, DialOptions options,
+                               Names& names)
+    : options_(std::move(options)), names_(names), places_(hosts.size()) {
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    const config::Host& host = hosts[i];
+    if (host.is_unix()) {
+      places_[i].endpoint.unix_path = host.host + "/.s.PGSQL." + std::to_string(host.port);
+    } else {
+      places_[i].endpoint = {.host = host.host, .port = host.port, .unix_path = ""};
+      places_[i].is_name = !net::is_numeric(host.host);
+    }
   }
 }
+
+namespace {
+
+// Waits for the addresses of a name, then connects. Giving up is forgetting it.
+class NameConnecting final : public net::Connecting {
+ public:
+  NameConnecting(net::Loop& loop, net::Endpoint endpoint, net::SocketOptions options,
+                 net::ConnectCallback done)
+      : loop_(loop),
+        endpoint_(std::move(endpoint)),
+        options_(options),
+        done_(std::move(done)),
+        self_(std::make_shared<NameConnecting*>(this)) {}
+  ~NameConnecting() override { *self_ = nullptr; }
+
+  void begin(Names& names, size_t first) {
+    first_ = first;
+    names.find(endpoint_.host, loop_.mailbox(), [self = self_](Names::Found found) {
+      if (*self) (*self)->on_found(std::move(found));
+    });
+  }
+
+ private:
+  void on_found(Names::Found found) {
+    if (!found) return fail_soon(found.error());
+    const auto from = static_cast<std::ptrdiff_t>(first_ % found->size());
+    std::rotate(found->begin(), found->begin() + from, found->end());
+    endpoint_.addresses = std::move(*found);
+    connecting_ = net::connect(loop_, endpoint_, options_, std::move(done_));
+  }
+  void fail_soon(const base::Error& why) {
+    loop_.run_soon([self = self_, why] {
+      if (!*self) return;
+      const auto done = std::move((*self)->done_);
+      done(why);
+    });
+  }
+
+  net::Loop& loop_;
+  net::Endpoint endpoint_;
+  net::SocketOptions options_;
+  net::ConnectCallback done_;
+  std::shared_ptr<NameConnecting*> self_;
+  size_t first_ = 0;
+  std::unique_ptr<net::Connecting> connecting_;
+};
+
+}  // namespace
 
 std::unique_ptr<net::Connecting> NetworkDialler::dial(net::Loop& loop, int& place,
                                                       net::ConnectCallback done) {
   if (place < 0) place = choose(loop.now());
-  return net::connect(loop, endpoints_[static_cast<size_t>(place)], options_, std::move(done));
+  Place& to = at(place);
+  if (!to.is_name) return net::connect(loop, to.endpoint, options_.socket, std::move(done));
+  auto connecting =
+      std::make_unique<NameConnecting>(loop, to.endpoint, options_.socket, std::move(done));
+  connecting->begin(names_, first(to.next_address));
+  return connecting;
+}
+
+std::unique_ptr<net::Connecting> NetworkDialler::dial_again(net::Loop& loop, int place,
+                                                            const std::string& peer,
+                                                            net::ConnectCallback done) {
+  net::Endpoint endpoint = at(place).endpoint;
+  if (at(place).is_name) endpoint.addresses = {address_of(peer)};
+  return net::connect(loop, endpoint, options_.socket, std::move(done));
+}
+
+uint64_t NetworkDialler::origin(int place, const std::string& peer) const {
+  return at(place).is_name ? origin_of(address_of(peer)) : 0;
+}
+
+size_t NetworkDialler::first(std::atomic<unsigned>& next) const {
+  switch (options_.balance) {
+    case config::LoadBalance::RoundRobin: return next++;
+    case config::LoadBalance::Random: return base::random_u32();
+    default: return 0;
+  }
 }
 
 // With load balancing off the first that has not failed.
 int NetworkDialler::choose(base::Time now) {
-  size_t first = 0;
-  if (balance_ == config::LoadBalance::RoundRobin) first = next_++;
-  if (balance_ == config::LoadBalance::Random) first = base::random_u32();
-  for (size_t i = 0; i < endpoints_.size(); ++i) {
-    const size_t place = (first + i) % endpoints_.size();
-    if (avoided_until_[place] <= now) return static_cast<int>(place);
+  const size_t from = first(next_);
+  for (size_t i = 0; i < places_.size(); ++i) {
+    const size_t place = (from + i) % places_.size();
+    if (places_[place].avoided_until <= now) return static_cast<int>(place);
   }
-  return static_cast<int>(first % endpoints_.size());
+  return static_cast<int>(from % places_.size());
 }
 
-void NetworkDialler::failed(int place, base::Time now) {
-  avoided_until_[static_cast<size_t>(place)] = now + kAvoided;
-}
+void NetworkDialler::failed(int place, base::Time now) { at(place).avoided_until = now + kAvoided; }
 
 namespace {
 
@@ -93,15 +165,13 @@ std::unique_ptr<net::Connecting> EngineDialler::dial(net::Loop& loop, int& place
 
 // Not over a unix socket, where PostgreSQL speaks no TLS.
 net::TlsConnect NetworkDialler::tls(int place) const {
-  const net::Endpoint& endpoint = endpoints_[static_cast<size_t>(place)];
+  const net::Endpoint& endpoint = at(place).endpoint;
   if (!endpoint.unix_path.empty()) return {};
-  net::TlsConnect out = tls_;
+  net::TlsConnect out = options_.tls;
   if (out.server_name.empty()) out.server_name = endpoint.host;
   return out;
 }
 
-std::string NetworkDialler::text(int place) const {
-  return endpoints_[place < 0 ? 0 : static_cast<size_t>(place)].text();
-}
+std::string NetworkDialler::text(int place) const { return at(std::max(place, 0)).endpoint.text(); }
 
 }  // namespace weir::app

@@ -11,28 +11,46 @@
 #include <weir/pgserver/engine.h>
 #include <weir/session/backend.h>
 
+#include "names.h"
+
 namespace weir::app {
 
-// The hosts of a URL. One that has failed is left out for a while, unless all have.
+struct DialOptions {
+  net::SocketOptions socket;
+  config::LoadBalance balance = config::LoadBalance::RoundRobin;
+  net::TlsConnect tls;  // without a name: that of the host
+};
+
+// The hosts of a URL. One that has failed is left out for a while, unless all have. The addresses
+// of a name take turns as the hosts do; a look-up is waited for only when it is not known yet.
 class NetworkDialler final : public session::Dialler {
  public:
-  NetworkDialler(const std::vector<config::Host>& hosts, net::SocketOptions options,
-                 config::LoadBalance balance, net::TlsConnect tls);
+  NetworkDialler(const std::vector<config::Host>& hosts, DialOptions options, Names& names);
   std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place,
                                         net::ConnectCallback done) override;
+  std::unique_ptr<net::Connecting> dial_again(net::Loop& loop, int place, const std::string& peer,
+                                              net::ConnectCallback done) override;
+  uint64_t origin(int place, const std::string& peer) const override;
   std::string text(int place) const override;
   net::TlsConnect tls(int place) const override;
-  int places() const override { return static_cast<int>(endpoints_.size()); }
+  int places() const override { return static_cast<int>(places_.size()); }
   void failed(int place, base::Time now) override;
 
  private:
+  struct Place {
+    net::Endpoint endpoint;
+    bool is_name = false;
+    std::atomic<base::Time> avoided_until = 0;
+    std::atomic<unsigned> next_address = 0;
+  };
   int choose(base::Time now);
+  size_t first(std::atomic<unsigned>& next) const;
+  const Place& at(int place) const { return places_[static_cast<size_t>(place)]; }
+  Place& at(int place) { return places_[static_cast<size_t>(place)]; }
 
-  net::TlsConnect tls_;  // without a name: that of the host
-  config::LoadBalance balance_;
-  std::vector<net::Endpoint> endpoints_;
-  std::vector<std::atomic<base::Time>> avoided_until_;
-  net::SocketOptions options_;
+  DialOptions options_;
+  Names& names_;  // the house's
+  std::vector<Place> places_;
   std::atomic<unsigned> next_{0};
 };
 

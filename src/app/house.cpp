@@ -55,6 +55,7 @@ House::House(std::shared_ptr<const config::Config> config,
   const config::Auth& auth = config_->auth;
   lookups_.set_rules({auth.query.sql, auth.query.ttl, auth.query.negative_ttl});
   brake_.set_rules(auth.brake.failures, auth.brake.window);
+  names_ = make_names();
 }
 
 House::~House() = default;
@@ -137,9 +138,12 @@ base::Result<std::shared_ptr<session::Dialler>> House::dialler(const config::Dat
   auto tls = server_tls(database.tls);
   if (!tls)
     return Error{ErrorKind::Config, "databases." + database.name + ".tls: " + tls.error().text};
-  return std::shared_ptr<session::Dialler>(std::make_shared<NetworkDialler>(
-      database.url.hosts, socket_options(config_->tcp), database.load_balance_hosts,
-      net::TlsConnect{std::move(*tls), database.tls.server_name}));
+  return std::shared_ptr<session::Dialler>(
+      std::make_shared<NetworkDialler>(database.url.hosts,
+                                       DialOptions{socket_options(config_->tcp),
+                                                   database.load_balance_hosts,
+                                                   {std::move(*tls), database.tls.server_name}},
+                                       *names_));
 }
 
 std::shared_ptr<const session::Plan> House::plan_for(Entry& entry, const std::string& login) const {
@@ -250,6 +254,7 @@ void House::reload(std::shared_ptr<const config::Config> config, session::Worker
   const std::lock_guard lock(mutex_);
   config_ = std::move(config);
   all_clients_.set_limit(config_->max_clients);
+  names_->set_rules({config_->dns.ttl, config_->dns.negative_ttl});
   for (const auto& [key, entry] : entries_) {
     const bool stays = entry->is_any || config_->databases.contains(entry->name);
     const config::Database* database = stays ? config_->database(entry->name) : nullptr;
@@ -279,10 +284,12 @@ void House::refresh(Entry& entry, const config::Database& database, session::Wor
   pool::Options options = pool_options(effective.pool, pool.movable());
   options.min_at_once = !plan->passes_through;
   pool.configure(options, changed, worker.now(), worker.orders());
+  pool.keep_origins(origins(entry.url), worker.now(), worker.orders());
   worker.carry_out(*entry.backend);
 }
 
 void House::tick(session::Worker& worker) {
+  names_->tick();
   std::map<pool::Pool*, session::Backend*> owners;
   std::vector<pool::Pool*> pools;
   for (session::Backend* backend : all_backends()) {

@@ -21,6 +21,7 @@
 #include "demand.h"
 #include "dialler.h"
 #include "lookups.h"
+#include "names.h"
 
 namespace weir::app {
 
@@ -66,6 +67,7 @@ class House final : public session::House {
   // A new configuration: changed pools get new plans; `now` and `worker` are those of the caller.
   void reload(std::shared_ptr<const config::Config> config, session::Worker& worker);
   void tick(session::Worker& worker);
+  std::vector<Names::View> names() const { return names_->views(); }  // of servers' hosts
 
   // The console (house_console.cpp): a database of its own, outside all limits.
   void set_console(std::shared_ptr<session::Dialler> dialler) { console_ = std::move(dialler); }
@@ -100,6 +102,13 @@ class House final : public session::House {
   base::Result<session::Backend*> lookup_backend();
   void reload_lookups(session::Worker& worker);
   void refresh(Entry& entry, const config::Database& database, session::Worker& worker);
+  // Names of hosts (house_names.cpp).
+  std::unique_ptr<Names> make_names();
+  void heard(const std::string& host, const Names::Addresses& addresses, bool mended);
+  bool in_use(const std::string& host) const;
+  std::vector<uint64_t> origins(const config::Url& url, const std::string& host = {},
+                                const Names::Addresses& addresses = {}) const;
+  void each_entry(const std::function<void(const Entry&)>& act) const;
   void note_paused(const std::string& database, bool paused);
   bool is_console(const session::Door& door, const protocol::LoginRequest& request) const;
   void admit_to_console(const protocol::LoginRequest& request, session::Admitted& out);
@@ -132,6 +141,7 @@ class House final : public session::House {
   std::atomic<int64_t> failed_logins_{0};
   Brake brake_;
   Lookups lookups_;
+  std::unique_ptr<Names> names_;
   std::unique_ptr<Entry> asker_;  // of auth.query
   std::vector<std::unique_ptr<Entry>> former_askers_;
 };

@@ -1,9 +1,9 @@
-// Connecting: look the name up if it is one, then try its addresses one after the other.
+// Connecting: the addresses of an endpoint one after the other.
 //
-//   Resolving --addresses--> Dialling --writable, no error--> done with a stream
-//                              |  ^ next address; or the same one later, if a unix socket's queue
-//                              is full v  |
-//                            Resting
+//   Dialling --writable, no error--> done with a stream
+//     |  ^ next address; or the same one later, if a unix socket's queue is full
+//     v  |
+//   Resting
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,15 +21,6 @@ namespace {
 
 constexpr base::Duration kQueueFullRest = 10 * base::kMillisecond;
 
-class Attempt;
-
-// A look-up in libuv's thread pool. Cannot always be stopped, so it outlives an attempt that is
-// given up.
-struct Resolve {
-  uv_getaddrinfo_t request;
-  Attempt* attempt;
-};
-
 class Attempt final : public Connecting {
  public:
   Attempt(UvLoop& loop, const Endpoint& endpoint, const SocketOptions& options,
@@ -41,10 +32,9 @@ class Attempt final : public Connecting {
         retry_([](void* owner, base::Time) { static_cast<Attempt*>(owner)->dial(); }, this) {}
   ~Attempt() override;
   void begin();
-  void on_resolved(int status, const addrinfo* list);
 
  private:
-  void resolve();
+  void find_addresses();
   void dial();
   int dial_one(const Address& address);
   void on_ready();
@@ -58,7 +48,6 @@ class Attempt final : public Connecting {
   Endpoint endpoint_;
   SocketOptions options_;
   ConnectCallback done_;
-  Resolve* resolve_ = nullptr;
   std::vector<Address> addresses_;
   size_t next_ = 0;
   int last_error_ = 0;
@@ -70,10 +59,6 @@ class Attempt final : public Connecting {
 
 Attempt::~Attempt() {
   if (self_) *self_ = nullptr;
-  if (resolve_) {
-    resolve_->attempt = nullptr;
-    uv_cancel(reinterpret_cast<uv_req_t*>(&resolve_->request));
-  }
   drop_socket();
 }
 
@@ -89,9 +74,9 @@ void Attempt::begin() {
     if (!address) return fail_soon(address.error().text);
     addresses_.push_back(*address);
   } else {
-    addresses_ = numeric_addresses(endpoint_.host, endpoint_.port);
+    find_addresses();
   }
-  if (addresses_.empty()) return resolve();
+  if (addresses_.empty()) return fail_soon("the host is a name that nobody has looked up");
   // Nothing may be called back from inside connect(), so a refusal at once is told later.
   self_ = std::make_shared<Attempt*>(this);
   loop_.run_soon([self = self_] {
@@ -99,30 +84,11 @@ void Attempt::begin() {
   });
 }
 
-void Attempt::resolve() {
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  resolve_ = new Resolve{{}, this};
-  resolve_->request.data = resolve_;
-  const auto on_answer = [](uv_getaddrinfo_t* request, int status, addrinfo* list) {
-    const std::unique_ptr<Resolve> finished(static_cast<Resolve*>(request->data));
-    if (finished->attempt) finished->attempt->on_resolved(status, list);
-    uv_freeaddrinfo(list);
-  };
-  const std::string port = std::to_string(endpoint_.port);
-  const int status = uv_getaddrinfo(&loop_.uv(), &resolve_->request, on_answer,
-                                    endpoint_.host.c_str(), port.c_str(), &hints);
-  if (status == 0) return;
-  delete resolve_;
-  resolve_ = nullptr;
-  fail_soon(uv_strerror(status));
-}
-
-void Attempt::on_resolved(int status, const addrinfo* list) {
-  resolve_ = nullptr;
-  if (status != 0) return fail(uv_strerror(status));
-  addresses_ = to_addresses(list);
-  dial();
+void Attempt::find_addresses() {
+  if (endpoint_.addresses.empty()) addresses_ = numeric_addresses(endpoint_.host, endpoint_.port);
+  for (const std::string& text : endpoint_.addresses)
+    for (const Address& address : numeric_addresses(text, endpoint_.port))
+      addresses_.push_back(address);
 }
 
 void Attempt::dial() {

@@ -91,7 +91,6 @@ UvLoop::~UvLoop() {
   cork_.flush();
   mailbox_.close();
   uv_walk(&uv_, close_handle, this);
-  // Also waits for name look-ups that have begun: their threads write into this loop.
   uv_run(&uv_, UV_RUN_DEFAULT);
   while (forget_pending()) {
   }

@@ -186,7 +186,7 @@ Waiter* Pool::oldest_waiter() const {
 
 void Pool::give_back(std::unique_ptr<Server> server, Time now, Orders& orders) {
   const std::lock_guard lock(mutex_);
-  const bool stale = server->generation != generation_ || server->expires_at <= now;
+  const bool stale = is_stale(*server, now);
   const bool spare = waiting_ == 0 && open_count() > options_.size;
   if (stale || spare) {
     const WorkerId here = server->worker;
@@ -225,7 +225,11 @@ void Pool::close(std::unique_ptr<Server> server, Orders& orders) {
   --busy_;
   ++closing_;
   const WorkerId worker = server->worker;
-  orders.push_back({.kind = Order::Kind::Close, .worker = worker, .server = std::move(server)});
+  const bool origin_gone = has_gone(server->origin);
+  orders.push_back({.kind = Order::Kind::Close,
+                    .worker = worker,
+                    .server = std::move(server),
+                    .origin_gone = origin_gone});
 }
 
 void Pool::closing() {
@@ -366,7 +370,7 @@ void Pool::tick_idle(Time now, Orders& orders) {
       const bool unused = options_.idle_timeout > 0 &&
                           now - server.idle_since >= options_.idle_timeout &&
                           open_count() > options_.min;
-      const bool stale = server.generation != generation_ || server.expires_at <= now;
+      const bool stale = is_stale(server, now);
       const bool spare = open_count() > options_.size;
       const bool check =
           options_.check_interval > 0 &&

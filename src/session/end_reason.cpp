@@ -30,8 +30,9 @@ constexpr Words kEnds[] = {
 };
 static_assert(std::size(kEnds) == static_cast<size_t>(EndReason::kCount));
 
-constexpr const char* kCloses[] = {"lost",         "broken",       "retired",      "abandoned",
-                                   "reset_failed", "check_failed", "client_error", "shutdown"};
+constexpr const char* kCloses[] = {"lost",         "broken",       "retired",
+                                   "abandoned",    "reset_failed", "check_failed",
+                                   "client_error", "shutdown",     "address_gone"};
 static_assert(std::size(kCloses) == static_cast<size_t>(CloseReason::kCount));
 
 constexpr const char* kClients[] = {"login", "idle", "waiting", "active"};

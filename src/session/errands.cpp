@@ -94,6 +94,7 @@ void Opening::on_login(base::Status result, const std::string& rest) {
   server_->generation = generation_;
   server_->dialler = plan_->dialler;
   server_->place = place_;
+  server_->origin = plan_->dialler->origin(place_, server_->stream().peer());
   if (!rest.empty() && !backend_.link().on_idle_server(server_->state(), rest))
     return fail({base::ErrorKind::Protocol, "the server said more than its login"});
   if (plan_->connect_query.empty()) return join_pool();
@@ -281,6 +282,7 @@ Cancelling::Cancelling(Worker& worker, PooledServer& server, Done done)
       server_id_(server.id),
       dialler_(server.dialler),
       place_(server.place),
+      peer_(server.stream().peer()),
       dialogue_(backend_.link().cancel(server.state())),
       done_(std::move(done)),
       timer_(on_deadline, this) {
@@ -290,8 +292,8 @@ Cancelling::Cancelling(Worker& worker, PooledServer& server, Done done)
 void Cancelling::begin() {
   if (!dialogue_ || !dialler_) return finish(false);
   worker_.loop().timers().set(timer_, worker_.now() + patience_);
-  connecting_ = dialler_->dial(worker_.loop(), place_,
-                               [this](auto result) { on_connected(std::move(result)); });
+  connecting_ = dialler_->dial_again(worker_.loop(), place_, peer_,
+                                     [this](auto result) { on_connected(std::move(result)); });
 }
 
 void Cancelling::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {

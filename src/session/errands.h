@@ -122,6 +122,7 @@ class Cancelling final : public Errand {
   uint64_t server_id_;
   std::shared_ptr<Dialler> dialler_;
   int place_;
+  std::string peer_;
   std::unique_ptr<protocol::Dialogue> dialogue_;
   Done done_;
   std::unique_ptr<net::Connecting> connecting_;

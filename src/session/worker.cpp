@@ -135,7 +135,8 @@ void Worker::carry_out_here(Backend& backend, Order order) {
     case Order::Kind::Fail: return fail(std::move(order));
     case Order::Kind::Close: {
       std::unique_ptr<PooledServer> server(static_cast<PooledServer*>(order.server.release()));
-      stats(backend).closes[CloseReason::Retired].add();
+      const auto why = order.origin_gone ? CloseReason::AddressGone : CloseReason::Retired;
+      stats(backend).closes[why].add();
       return start(std::make_unique<Closing>(*this, std::move(server), true));
     }
   }

@@ -22,7 +22,7 @@ from support.speakers import WAYS, Scripted, Speaker
 
 pytestmark = weir_only
 
-NEGOTIATED = struct.pack("!II", 3 << 16, 1) + b"_pq_.new\0"  # 3.0, and one option is not known
+NEGOTIATED = struct.pack("!II", pg.PROTOCOL_3_2, 1) + b"_pq_.new\0"
 UNCLEAR = ("a client that shows no certificate is refused inside TLS, not with an error of "
            "PostgreSQL: the reason gets lost in some clients")
 

@@ -133,6 +133,11 @@ struct Tcp {
   int backlog = 512;
 };
 
+struct Dns {  // names of servers' hosts
+  Duration ttl = 15 * kSecond;
+  Duration negative_ttl = 15 * kSecond;
+};
+
 struct Limits {
   size_t statement_bytes = base::kStatementBytesMax;
   size_t login_bytes = base::kLoginBytesMax;
@@ -259,6 +264,7 @@ struct Config {
   Duration shutdown_timeout = 30 * kSecond;
   int max_clients = 10000;
   Tcp tcp;
+  Dns dns;
   Limits limits;
   std::vector<Listener> listeners;
   Http http;

@@ -95,6 +95,12 @@ struct AdminItem {
   int64_t value = 0;
 };
 
+struct AdminName {  // of a server's host
+  std::string host;
+  base::Duration left = 0;  // until it is looked up again
+  std::vector<std::string> addresses;
+};
+
 // Any worker's thread.
 class AdminView {
  public:
@@ -104,6 +110,7 @@ class AdminView {
   virtual std::vector<AdminUser> users() const = 0;
   virtual std::vector<AdminOption> options() const = 0;  // without secrets
   virtual std::vector<AdminItem> lists() const = 0;
+  virtual std::vector<AdminName> names() const = 0;
   virtual std::vector<AdminItem> state() const = 0;
   virtual uint32_t workers() const = 0;
   // `answer` comes once, on the thread of `loop`, never from inside the call; not at all when the

@@ -1,13 +1,15 @@
 // One worker's event loop as everything above `net` sees it. One per worker thread, owned by `app`.
 // All functions are for the loop's own thread, except mailbox().post() and stop(), which must have
-// returned before the loop is destroyed. Destroying it forgets letters and calls that wait, deletes
-// what was to be deleted later, and waits for name look-ups under way. Streams should be gone by
-// then; one that is left may only be destroyed.
+// returned before the loop is destroyed. Destroying it forgets letters and calls that wait, and
+// deletes what was to be deleted later. Streams should be gone by then; one that is left may only
+// be destroyed.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 #include <weir/base/mailbox.h>
 #include <weir/base/time.h>
@@ -42,6 +44,8 @@ struct Endpoint {
   std::string host;
   uint16_t port = 0;
   std::string unix_path;
+  // Of a host that is a name, to be tried in this order; numeric (see resolve.h).
+  std::vector<std::string> addresses = {};
   std::string text() const;  // for people and as a name: "host:port" or "unix:/path"
 };
 
@@ -59,6 +63,7 @@ class Connecting {
   virtual ~Connecting() = default;
 };
 using ConnectCallback = std::function<void(base::Result<std::unique_ptr<Stream>>)>;
+// Looks no name up: that is for resolve.h.
 std::unique_ptr<Connecting> connect(Loop& loop, const Endpoint& endpoint,
                                     const SocketOptions& options, ConnectCallback done);
 

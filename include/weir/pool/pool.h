@@ -59,6 +59,7 @@ class Server {
   uint64_t id = 0;
   WorkerId worker = 0;  // on whose loop it is
   uint32_t generation = 0;
+  uint64_t origin = 0;  // stands for where it is, if that may cease to be right; see keep_origins()
   Time opened_at = 0;
   Time expires_at = base::kNever;
   Time idle_since = 0;
@@ -99,6 +100,7 @@ struct Order {
   std::unique_ptr<Server> server = {};
   Ticket ticket = {};
   Error error = {};
+  bool origin_gone = false;  // why it is closed
 };
 using Orders = std::vector<Order>;
 
@@ -161,6 +163,9 @@ class Pool {
   void pause(bool paused, Time now, Orders& orders);
   void configure(const Options& options, bool new_generation, Time now, Orders& orders);
   void close_idle(Orders& orders);
+  // Servers of other origins are closed when they rest. Those without one stay, and all do until
+  // this has been called.
+  void keep_origins(std::vector<uint64_t> origins, Time now, Orders& orders);
 
   // What keeps it from serving those who wait: a budget that is full, and how many more of it are
   // wanted. No budget: nothing.
@@ -210,6 +215,8 @@ class Pool {
   void free_slot();
   int opening_max() const;
   void close(std::unique_ptr<Server> server, Orders& orders);
+  bool is_stale(const Server& server, Time now) const;
+  bool has_gone(uint64_t origin) const;
   void fail_waiters(const Error& error, Orders& orders);
   Waiter* oldest_waiter() const;
   void tick_idle(Time now, Orders& orders);
@@ -233,6 +240,7 @@ class Pool {
   int closing_ = 0;
   int ramp_ = 2;  // how many may be opened at a time
   uint32_t generation_ = 1;
+  std::vector<uint64_t> origins_;  // empty: none is wrong
   bool paused_ = false;
   Error last_error_;  // of the last failed login; empty after a good one
   bool refused_ = false;

@@ -23,10 +23,17 @@ using base::Time;
 class Dialler {
  public:
   virtual ~Dialler() = default;
-  // `place` says which of several servers: chosen by the call when it comes as -1, and to be
-  // dialled again for a cancel as it was left.
+  // `place` says which of several servers: chosen by the call when it comes as -1.
   virtual std::unique_ptr<net::Connecting> dial(net::Loop& loop, int& place,
                                                 net::ConnectCallback done) = 0;
+  // The same server once more, which is at `peer` (Stream::peer()).
+  virtual std::unique_ptr<net::Connecting> dial_again(net::Loop& loop, int place,
+                                                      const std::string& /*peer*/,
+                                                      net::ConnectCallback done) {
+    return dial(loop, place, std::move(done));
+  }
+  // What pool::Server::origin says of a server at `peer`.
+  virtual uint64_t origin(int /*place*/, const std::string& /*peer*/) const { return 0; }
   virtual std::string text(int place) const = 0;
   virtual net::TlsConnect tls(int /*place*/) const { return {}; }  // without a context: in clear
   virtual int places() const { return 1; }
@@ -103,6 +110,7 @@ enum class CloseReason : uint8_t {
   CheckFailed,
   ClientError,
   Shutdown,
+  AddressGone,
   kCount,
 };
 const char* label(CloseReason reason);

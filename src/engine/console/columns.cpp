@@ -121,6 +121,7 @@ constexpr Name kUsers[] = {
 };
 
 constexpr Name kLists[] = {{"list"}, {"items", kInt4}};
+constexpr Name kDnsHosts[] = {{"hostname"}, {"ttl", kInt8}, {"addrs"}};
 constexpr Name kConfig[] = {{"key"}, {"value"}, {"default"}, {"changeable"}};
 constexpr Name kState[] = {{"key"}, {"value"}};
 constexpr Name kVersion[] = {{"version"}};
@@ -163,6 +164,7 @@ std::vector<pgserver::Column> columns_of(Show what) {
     case Show::StatsAverages: return stats_columns(what);
     case Show::Users: return make(kUsers);
     case Show::Lists: return make(kLists);
+    case Show::DnsHosts: return make(kDnsHosts);
     case Show::Config: return make(kConfig);
     case Show::State: return make(kState);
     case Show::Version: return make(kVersion);

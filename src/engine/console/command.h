@@ -20,6 +20,7 @@ enum class Show : uint8_t {
   StatsAverages,
   Users,
   Lists,
+  DnsHosts,
   Config,
   State,
   Version,

@@ -136,6 +136,12 @@ std::vector<Row> each(const std::vector<Source>& from, Make make) {
   return out;
 }
 
+Row name_row(const AdminName& name) {
+  std::string addresses;
+  for (const std::string& each : name.addresses) addresses += (addresses.empty() ? "" : ",") + each;
+  return Row().text(name.host).number(seconds(name.left)).text(addresses);
+}
+
 Row help_row(const HelpLine& line) {
   return Row().text(std::string(line.command)).text(std::string(line.meaning));
 }
@@ -164,6 +170,7 @@ std::vector<Row> rows_of(Show what, const AdminView& view, const std::string& ve
     case Show::Lists:
       return each(view.lists(),
                   [](const AdminItem& item) { return Row().text(item.name).number(item.value); });
+    case Show::DnsHosts: return each(view.names(), name_row);
     case Show::State:
       return each(view.state(), [](const AdminItem& item) {
         return Row().text(item.name).text(item.value ? "yes" : "no");

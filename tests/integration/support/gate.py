@@ -22,16 +22,16 @@ class Gate:
     stall_to_server, stall_to_client: deliver nothing that way · chunk: at most so many bytes for
     each send · swallow_new: accept connections but never forward them."""
 
-    def __init__(self, upstream):
+    def __init__(self, upstream, host="127.0.0.1", port=0):
         self.upstream = upstream
         self.stall_to_server = self.stall_to_client = self.swallow_new = False
         self.chunk = None
         self.sent_to_server, self.sent_to_client = bytearray(), bytearray()
         self.recording = False
         self.accepted = 0
-        self.host = "127.0.0.1"
+        self.host = host
         self.links, self.swallowed = [], []
-        self.listener = self._listen(0)
+        self.listener = self._listen(port)
         self.port = self.listener.getsockname()[1]
         self.stopping = threading.Event()
         self.lock = threading.RLock()

@@ -63,14 +63,14 @@ class Pooler:
         """A connection that has not sent its startup packet."""
         return self.client(login=False, **options)
 
-    def spawn(self, command, ready, account=None, open_files_max=None):
+    def spawn(self, command, ready, account=None, open_files_max=None, environment=None):
         def limit():
             if open_files_max:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (open_files_max, open_files_max))
 
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory,
-                                            user=account, preexec_fn=limit)
+                                            user=account, preexec_fn=limit, env=environment)
         try:
             eventually(lambda: self._started(ready), within_s=20, what="accepting clients")
         except AssertionError:
@@ -107,7 +107,8 @@ class Pooler:
 
 
 class Weir(Pooler):
-    def __init__(self, config, listener=None, http=True, open_files_max=None):
+    def __init__(self, config, listener=None, http=True, open_files_max=None,
+                 environment=None):
         super().__init__()
         self.has_ended = False
         self.http_port = free_port() if http else None
@@ -115,7 +116,8 @@ class Weir(Pooler):
         self.config = self._complete(config, listener or {})
         self.write_config()
         command = [str(weir_binary()), "run", "-c", str(self.config_path)]
-        self.spawn(command, lambda: accepts(self.address), open_files_max=open_files_max)
+        self.spawn(command, lambda: accepts(self.address), open_files_max=open_files_max,
+                   environment=environment)
         self.measurable = b"__asan_init" not in weir_binary().read_bytes()
 
     def _complete(self, config, listener):

@@ -21,6 +21,9 @@ struct FakeView final : AdminView {
   std::vector<AdminUser> users() const override { return all_users; }
   std::vector<AdminOption> options() const override { return {{"workers", "2", "auto", false}}; }
   std::vector<AdminItem> lists() const override { return {{"databases", 3}, {"users", 2}}; }
+  std::vector<AdminName> names() const override {
+    return {{"db.test", 14 * base::kSecond, {"10.0.0.1", "::1"}}};
+  }
   std::vector<AdminItem> state() const override { return {{"active", 1}, {"paused", 0}}; }
   uint32_t workers() const override { return 2; }
   void ask(uint32_t worker, net::Loop& loop,

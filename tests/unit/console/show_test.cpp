@@ -84,6 +84,7 @@ const std::map<std::string, Names> kPgBouncer = {
      {"name", "pool_size", "reserve_pool_size", "pool_mode", "max_user_connections",
       "current_connections", "max_user_client_connections", "current_client_connections"}},
     {"LISTS", {"list", "items"}},
+    {"DNS_HOSTS", {"hostname", "ttl", "addrs"}},
     {"CONFIG", {"key", "value", "default", "changeable"}},
     {"STATE", {"key", "value"}},
     {"VERSION", {"version"}},

@@ -56,8 +56,13 @@ TEST(Connect, TcpVersion6) {
 
 TEST(Connect, ByName) {
   auto loop = make_loop();
-  Server server(*loop, {"localhost", 0, ""});
-  Client client(*loop, server.listener->bound());
+  Server server(*loop, {"127.0.0.1", 0, ""});
+  Endpoint endpoint{"db.test", server.listener->bound().port, ""};
+  endpoint.addresses = {"127.0.0.2", "127.0.0.1"};  // nobody listens at the first
+  Client client(*loop, endpoint);
+  ASSERT_TRUE(RunUntil(*loop, [&] { return client.calls > 0; }));
+  ASSERT_TRUE(client.stream) << client.error;
+  EXPECT_EQ(client.stream->peer(), server.listener->bound().text());
   expect_echo(*loop, server, client);
 }
 
@@ -143,9 +148,10 @@ TEST(Connect, Refused) {
   Client client(*loop, nobody);
   ASSERT_TRUE(RunUntil(*loop, [&] { return client.calls > 0; }));
   EXPECT_EQ(client.error, "connect to " + nobody.text() + ": Connection refused");
-  Client by_name(*loop, {"localhost", nobody.port, ""});
+  Client by_name(*loop, {"db.test", nobody.port, "", {"127.0.0.1", "127.0.0.2"}});
   ASSERT_TRUE(RunUntil(*loop, [&] { return by_name.calls > 0; }));
-  EXPECT_NE(by_name.error.find(": Connection refused"), std::string::npos) << by_name.error;
+  EXPECT_EQ(by_name.error, "connect to db.test:" + std::to_string(nobody.port) +
+                               ": Connection refused (the last of 2 addresses)");
   Client no_file(*loop, {"", 0, "/nowhere/at/all"});
   ASSERT_TRUE(RunUntil(*loop, [&] { return no_file.calls > 0; }));
   EXPECT_EQ(no_file.error, "connect to unix:/nowhere/at/all: No such file or directory");
@@ -154,17 +160,17 @@ TEST(Connect, Refused) {
   EXPECT_FALSE(too_long.error.empty());
 }
 
-TEST(Connect, NobodyKnowsTheName) {
+TEST(Connect, LooksNoNameUp) {
   auto loop = make_loop();
-  Client client(*loop, {"no-such-host.invalid", 5432, ""});
+  Client client(*loop, {"localhost", 5432, ""});
   ASSERT_TRUE(RunUntil(*loop, [&] { return client.calls > 0; }));
-  EXPECT_EQ(client.error.find("connect to no-such-host.invalid:5432: "), 0u) << client.error;
+  EXPECT_EQ(client.error.find("connect to localhost:5432: "), 0u) << client.error;
 }
 
 TEST(Connect, GivingUpAtAnyTime) {
   auto loop = make_loop();
   Server server(*loop);
-  for (const char* host : {"127.0.0.1", "localhost", "no-such-host.invalid"}) {
+  for (const char* host : {"127.0.0.1", "localhost"}) {
     Client at_once(*loop, {host, server.listener->bound().port, ""});
     at_once.connecting.reset();
     run_for(*loop, 20 * base::kMillisecond);
