@@ -136,6 +136,7 @@ base::Result<session::Door> Daemon::door_of(const config::Config& config,
                      .socket = socket_options(config.tcp),
                      .tls = std::move(*tls),
                      .needs_tls = needs_tls(listener.tls),
+                     .needs_certificate = listener.tls.mode >= config::TlsMode::VerifyCa,
                      .verifies_name = listener.tls.mode == config::TlsMode::VerifyFull,
                      .balancers = listener.proxy_from};
   if (listener.auth.method) door.method = method_of(*listener.auth.method);

@@ -62,6 +62,10 @@ Error refused(const session::Visitor& visitor, const char* what) {
           "28000"};
 }
 
+Error certificate_missing() {
+  return {ErrorKind::Refused, "connection requires a valid client certificate", "28000"};
+}
+
 Demand by_rules(const config::Config& config, const session::Visitor& visitor,
                 const config::Groups* groups) {
   const std::vector<base::Network> own = read_own_networks();
@@ -86,10 +90,13 @@ Demand by_rules(const config::Config& config, const session::Visitor& visitor,
   out.method = method_of(verdict.method);
   out.map = verdict.options.map;
   out.equal_names_do = out.map.empty();
-  out.needs_certificate = verdict.options.client_certificate != config::ClientCertificate::Any;
   out.certificate_names_user =
       verdict.options.client_certificate == config::ClientCertificate::VerifyFull;
   if (verdict.needs_groups) return out;
+  const bool needs_certificate =
+      out.method == AuthMethod::Cert ||
+      verdict.options.client_certificate != config::ClientCertificate::Any;
+  if (needs_certificate && !visitor.certificate_name) out.refusal = certificate_missing();
   if (verdict.line == 0) out.refusal = refused(visitor, "no entry of hba_file");
   if (verdict.line > 0 && verdict.method == config::HbaMethod::Reject)
     out.refusal = refused(visitor, "hba_file rejects connections");
@@ -126,6 +133,9 @@ Demand demand_of(const config::Config& config, const session::Visitor& visitor,
     if (method == AuthMethod::Cert) out.map = "cert";
     if (method == AuthMethod::Peer) out.map = "peer";
   }
+  if ((visitor.door->needs_certificate || out.method == AuthMethod::Cert) &&
+      !visitor.certificate_name && visitor.over_tls)
+    out.refusal = certificate_missing();
   if (visitor.door->verifies_name) {
     out.certificate_names_user = true;
     if (out.map.empty()) out.map = "cert";

@@ -17,7 +17,6 @@ struct Demand {
   protocol::AuthMethod method = protocol::AuthMethod::ScramSha256;
   std::string map;             // of ident_file
   bool equal_names_do = true;  // without a line in the map
-  bool needs_certificate = false;
   bool certificate_names_user = false;
   base::Error refusal;  // with a text: it does not get in at all
 };

@@ -175,10 +175,9 @@ protocol::Admission House::admission(const Demand& demand, const session::Visito
   out.method = demand.method;
   out.scram_iterations = config_->auth.scram_iterations;
   const std::string& login = visitor.request.user;
-  const std::string& shown = visitor.certificate_name;
+  const std::string shown = visitor.certificate_name.value_or("");
   const bool is_named = may_be(*config_, demand, shown, login);
-  if ((demand.certificate_names_user && !is_named) || (demand.needs_certificate && shown.empty()))
-    out.method = AuthMethod::Cert;
+  if (demand.certificate_names_user && !is_named) out.method = AuthMethod::Cert;
   if (out.method == AuthMethod::Cert || out.method == AuthMethod::Peer) {
     const bool by_account = out.method == AuthMethod::Peer;
     const std::string account =

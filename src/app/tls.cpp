@@ -12,11 +12,9 @@ const std::vector<std::string> kAlpn{"postgresql"};
 
 base::Result<net::TlsContextPtr> client_tls(const config::Tls& tls) {
   if (tls.mode == TlsMode::Disable) return net::TlsContextPtr();
-  const bool verifies = tls.mode == TlsMode::VerifyCa || tls.mode == TlsMode::VerifyFull;
   return net::make_tls_server({.cert = tls.cert,
                                .key = tls.key,
                                .ca = tls.ca,
-                               .needs_client_certificate = verifies,
                                .min_version = tls.min_version,
                                .ciphers = tls.ciphers,
                                .alpn = kAlpn});

@@ -8,7 +8,7 @@ using protocol::Step;
 protocol::Secured secured(const net::Stream& stream) {
   const net::TlsFacts* facts = stream.tls();
   if (!facts) return {};
-  return {facts->alpn, facts->peer_name, facts->server_end_point};
+  return {facts->alpn, facts->peer_name.value_or(""), facts->server_end_point};
 }
 
 Conversation::Conversation(net::Loop& loop, net::Stream& stream, std::unique_ptr<Dialogue> dialogue)

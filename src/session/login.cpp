@@ -126,7 +126,7 @@ void Session::ask() {
                          .peer = stream_->peer(),
                          .account = stream_->peer_account(),
                          .over_tls = tls != nullptr,
-                         .certificate_name = tls ? tls->peer_name : ""},
+                         .certificate_name = tls ? tls->peer_name : std::nullopt},
                         worker_, [&worker = worker_, id = id_](Admitted answer) {
                           Session* session = worker.session(id);
                           if (session) return session->admitted(std::move(answer));

@@ -23,8 +23,6 @@ from support.speakers import WAYS, Scripted, Speaker
 pytestmark = weir_only
 
 NEGOTIATED = struct.pack("!II", pg.PROTOCOL_3_2, 1) + b"_pq_.new\0"
-UNCLEAR = ("a client that shows no certificate is refused inside TLS, not with an error of "
-           "PostgreSQL: the reason gets lost in some clients")
 
 # ---------------------------------------------------------------- what there is
 
@@ -168,9 +166,9 @@ def open_socket(pool, name, port, method):
 
 @pytest.fixture
 def shown(house, speakers, matrix):
-    """Goes through the cells of a row, writes them down and tells in which the reason got lost."""
+    """Goes through the cells of a row and writes them down."""
     def show(title, row, name, cells):
-        speaker, problems, unclear = speakers(name), [], []
+        speaker, problems = speakers(name), []
         for cell in cells:
             scripted = cell.ability in speaker.lacks
             answer = (Scripted() if scripted else speaker).ask(cell.wish)
@@ -178,12 +176,9 @@ def shown(house, speakers, matrix):
             matrix.add(title, row, cell.column, mark + ("°" if scripted else ""))
             if mark == "FAILED":
                 problems.append(f"{cell.column}: {answer} instead of {cell.way or cell.texts}")
-            elif mark == "unclear":
-                unclear.append(cell.column)
             elif mark == "refused" and not scripted:
                 matrix.say(name, cell.said(answer))
         assert not problems, "\n".join(problems)
-        return unclear
     return show
 
 
@@ -213,10 +208,8 @@ def test_listeners(house, shown, authority, stranger, name, listener):
     case = how.refuses.get("TLS")
     cells = list(wishes.modes(how))
     for cell in cells:
-        cell.may_be_unclear = case in ("no certificate", "unknown authority")
-    unclear = shown(title, listener, name, cells)
-    if unclear and case == "no certificate":
-        pytest.xfail(UNCLEAR)
+        cell.may_be_unclear = case == "unknown authority"
+    shown(title, listener, name, cells)
 
 
 @behaviour(70)

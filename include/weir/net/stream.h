@@ -44,8 +44,9 @@ enum Pause : uint8_t {
 struct TlsFacts {
   std::string version;  // "TLSv1.3"
   std::string cipher;
-  std::string alpn;              // chosen; empty: none
-  std::string peer_name;         // common name of the peer's certificate, if that was verified
+  std::string alpn;  // chosen; empty: none
+  // Common name of the peer's certificate; absent: it has shown none that was verified.
+  std::optional<std::string> peer_name;
   std::string server_end_point;  // hash of the server's certificate (RFC 5929, 4.1)
 };
 

@@ -27,7 +27,6 @@ using TlsContextPtr = std::shared_ptr<const TlsContext>;
 struct TlsServerOptions {
   std::string cert, key;
   std::string ca;  // of clients' certificates, which are asked for when it is set
-  bool needs_client_certificate = false;
   std::string min_version = "1.2";
   std::string ciphers;
   std::vector<std::string> alpn;  // a client that offers others only is refused

@@ -33,7 +33,8 @@ struct Door {
   net::SocketOptions socket;
   net::TlsContextPtr tls = nullptr;  // null: TLS is not spoken here
   bool needs_tls = false;
-  bool verifies_name = false;  // a client's certificate has to be its user's
+  bool needs_certificate = false;  // of a client over TLS, and it has to
+  bool verifies_name = false;      // be its user's
   // Balancers, which say who is behind them in a PROXY header.
   std::vector<base::Network> balancers = {};
   friend bool operator==(const Door&, const Door&) = default;
@@ -47,7 +48,8 @@ struct Visitor {
   std::string peer;                 // its address, with a port
   std::optional<uint32_t> account;  // of its process, over a unix socket
   bool over_tls = false;
-  std::string certificate_name;  // of its certificate, if that was verified
+  // Of its certificate; absent: it has shown none that was verified.
+  std::optional<std::string> certificate_name;
 };
 
 struct Admitted {

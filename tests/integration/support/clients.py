@@ -45,7 +45,7 @@ LIBPQ = {
     "no TLS": "server does not support SSL, but SSL was required",
     "wrong name": 'does not match host name "127.0.0.1"',
     "wrong authority": "certificate verify failed",
-    "no certificate": "certificate required",
+    "no certificate": "requires a valid client certificate",
     "unknown authority": "unknown ca",
 }
 
@@ -56,21 +56,21 @@ CLIENTS = {
         "no TLS": "rejected SSL upgrade",
         "wrong name": "certificate is not valid for '127.0.0.1'",
         "wrong authority": "certificate verify failed",
-        "no certificate": "certificate required",
+        "no certificate": "requires a valid client certificate",
         "unknown authority": "unknown ca",
     }),
     "node-postgres": Client("", [], {
         "no TLS": "The server does not support SSL connections",
         "wrong name": "IP: 127.0.0.1 is not in the cert's list",
         "wrong authority": "self-signed certificate in certificate chain",
-        "no certificate": "certificate required",
+        "no certificate": "requires a valid client certificate",
         "unknown authority": "unknown ca",
     }, falls_back=False, on_sockets="TLS"),
     "pgjdbc": Client("with_pgjdbc.py", [module("jpype"), program("java"), PGJDBC.exists], {
         "no TLS": "The server does not support SSL",
         "wrong name": "The hostname 127.0.0.1 could not be verified",
         "wrong authority": "unable to find valid certification path",
-        "no certificate": "certificate_required",
-        "unknown authority": "certificate_required",  # it shows none that weir has not asked for
+        "no certificate": "requires a valid client certificate",
+        "unknown authority": "requires a valid client certificate",  # it shows none that weir has not asked for
     }, on_sockets=""),
 }
