@@ -136,6 +136,40 @@ void UvLoop::run_soon_now() {
   running_.clear();
 }
 
+namespace {
+
+// Lives until libuv's thread pool has done with it.
+struct Job {
+  uv_work_t request;
+  std::function<void()> what, done;
+  std::shared_ptr<bool> wanted = std::make_shared<bool>(true);
+};
+
+class QueuedWork final : public Work {
+ public:
+  explicit QueuedWork(std::shared_ptr<bool> wanted) : wanted_(std::move(wanted)) {}
+  ~QueuedWork() override { *wanted_ = false; }
+
+ private:
+  std::shared_ptr<bool> wanted_;
+};
+
+}  // namespace
+
+std::unique_ptr<Work> UvLoop::work(std::function<void()> what, std::function<void()> done) {
+  auto* job = new Job{{}, std::move(what), std::move(done)};
+  job->request.data = job;
+  auto out = std::make_unique<QueuedWork>(job->wanted);
+  const auto over = [](uv_work_t* request, int) {
+    const std::unique_ptr<Job> finished(static_cast<Job*>(request->data));
+    if (*finished->wanted) finished->done();
+  };
+  uv_queue_work(
+      &uv_, &job->request, [](uv_work_t* request) { static_cast<Job*>(request->data)->what(); },
+      over);  // fails only without a function to call
+  return out;
+}
+
 void UvLoop::delete_later(std::unique_ptr<Deferred> object) {
   if (object) later_.push_back(std::move(object));
 }

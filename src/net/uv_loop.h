@@ -64,6 +64,7 @@ class UvLoop final : public Loop {
   std::span<char> scratch() override { return {scratch_.get(), base::kScratchBytes}; }
   void delete_later(std::unique_ptr<Deferred> object) override;
   void run_soon(std::function<void()> call) override { soon_.push_back(std::move(call)); }
+  std::unique_ptr<Work> work(std::function<void()> what, std::function<void()> done) override;
   void run() override;
   void stop() override;
 

@@ -44,6 +44,14 @@ void Conversation::start_tls() {
   stream_ = &start_tls_([this](const base::Status& status) { shaken(status); });
 }
 
+void Conversation::work() {
+  stream_->pause(net::kPauseUnread);
+  work_ = loop_.work(dialogue_->work(), [this] {
+    stream_->resume(net::kPauseUnread);
+    feed();
+  });
+}
+
 void Conversation::shaken(const base::Status& status) {
   if (!status) return finish(status);
   dialogue_->secured(secured(*stream_));
@@ -60,6 +68,7 @@ void Conversation::step(Dialogue::Result result, const std::string& send) {
     case Step::Done: return finish(base::ok());
     case Step::Fail: return finish(dialogue_->error());
     case Step::StartTls: return start_tls();
+    case Step::Work: return work();
     default: return finish(base::Error{base::ErrorKind::Protocol, "a step that has no place here"});
   }
 }

@@ -36,6 +36,7 @@ class Conversation final : private net::StreamReader {
   void step(protocol::Dialogue::Result result, const std::string& send);
   void feed();
   void start_tls();
+  void work();
   void shaken(const base::Status& status);
   void finish(base::Status result);
   static void on_deadline(void* self, base::Time now);
@@ -48,6 +49,7 @@ class Conversation final : private net::StreamReader {
   base::Timer timer_;
   Done done_;
   StartTls start_tls_;
+  std::unique_ptr<net::Work> work_;
 };
 
 // What a stream's handshake has shown, for the dialogue over it.

@@ -84,6 +84,7 @@ void Session::greeting_step(Dialogue::Result result, std::string& send) {
     case Step::Wait: return;
     case Step::Ask: return ask();
     case Step::StartTls: return start_tls();
+    case Step::Work: return work();
     case Step::NeedServer: return settle();
     case Step::Done: return greeting_->cancel() ? pass_cancel() : logged_in();
     default: break;
@@ -92,6 +93,15 @@ void Session::greeting_step(Dialogue::Result result, std::string& send) {
   if (greeting_->error().kind == base::ErrorKind::Refused && !greeting_->request().user.empty())
     worker_.house().login_failed(stream_->peer(), greeting_->request());
   end(EndReason::LoginFailed);
+}
+
+void Session::work() {
+  stream_->pause(net::kPauseUnread);
+  work_ = worker_.loop().work(greeting_->work(), [this] {
+    if (state_ != State::Greeting) return;
+    stream_->resume(net::kPauseUnread);
+    greet();
+  });
 }
 
 // The bytes behind are the client's half of the handshake, or there are none.

@@ -81,6 +81,7 @@ class Session final : public net::Deferred,
   bool meet_balancer();
   void greeting_step(protocol::Dialogue::Result result, std::string& send);
   void start_tls();
+  void work();
   void shaken(const base::Status& status);
   void ask();
   void admitted(Admitted admitted);
@@ -144,6 +145,7 @@ class Session final : public net::Deferred,
   DoorPtr door_;  // until logged in
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<protocol::Greeting> greeting_;  // until logged in
+  std::unique_ptr<net::Work> work_;               // of the greeting
   std::unique_ptr<protocol::ClientState> client_;
   Backend* backend_ = nullptr;
   std::shared_ptr<const Plan> plan_;

@@ -45,6 +45,15 @@ class FakeLoop final : public net::Loop {
     if (object) later_.push_back(std::move(object));
   }
   void run_soon(std::function<void()> call) override { soon_.push_back(std::move(call)); }
+  // On this thread, with the calls of run_soon().
+  std::unique_ptr<net::Work> work(std::function<void()> what, std::function<void()> done) override {
+    auto out = std::make_unique<FakeWork>();
+    run_soon([what = std::move(what), done = std::move(done), wanted = out->wanted] {
+      what();
+      if (*wanted) done();
+    });
+    return out;
+  }
   // Until stop() or until nothing is left that could happen without the clock.
   void run() override {
     stopped_ = false;
@@ -109,6 +118,10 @@ class FakeLoop final : public net::Loop {
   size_t members() const { return members_.size(); }
 
  private:
+  struct FakeWork final : net::Work {
+    ~FakeWork() override { *wanted = false; }
+    std::shared_ptr<bool> wanted = std::make_shared<bool>(true);
+  };
   struct FakeMailbox final : base::Mailbox {
     void post(std::unique_ptr<base::Letter> letter) override {
       letters.push(std::move(letter));

@@ -3,6 +3,7 @@
 // tests and the fuzz targets.
 #pragma once
 
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
@@ -103,12 +104,21 @@ class Driver {
   // True when the dialogue went on by an answer of the host.
   bool take(protocol::Dialogue::Result result) {
     bool answered = false;
-    while (result.step == Step::Ask || result.step == Step::NeedServer) {
-      result = answer_(result.step, outcome_.sent);
+    while (result.step == Step::Ask || result.step == Step::NeedServer ||
+           result.step == Step::Work) {
+      result = result.step == Step::Work ? work() : answer_(result.step, outcome_.sent);
       answered = true;
     }
     outcome_.step = result.step;
     return answered;
+  }
+
+  // Bytes that come before it is done change nothing.
+  protocol::Dialogue::Result work() {
+    std::string none;
+    if (dialogue_.feed("early", none).step != Step::Wait) std::abort();
+    dialogue_.work()();
+    return dialogue_.feed({}, outcome_.sent);
   }
 
   protocol::Dialogue& dialogue_;

@@ -24,6 +24,12 @@ class Deferred {
   virtual ~Deferred() = default;
 };
 
+// Something that runs on another thread. Destroying it forgets the callback, not the work.
+class Work {
+ public:
+  virtual ~Work() = default;
+};
+
 class Loop {
  public:
   virtual ~Loop() = default;
@@ -33,7 +39,9 @@ class Loop {
   virtual std::span<char> scratch() = 0;  // the receive buffer, shared by all streams of the loop
   virtual void delete_later(std::unique_ptr<Deferred> object) = 0;  // after the current callback
   virtual void run_soon(std::function<void()> call) = 0;            // before the next poll
-  virtual void run() = 0;                                           // until stop()
+  // `done` comes on the loop's thread when `what` has run on another. The loop's end waits for it.
+  virtual std::unique_ptr<Work> work(std::function<void()> what, std::function<void()> done) = 0;
+  virtual void run() = 0;  // until stop()
   virtual void stop() = 0;
 };
 

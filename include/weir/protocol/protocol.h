@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,6 +53,7 @@ struct ServerState {
 enum class Step : uint8_t {
   Wait,      // send what was appended, then feed what comes
   StartTls,  // send, then wrap the stream in TLS, then feed({}) when the handshake is done
+  Work,      // send, then run work() on another thread, as it takes long, then feed({})
   Ask,  // Greeting only: the app has to decide about request(); it answers with admit() or refuse()
   // Greeting only: authenticated; answer with welcome() once a server's facts are known
   NeedServer,
@@ -82,7 +84,9 @@ class Dialogue {
   virtual Result start(std::string& send) = 0;
   virtual Result feed(Bytes in, std::string& send) = 0;
   virtual void secured(const Secured&) {}  // after StartTls, before feed({})
-  virtual Result on_end() {                // the peer closed
+  // After Work. Once; may outlive the dialogue, not its protocol.
+  virtual std::function<void()> work() { return {}; }
+  virtual Result on_end() {  // the peer closed
     if (error_.text.empty())
       error_ = {base::ErrorKind::Unreachable, "connection closed by the peer"};
     return {Step::Fail, 0};

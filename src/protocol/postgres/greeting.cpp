@@ -41,6 +41,7 @@ PostgresGreeting::Result PostgresGreeting::step(Bytes in, std::string& send) {
     case State::Md5:
     case State::SaslFirst:
     case State::SaslFinal: return on_answer(in, send);
+    case State::Deriving: return derivation_->is_done ? (this->*next_)(send) : Result{};
     case State::Asking:
     case State::Authenticated:
     case State::Done: return {};
@@ -173,6 +174,23 @@ PostgresGreeting::Result PostgresGreeting::admit(const protocol::Admission& admi
   return wrong_password(send);
 }
 
+// What takes a millisecond or more is done by another thread, but for what is known from before.
+PostgresGreeting::Result PostgresGreeting::derive(std::function<void(Derivation&)> what, Next next,
+                                                  bool is_known, std::string& send) {
+  derivation_ = std::make_shared<Derivation>();
+  if (is_known) {
+    what(*derivation_);
+    return (this->*next)(send);
+  }
+  next_ = next;
+  work_ = [what = std::move(what), out = derivation_] {
+    what(*out);
+    out->is_done = true;
+  };
+  state_ = State::Deriving;
+  return {Step::Work, 0};
+}
+
 PostgresGreeting::Result PostgresGreeting::ask_for_scram(std::string& send) {
   const int iterations = std::clamp(admission_.scram_iterations, 1, kScramIterationsMax);
   if (admission_.mock) {
@@ -181,8 +199,21 @@ PostgresGreeting::Result PostgresGreeting::ask_for_scram(std::string& send) {
     verifier_ = std::move(*stored);
     verifier_is_stored_ = true;
   } else {
-    verifier_ = parts_.secrets.ad_hoc(request_.user, admission_.secret, iterations);
+    const std::string salt = parts_.secrets.salt_of(request_.user);
+    return derive([&store = parts_.secrets, salt, iterations, secret = admission_.secret](
+                      Derivation& out) { out.keys = store.keys(secret, salt, iterations); },
+                  &PostgresGreeting::use_derived_verifier,
+                  parts_.secrets.knows(admission_.secret, salt, iterations), send);
   }
+  return offer_scram(send);
+}
+
+PostgresGreeting::Result PostgresGreeting::use_derived_verifier(std::string& send) {
+  verifier_ = verifier_of(derivation_->keys);
+  return offer_scram(send);
+}
+
+PostgresGreeting::Result PostgresGreeting::offer_scram(std::string& send) {
   const std::string nonce = base::base64_encode(parts_.random_bytes(18));
   scram_ = std::make_unique<ScramServer>(verifier_, nonce, end_point_);
   std::string mechanisms;
@@ -211,20 +242,33 @@ PostgresGreeting::Result PostgresGreeting::on_answer(Bytes in, std::string& send
 
 PostgresGreeting::Result PostgresGreeting::on_password(Bytes body, std::string& send) {
   BodyReader reader(body);
-  const std::string password(reader.text());
+  password_ = reader.text();
   if (!reader.at_end()) return give_up(invalid("invalid password packet size"), send);
-  if (password.empty() || admission_.mock) return wrong_password(send);
+  if (password_.empty() || admission_.mock) return wrong_password(send);
   const std::string& secret = admission_.secret;
   bool right = false;
   switch (secret_kind(secret)) {
-    case SecretKind::Plain: right = base::equal_constant_time(password, secret); break;
+    case SecretKind::Plain: right = base::equal_constant_time(password_, secret); break;
     case SecretKind::Md5:
-      right = base::equal_constant_time(md5_secret(request_.user, password), secret);
+      right = base::equal_constant_time(md5_secret(request_.user, password_), secret);
       break;
-    case SecretKind::Scram: right = parts_.secrets.matches(password, *read_verifier(secret)); break;
+    case SecretKind::Scram: {
+      const ScramVerifier verifier = *read_verifier(secret);
+      return derive([&store = parts_.secrets, verifier, password = password_](
+                        Derivation& out) { out.fits = store.matches(password, verifier); },
+                    &PostgresGreeting::on_derived_password,
+                    parts_.secrets.knows(password_, verifier.salt, verifier.iterations), send);
+    }
   }
-  if (!right) return wrong_password(send);
-  learnt_secret_ = password;
+  return right ? right_password() : wrong_password(send);
+}
+
+PostgresGreeting::Result PostgresGreeting::on_derived_password(std::string& send) {
+  return derivation_->fits ? right_password() : wrong_password(send);
+}
+
+PostgresGreeting::Result PostgresGreeting::right_password() {
+  learnt_secret_ = std::move(password_);
   return authenticated();
 }
 

@@ -3,7 +3,8 @@
 //
 // Start ──▶ Asking ──▶ Password │ Md5 │ SaslFirst ──▶ SaslFinal ──▶ Authenticated ──▶ Done
 //   Every state may end in Failed. Start waits for the first packet, Asking for admit(), Password
-//   to SaslFinal for the client's answer, Authenticated for welcome().
+//   to SaslFinal for the client's answer, Authenticated for welcome(). Deriving, before SaslFirst
+//   and behind Password, waits for another thread.
 #pragma once
 
 #include <memory>
@@ -35,6 +36,7 @@ class PostgresGreeting final : public protocol::Greeting {
   Result start(std::string& send) override;
   Result feed(Bytes in, std::string& send) override;
   void secured(const protocol::Secured& shown) override;
+  std::function<void()> work() override { return std::move(work_); }
   Result admit(const protocol::Admission& admission, std::string& send) override;
   bool settled_by(const protocol::Facts& facts) const override;
   protocol::ClientState& client() override { return *client_; }
@@ -52,6 +54,7 @@ class PostgresGreeting final : public protocol::Greeting {
     Md5,
     SaslFirst,
     SaslFinal,
+    Deriving,
     Authenticated,
     Done,
     Failed
@@ -70,7 +73,13 @@ class PostgresGreeting final : public protocol::Greeting {
   Result on_sasl_first(Bytes body, std::string& send);
   Result on_sasl_final(Bytes body, std::string& send);
 
+  using Next = Result (PostgresGreeting::*)(std::string& send);
+  Result derive(std::function<void(Derivation&)> what, Next next, bool is_known, std::string& send);
   Result ask_for_scram(std::string& send);
+  Result use_derived_verifier(std::string& send);
+  Result offer_scram(std::string& send);
+  Result on_derived_password(std::string& send);
+  Result right_password();
   Result authenticated();
   Result wrong_password(std::string& send);
   Result give_up(Error error, std::string& send);
@@ -90,7 +99,11 @@ class PostgresGreeting final : public protocol::Greeting {
   std::unique_ptr<ScramServer> scram_;
   ScramVerifier verifier_;
   bool verifier_is_stored_ = false;
+  std::string password_;  // that the client has sent
   std::string learnt_secret_;
+  std::shared_ptr<Derivation> derivation_;
+  std::function<void()> work_;
+  Next next_ = nullptr;  // when it is done
   std::string pending_;  // goes out with the welcome
   std::unique_ptr<ClientState> client_;
 };

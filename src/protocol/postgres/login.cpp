@@ -80,6 +80,7 @@ PostgresLogin::Result PostgresLogin::feed(Bytes in, std::string& send) {
 PostgresLogin::Result PostgresLogin::step(Bytes in, std::string& send) {
   if (state_ == State::Failed) return {Step::Fail, 0};
   if (state_ == State::Done) return {};
+  if (state_ == State::Deriving) return derivation_->is_done ? on_derived(send) : Result{};
   if (state_ == State::Negotiation) return on_negotiated(in, send);
   const auto message = cut_message(in, kMessageBytesMax);
   if (!message && in[0] == 'E' && in[1] >= ' ' && state_ == State::Authentication && !answered_)
@@ -244,7 +245,28 @@ base::Result<ScramKeys> PostgresLogin::keys_for(const ScramClient& scram) {
 PostgresLogin::Result PostgresLogin::on_sasl_continue(Bytes data, std::string& send) {
   if (auto read = scram_->on_server_first(data); !read)
     return give_up(read.error().kind, read.error().text, read.error().code);
-  auto keys = keys_for(*scram_);
+  return has_to_derive() ? derive() : on_derived(send);
+}
+
+bool PostgresLogin::has_to_derive() const {
+  const std::string& secret = target_.secret;
+  return secret_kind(secret) == SecretKind::Plain && !has_keys(secret) &&
+         !parts_.secrets.knows(secret, scram_->salt(), scram_->iterations());
+}
+
+PostgresLogin::Result PostgresLogin::derive() {
+  derivation_ = std::make_shared<Derivation>();
+  work_ = [&store = parts_.secrets, secret = target_.secret, salt = scram_->salt(),
+           iterations = scram_->iterations(), out = derivation_] {
+    out->keys = store.keys(secret, salt, iterations);
+    out->is_done = true;
+  };
+  state_ = State::Deriving;
+  return {Step::Work, 0};
+}
+
+PostgresLogin::Result PostgresLogin::on_derived(std::string& send) {
+  auto keys = derivation_ ? base::Result<ScramKeys>(derivation_->keys) : keys_for(*scram_);
   if (!keys) return give_up(keys.error().kind, keys.error().text, keys.error().code);
   append_sasl_response(send, scram_->client_final(*keys));
   state_ = State::SaslFinal;

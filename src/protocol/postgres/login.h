@@ -2,10 +2,10 @@
 // it, on its worker's thread; take_server() ends it.
 //
 // Start ──▶ (Negotiation ──▶) Authentication
-//       ──▶ (SaslContinue ──▶ SaslFinal ──▶ Accepted) ──▶ Settling ──▶ Done
+//       ──▶ (SaslContinue ──▶ Deriving ──▶ SaslFinal ──▶ Accepted) ──▶ Settling ──▶ Done
 //   Every state may end in Failed. Negotiation waits for S or N, Authentication for the first
-//   demand or AuthenticationOk, SaslContinue and SaslFinal for the server's half of SCRAM, Accepted
-//   for AuthenticationOk, Settling for ReadyForQuery.
+//   demand or AuthenticationOk, SaslContinue and SaslFinal for the server's half of SCRAM, Deriving
+//   for another thread, Accepted for AuthenticationOk, Settling for ReadyForQuery.
 #pragma once
 
 #include <memory>
@@ -36,6 +36,7 @@ class PostgresLogin final : public protocol::Login {
   Result start(std::string& send) override;
   Result feed(Bytes in, std::string& send) override;
   void secured(const protocol::Secured& shown) override;
+  std::function<void()> work() override { return std::move(work_); }
   std::unique_ptr<protocol::ServerState> take_server() override { return std::move(server_); }
 
  private:
@@ -44,6 +45,7 @@ class PostgresLogin final : public protocol::Login {
     Negotiation,
     Authentication,
     SaslContinue,
+    Deriving,
     SaslFinal,
     Accepted,
     Settling,
@@ -61,6 +63,8 @@ class PostgresLogin final : public protocol::Login {
   Result on_md5(Bytes salt, std::string& send);
   Result on_sasl(Bytes mechanisms, std::string& send);
   Result on_sasl_continue(Bytes data, std::string& send);
+  Result derive();
+  Result on_derived(std::string& send);
   Result on_sasl_final(Bytes data);
   Result on_version(Bytes body);
   Result on_error(Bytes body);
@@ -78,6 +82,7 @@ class PostgresLogin final : public protocol::Login {
   Result refuse_unbound();
 
   base::Result<ScramKeys> keys_for(const ScramClient& scram);
+  bool has_to_derive() const;
   Result give_up(base::ErrorKind kind, std::string text, std::string code = {});
 
   const protocol::LoginTarget target_;
@@ -88,6 +93,8 @@ class PostgresLogin final : public protocol::Login {
   bool is_bound_ = false;  // the server's proof covers the TLS channel
   std::string end_point_;  // hash of the server's certificate (RFC 5929, 4.1); empty: no TLS
   std::unique_ptr<ScramClient> scram_;
+  std::shared_ptr<Derivation> derivation_;
+  std::function<void()> work_;
   std::unique_ptr<ServerState> server_;
 };
 

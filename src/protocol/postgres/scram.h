@@ -6,6 +6,7 @@
 // PostgreSQL under another key than here.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 // tidy(pure-protocol): derived keys are shared by all workers, and cost a millisecond each
@@ -35,7 +36,7 @@ ScramKeys make_keys(std::string_view password, std::string_view salt, int iterat
 ScramVerifier verifier_of(const ScramKeys& keys);
 
 // What was derived from passwords, so that 1.3 ms of hashing (4096 iterations) happen once for
-// each, and the salts of users who have none. A user that does not exist gets the salt it would
+// each, and on another thread (Derivation), and the salts of users who have none. A user that does not exist gets the salt it would
 // have if it existed.
 class ScramStore {
  public:
@@ -44,18 +45,19 @@ class ScramStore {
   explicit ScramStore(std::string process_secret) : process_secret_(std::move(process_secret)) {}
   ScramStore() : ScramStore(base_secret()) {}
 
-  // Of a plain secret. Stays the same for the life of the process.
-  ScramVerifier ad_hoc(std::string_view user, std::string_view password, int iterations);
   // That nobody can pass. Costs no derivation, or strangers could make weir work.
   ScramVerifier mock(std::string_view user, int iterations) const;
   // Does this password belong to that verifier? Only right ones are remembered.
   bool matches(std::string_view password, const ScramVerifier& verifier);
   ScramKeys keys(std::string_view password, std::string_view salt, int iterations);
+  // Does keys() or matches() have to derive nothing?
+  bool knows(std::string_view password, std::string_view salt, int iterations) const;
+  // For a user whose secret is plain. Stays the same for the life of the process.
+  std::string salt_of(std::string_view user) const;
   size_t size() const;
 
  private:
   static std::string base_secret();
-  std::string salt_of(std::string_view user) const;
   std::string name_of(std::string_view password, std::string_view salt, int iterations) const;
   bool find(const std::string& name, ScramKeys& keys) const;
   void remember(const std::string& name, const ScramKeys& keys);
@@ -65,6 +67,13 @@ class ScramStore {
   mutable std::mutex mutex_;
   std::unordered_map<std::string, ScramKeys> entries_;
   std::deque<std::string> order_;  // oldest first
+};
+
+// What a dialogue lets another thread derive. Shared by the two, as either may be gone first.
+struct Derivation {
+  ScramKeys keys;
+  bool fits = false;
+  std::atomic<bool> is_done = false;
 };
 
 // The client's half of one exchange. Each call once, in this order.

@@ -160,8 +160,9 @@ ScramKeys ScramStore::keys(std::string_view password, std::string_view salt, int
   return keys;
 }
 
-ScramVerifier ScramStore::ad_hoc(std::string_view user, std::string_view password, int iterations) {
-  return verifier_of(keys(password, salt_of(user), iterations));
+bool ScramStore::knows(std::string_view password, std::string_view salt, int iterations) const {
+  ScramKeys keys;
+  return find(name_of(password, salt, iterations), keys);
 }
 
 ScramVerifier ScramStore::mock(std::string_view user, int iterations) const {

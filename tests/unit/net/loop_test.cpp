@@ -10,6 +10,31 @@
 namespace weir::net {
 namespace {
 
+TEST(Loop, WorkRunsOnAnotherThread) {
+  const auto loop = make_loop();
+  std::thread::id there, back;
+  const auto work = loop->work([&] { there = std::this_thread::get_id(); },
+                               [&] {
+                                 back = std::this_thread::get_id();
+                                 loop->stop();
+                               });
+  loop->run();
+  EXPECT_NE(there, std::this_thread::get_id());
+  EXPECT_NE(there, std::thread::id());
+  EXPECT_EQ(back, std::this_thread::get_id());
+}
+
+TEST(Loop, WorkThatNobodyWaitsForIsDoneAllTheSame) {
+  std::atomic<bool> ran = false;
+  bool told = false;
+  {
+    const auto loop = make_loop();
+    loop->work([&] { ran = true; }, [&] { told = true; }).reset();
+  }
+  EXPECT_TRUE(ran);
+  EXPECT_FALSE(told);
+}
+
 TEST(Loop, OneReadingOfTheClockForEachWake) {
   auto loop = make_loop();
   base::Time first = 0, second = 0;
