@@ -35,9 +35,9 @@ bool has_keys(std::string_view secret);
 ScramKeys make_keys(std::string_view password, std::string_view salt, int iterations);
 ScramVerifier verifier_of(const ScramKeys& keys);
 
-// What was derived from passwords, so that 1.3 ms of hashing (4096 iterations) happen once for
-// each, and on another thread (Derivation), and the salts of users who have none. A user that does not exist gets the salt it would
-// have if it existed.
+// What was derived from passwords, so that 1.3 ms of hashing (4096 iterations) happen once for each
+// and on another thread (Derivation), and the salts of users who have none. A user that does not
+// exist gets the salt it would have if it existed.
 class ScramStore {
  public:
   static constexpr size_t kEntriesMax = 1024;
