@@ -42,7 +42,9 @@ def method(rounds, seconds):
         "1 MB = 10^6, 1 GB = 10^9 bytes.", "",
         f"Pools: {POOL_SIZE} servers in transaction mode. \"pgbouncer (session)\": this version keeps no prepared "
         "statements in transaction mode, so it runs in session mode with a server for each client. "
-        "haproxy forwards TCP, with a server for each client.", ""])
+        "haproxy forwards TCP, with a server for each client; it cannot answer PostgreSQL's request for TLS and is "
+        "left out there. \"TLS client\": from the client to the proxy; \"TLS both\": to the server as well. Without a "
+        "proxy both are the same.", ""])
 
 
 def section(title, cells, targets, results):
@@ -71,7 +73,7 @@ def _label(cell, target):
 def _query_table(cells, targets, results):
     rows = []
     for cell in cells:
-        for target in targets:
+        for target in filter(cell.suits, targets):
             get = lambda field: results.value(cell.name, target, field)
             title = cell.title
             if get("connect") is not None:
