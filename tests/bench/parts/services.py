@@ -103,6 +103,16 @@ class Service:
                 time.sleep(0.05)
         raise ServiceError(f"{self.name} is not ready: {problem}; {self.last_words()}")
 
+    def wait_accepting(self, seconds=20):
+        """Without a login: whatever the service makes for the first client is not made yet."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.alive():
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise ServiceError(f"{self.name} does not accept clients: {self.last_words()}")
+
     def stop(self):
         if not self.alive():
             return
@@ -160,9 +170,13 @@ class Stack:
     """PostgreSQL and the wanted proxies, running with one CPU affinity. Use as a context manager.
     `tls` as in a cell."""
 
+    pgbouncer_config = "pgbouncer.ini"
+    weir_config = None   # that of the call
+
     def __init__(self, workshop, name, targets, cpus, workers=1, auth="trust", tls=""):
         self.workshop, self.targets, self.cpus, self.tls = workshop, targets, cpus, tls
         self.directory = owned_directory(workshop.directory / name)
+        self.weir_config = self.weir_config or workshop.weir_config
         self.workers, self.auth = workers, auth
         self.password = "" if auth == "trust" else PASSWORD
         self.server_port = free_port()
@@ -258,6 +272,7 @@ class Stack:
     def add_proxy(self, name):
         """A proxy that is not yet started."""
         port = free_port()
+        (self.directory / "userlist.txt").write_text(self._users_file())
         command = getattr(self, f"_{name}_command")(self._values(port))
         self.proxies[name] = Service(name, unprivileged() + command, self.directory, port, self.cpus)
         return self.proxies[name]
@@ -278,14 +293,16 @@ class Stack:
 
     def _weir_command(self, values):
         owned_directory(self.directory / "weir-admin")
-        (self.directory / "weir.yaml").write_text(fill(self.workshop.weir_config, values))
+        (self.directory / "weir.yaml").write_text(fill(self.weir_config, values))
         return [str(self.workshop.weir), "-c", str(self.directory / "weir.yaml")]
 
     def _pgbouncer_command(self, values):
-        secret = wire.scram_verifier(self.password) if self.password else ""
-        (self.directory / "userlist.txt").write_text(f'"bench" "{secret}"\n')
-        (self.directory / "pgbouncer.ini").write_text(fill("pgbouncer.ini", values))
+        (self.directory / "pgbouncer.ini").write_text(fill(self.pgbouncer_config, values))
         return ["/usr/sbin/pgbouncer", "-q", str(self.directory / "pgbouncer.ini")]
+
+    def _users_file(self):
+        secret = wire.scram_verifier(self.password) if self.password else ""
+        return f'"bench" "{secret}"\n'
 
     def _haproxy_command(self, values):
         (self.directory / "haproxy.cfg").write_text(fill("haproxy.cfg", values))
