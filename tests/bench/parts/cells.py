@@ -13,11 +13,16 @@ class Cell:
     connect: bool = False         # a connection for each transaction
     copy: str = ""                # "out" or "in"
     row_bytes: int = 0
+    tls: str = ""                 # "client": between client and proxy; "both": to the server as well
 
     @property
     def needs_session(self):
         """Whether a pooler without support for prepared statements needs session mode."""
         return self.mode == "prepared"
+
+    def suits(self, target):
+        """HAProxy forwards TCP: it cannot answer PostgreSQL's request for TLS."""
+        return not (self.tls and target == "haproxy")
 
     @property
     def copy_statement(self):
@@ -36,6 +41,9 @@ def _all_cells():
         for size, rows in ((100, "100 B"), (8000, "8 kB")):
             short = "8k" if size == 8000 else str(size)
             cells.append(Cell(f"copy-{way}-{short}", f"COPY {way}, {rows} rows", copy=way, row_bytes=size))
+    for mode in ("simple", "prepared"):
+        for tls in ("client", "both"):
+            cells.append(Cell(f"{mode}-16-tls-{tls}", f"{mode} c=16, TLS {tls}", mode, 16, tls=tls))
     return cells
 
 

@@ -109,7 +109,7 @@ class Runner:
                    "-p", str(self.stack.port(target)), "-U", "bench"]
         command += (["-C"] if cell.connect else []) + extra + [self._database(cell, target)]
         before = self._cpu(target)
-        with self._client(command) as process:
+        with self._client(command, "require" if cell.tls else "disable") as process:
             output, _ = _talk(process, self.seconds + 60)
         time.sleep(SETTLE_SECONDS)
         return self._work(output, before, target)
@@ -161,9 +161,10 @@ class Runner:
         return Work(done, done / elapsed / 1e6, cpu)
 
     @contextlib.contextmanager
-    def _client(self, command):
+    def _client(self, command, ssl_mode="disable"):
         """A client process on the CPUs of the stack; it is gone when the block ends."""
-        environment = dict(os.environ, PGSSLMODE="disable", PGGSSENCMODE="disable", LC_ALL="C.UTF-8")
+        environment = dict(os.environ, PGSSLMODE=ssl_mode, PGGSSENCMODE="disable", LC_ALL="C.UTF-8",
+                           PGSSLROOTCERT=str(self.stack.workshop.certificate))
         process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL"] + command, env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

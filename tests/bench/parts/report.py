@@ -5,7 +5,10 @@ import os
 import platform
 import re
 import subprocess
+from statistics import median
 
+from . import storm
+from .rounds import Ratio
 from .services import HERE, POOL_SIZE, POSTGRES_BIN
 
 PAIRS = (("weir", "pgbouncer"), ("weir", "haproxy"), ("pgbouncer", "haproxy"))
@@ -42,7 +45,9 @@ def method(rounds, seconds):
         "1 MB = 10^6, 1 GB = 10^9 bytes.", "",
         f"Pools: {POOL_SIZE} servers in transaction mode. \"pgbouncer (session)\": this version keeps no prepared "
         "statements in transaction mode, so it runs in session mode with a server for each client. "
-        "haproxy forwards TCP, with a server for each client.", ""])
+        "haproxy forwards TCP, with a server for each client; it cannot answer PostgreSQL's request for TLS and is "
+        "left out there. \"TLS client\": from the client to the proxy; \"TLS both\": to the server as well. Without a "
+        "proxy both are the same.", ""])
 
 
 def section(title, cells, targets, results):
@@ -71,7 +76,7 @@ def _label(cell, target):
 def _query_table(cells, targets, results):
     rows = []
     for cell in cells:
-        for target in targets:
+        for target in filter(cell.suits, targets):
             get = lambda field: results.value(cell.name, target, field)
             title = cell.title
             if get("connect") is not None:
@@ -118,6 +123,31 @@ def memory_section(memory, failures, idle_seconds):
         f"{idle_seconds} s after, 1 KB = 1024 bytes; memory in the kernel is not contained.", "",
         table(["target", "clients", "before KB", "after KB", "KB per client", "logins took s"], rows), ""]
         + bullets("Failures", failures))
+
+
+def storm_section(results, targets, clients, rounds):
+    rows, ratios = [], []
+    for variant in storm.VARIANTS:
+        for target in targets:
+            times = [one.seconds for one in results.storms[variant.name, target].values()]
+            get = lambda field: results.value(variant.name, target, field)
+            spread = f" ({min(times):.3f}–{max(times):.3f})" if times else ""
+            rows.append([variant.title, target, number(get("seconds"), 3) + spread, number(get("half"), 3),
+                         number(get("proxy_cpu"), 3), number(get("client_cpu"), 3), number(get("servers"), 0)])
+        ratios.append([variant.title] + [_spread(results.ratios(variant.name, field))
+                                         for field in ("seconds", "half", "proxy_cpu")])
+    return "\n".join([
+        "## Clients that arrive at once", "",
+        f"{clients} clients connect at once to a proxy that has just been started, log in with scram-sha-256, run one "
+        f"SELECT 1 and stay; at most {POOL_SIZE} servers, which ask for SCRAM too. Time from the first connect to the "
+        f"last answer (least to most in brackets) and to half of the answers; {rounds} rounds, in turn. The clients "
+        "are one process; with plain passwords each has to derive its keys anew.", "",
+        table(["clients", "target", "all s", "half s", "CPU s", "the clients' CPU s", "servers opened"], rows), "",
+        table(["weir/pgbouncer", "all", "half", "CPU"], ratios), ""] + bullets("Failures", results.failures))
+
+
+def _spread(ratios):
+    return _ratio(Ratio(median(ratios), min(ratios), max(ratios)) if ratios else None)
 
 
 def goals_section(lines):

@@ -42,6 +42,13 @@ class Results:
                 ratios.append(getattr(sample, field) / getattr(other, field))
         return Ratio(median(ratios), min(ratios), max(ratios)) if ratios else None
 
+    def add(self, other):
+        """Takes over what was measured of other cells."""
+        self.samples.update(other.samples)
+        self.calls.update(other.calls)
+        self.failures += other.failures
+        self.notes += other.notes
+
     def fail(self, cell, target, problem):
         self.failures.append(" ".join(f"{cell.name}, {target}: {problem}".split()))
         print(f"FAILED {self.failures[-1]}", file=sys.stderr)

@@ -103,6 +103,16 @@ class Service:
                 time.sleep(0.05)
         raise ServiceError(f"{self.name} is not ready: {problem}; {self.last_words()}")
 
+    def wait_accepting(self, seconds=20):
+        """Without a login: whatever the service makes for the first client is not made yet."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.alive():
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise ServiceError(f"{self.name} does not accept clients: {self.last_words()}")
+
     def stop(self):
         if not self.alive():
             return
@@ -131,8 +141,11 @@ class Workshop:
             self.weir.chmod(0o755)
         self.copy_client = self.directory / "copyclient"
         self.data = owned_directory(self.directory / "data")
+        self.certificate = self.directory / "tls.crt"
+        self.key = self.directory / "tls.key"
 
     def prepare(self):
+        self._make_certificate()
         compiler = ["nice", "-n", "10", os.environ.get("CC", "cc"), "-std=c11", "-O2", "-D_GNU_SOURCE"]
         subprocess.run(compiler + ["-o", str(self.copy_client), str(HERE / "copyclient.c")], check=True)
         command = [str(POSTGRES_BIN / "initdb"), "-D", str(self.data), "-U", "bench", "-A", "trust",
@@ -141,16 +154,33 @@ class Workshop:
         if done.returncode != 0:
             raise ServiceError("initdb: " + done.stderr.strip())
 
+    def _make_certificate(self):
+        """One for PostgreSQL and all proxies. It has signed itself, so clients can trust it too."""
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                   "-days", "2", "-subj", "/CN=localhost", "-keyout", str(self.key), "-out", str(self.certificate)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise ServiceError("openssl: " + done.stderr.strip())
+        if os.geteuid() == 0:
+            shutil.chown(self.key, "postgres", "postgres")
+        self.key.chmod(0o600)
+
 
 class Stack:
-    """PostgreSQL and the wanted proxies, running with one CPU affinity. Use as a context manager."""
+    """PostgreSQL and the wanted proxies, running with one CPU affinity. Use as a context manager.
+    `tls` as in a cell."""
 
-    def __init__(self, workshop, name, targets, cpus, workers=1, auth="trust"):
-        self.workshop, self.targets, self.cpus = workshop, targets, cpus
+    pgbouncer_config = "pgbouncer.ini"
+    weir_config = None   # that of the call
+
+    def __init__(self, workshop, name, targets, cpus, workers=1, auth="trust", tls=""):
+        self.workshop, self.targets, self.cpus, self.tls = workshop, targets, cpus, tls
         self.directory = owned_directory(workshop.directory / name)
+        self.weir_config = self.weir_config or workshop.weir_config
         self.workers, self.auth = workers, auth
         self.password = "" if auth == "trust" else PASSWORD
         self.server_port = free_port()
+        self.hba = self.directory / "pg_hba.conf"
         self.server = None
         self.proxies = {}
         self.notes = []
@@ -161,6 +191,7 @@ class Stack:
             for name in self.targets:
                 if name != "direct":
                     self._start_proxy(name)
+                    self._check_tls(name)
         except BaseException:
             self.stop()
             raise
@@ -189,7 +220,8 @@ class Stack:
 
     def _start_server(self):
         configuration = self.directory / "postgresql.conf"
-        configuration.write_text(fill("postgresql.conf", {"SERVER_PORT": self.server_port}))
+        self.hba.write_text("host all all 127.0.0.1/32 trust\n")
+        configuration.write_text(fill("postgresql.conf", self._values(self.server_port)))
         command = unprivileged("INT") + [str(POSTGRES_BIN / "postgres"), "-D", str(self.workshop.data),
                                          "-c", f"config_file={configuration}"]
         self.server = Service("postgres", command, self.directory, self.server_port, self.cpus)
@@ -228,13 +260,32 @@ class Stack:
                     raise ServiceError("PostgreSQL does not start: " + self.server.last_words()) from None
                 time.sleep(0.05)
 
+    def _values(self, port):
+        """What the files of conf/ are filled in with."""
+        return {"PORT": port, "HTTP_PORT": free_port(), "SERVER_PORT": self.server_port,
+                "DIRECTORY": self.directory, "WORKERS": self.workers, "AUTH": self.auth,
+                "PASSWORD": self.password, "POOL_SIZE": POOL_SIZE, "SESSION_POOL_SIZE": SESSION_POOL_SIZE,
+                "CERTIFICATE": self.workshop.certificate, "KEY": self.workshop.key,
+                "SSL": "on" if self.tls else "off", "CLIENT_TLS": "prefer" if self.tls else "disable",
+                "SERVER_TLS": "require" if self.tls == "both" else "disable"}
+
+    def add_proxy(self, name):
+        """A proxy that is not yet started."""
+        port = free_port()
+        (self.directory / "userlist.txt").write_text(self._users_file())
+        command = getattr(self, f"_{name}_command")(self._values(port))
+        self.proxies[name] = Service(name, unprivileged() + command, self.directory, port, self.cpus)
+        return self.proxies[name]
+
+    def _check_tls(self, name):
+        client = wire.Client(self.port(name), password=self.password)
+        found = client.query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+        client.close()
+        if found != ["t" if self.tls == "both" else "f"]:
+            raise ServiceError(f"{name}: TLS to the server is not as configured: {found}")
+
     def _start_proxy(self, name):
-        values = {"PORT": free_port(), "HTTP_PORT": free_port(), "SERVER_PORT": self.server_port,
-                  "DIRECTORY": self.directory, "WORKERS": self.workers, "AUTH": self.auth,
-                  "PASSWORD": self.password, "POOL_SIZE": POOL_SIZE, "SESSION_POOL_SIZE": SESSION_POOL_SIZE}
-        command = getattr(self, f"_{name}_command")(values)
-        service = Service(name, unprivileged() + command, self.directory, values["PORT"], self.cpus)
-        self.proxies[name] = service
+        service = self.add_proxy(name)
         service.start()
         if name == "weir" and self._refuses_options(service):
             self._without_optional_lines(service)
@@ -242,14 +293,16 @@ class Stack:
 
     def _weir_command(self, values):
         owned_directory(self.directory / "weir-admin")
-        (self.directory / "weir.yaml").write_text(fill(self.workshop.weir_config, values))
+        (self.directory / "weir.yaml").write_text(fill(self.weir_config, values))
         return [str(self.workshop.weir), "-c", str(self.directory / "weir.yaml")]
 
     def _pgbouncer_command(self, values):
-        secret = wire.scram_verifier(self.password) if self.password else ""
-        (self.directory / "userlist.txt").write_text(f'"bench" "{secret}"\n')
-        (self.directory / "pgbouncer.ini").write_text(fill("pgbouncer.ini", values))
+        (self.directory / "pgbouncer.ini").write_text(fill(self.pgbouncer_config, values))
         return ["/usr/sbin/pgbouncer", "-q", str(self.directory / "pgbouncer.ini")]
+
+    def _users_file(self):
+        secret = wire.scram_verifier(self.password) if self.password else ""
+        return f'"bench" "{secret}"\n'
 
     def _haproxy_command(self, values):
         (self.directory / "haproxy.cfg").write_text(fill("haproxy.cfg", values))

@@ -90,8 +90,7 @@ class Client:
                 return values
 
     def _log_in(self, user, database, password):
-        pairs = f"user\0{user}\0database\0{database}\0\0".encode()
-        self.socket.sendall(struct.pack("!ii", 8 + len(pairs), 196608) + pairs)
+        self._send_startup(user, database)
         scram = None
         while True:
             kind, body = self._receive()
@@ -99,6 +98,10 @@ class Client:
                 return
             if kind == b"R":
                 scram = self._authenticate(body, scram, password)
+
+    def _send_startup(self, user, database):
+        pairs = f"user\0{user}\0database\0{database}\0\0".encode()
+        self.socket.sendall(struct.pack("!ii", 8 + len(pairs), 196608) + pairs)
 
     def _authenticate(self, body, scram, password):
         step = struct.unpack_from("!i", body)[0]
