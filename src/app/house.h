@@ -98,7 +98,6 @@ class House final : public session::House {
                   std::function<void(session::Admitted)> done);
   protocol::Admission admission(const Demand& demand, const session::Visitor& visitor,
                                 const std::string& looked_up) const;
-  config::Database asked_database() const;
   base::Result<session::Backend*> lookup_backend();
   void reload_lookups(session::Worker& worker);
   void refresh(Entry& entry, const config::Database& database, session::Worker& worker);

@@ -12,12 +12,6 @@ using base::Error;
 using base::ErrorKind;
 using protocol::AuthMethod;
 
-namespace {
-
-constexpr int kLookupServers = 2;
-
-}  // namespace
-
 void House::admit(const session::Visitor& visitor, session::Worker& worker,
                   std::function<void(session::Admitted)> done) {
   session::Admitted refused;
@@ -196,25 +190,10 @@ protocol::Admission House::admission(const Demand& demand, const session::Visito
   return out;
 }
 
-// The database of auth.query as the one who asks sees it. Its pool is its own, in which nobody's
-// settings ever are in force: outside the sizes, inside the caps.
-config::Database House::asked_database() const {
-  const config::Auth::Query& query = config_->auth.query;
-  config::Database out = *config_->database(query.database);
-  const config::User* asker = config_->user(query.user);
-  if (out.user != query.user) out.password = asker ? asker->password : config::Secret();
-  out.user = query.user;
-  out.settings = {{"DateStyle", "ISO"}, {"TimeZone", "UTC"}};
-  out.pool.connect_query.clear();
-  out.pool.size = kLookupServers;
-  out.pool.min = out.pool.overflow = 0;
-  return out;
-}
-
 base::Result<session::Backend*> House::lookup_backend() {
   const std::lock_guard lock(mutex_);
   if (asker_) return asker_->backend.get();
-  auto entry = make_entry(asked_database(), config_->auth.query.database, "");
+  auto entry = make_entry(config::asked_database(*config_), config_->auth.query.database, "");
   if (!entry) return entry.error();
   asker_ = std::move(*entry);
   pool::Orders none;
@@ -229,7 +208,7 @@ void House::reload_lookups(session::Worker& worker) {
   brake_.set_rules(auth.brake.failures, auth.brake.window);
   if (!asker_) return;
   if (asker_->name == auth.query.database && asker_->backend->user() == auth.query.user)
-    return refresh(*asker_, asked_database(), worker);
+    return refresh(*asker_, config::asked_database(*config_), worker);
   asker_->backend->pool().close_idle(worker.orders());
   worker.carry_out(*asker_->backend);
   former_askers_.push_back(std::move(asker_));

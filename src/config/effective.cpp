@@ -39,15 +39,15 @@ void override_by_user(const Choice<Owner>& to, const User* user, const Owner& va
   }
 }
 
-// The sum of the limits of a database's hosts; 0 when one of them has none.
-int host_limit(const Config& config, const Database& database) {
-  int64_t sum = 0;
+// A server counts against every host of its database, wherever it is: the smallest cap holds.
+void limit_by_hosts(Effective& effective, const Config& config, const Database& database) {
   for (const Host& host : database.url.hosts) {
     const auto found = config.hosts.find(host.text());
-    if (found == config.hosts.end() || found->second.max_server_connections == 0) return 0;
-    sum += found->second.max_server_connections;
+    const int cap = found == config.hosts.end() ? 0 : found->second.max_server_connections;
+    if (cap == 0 || cap >= effective.servers_max) continue;
+    effective.servers_max = cap;
+    effective.servers_max_by = join_path("hosts", host.text()) + ".max_server_connections";
   }
-  return static_cast<int>(std::min<int64_t>(sum, INT32_MAX));
 }
 
 void set_servers_max(Effective& effective, const Config& config, const Database& database) {
@@ -66,7 +66,7 @@ void set_servers_max(Effective& effective, const Config& config, const Database&
     limit(server_user->max_server_connections,
           join_path("users", server_user->name) + ".max_server_connections");
   }
-  limit(host_limit(config, database), "hosts");
+  limit_by_hosts(effective, config, database);
 }
 
 }  // namespace
@@ -111,6 +111,19 @@ Effective effective(const Config& config, const Database& database, std::string_
   out.pool.min = std::min(out.pool.min, out.pool.size);
   if (login) override_by_user(timeouts, login, login->timeouts);
   set_servers_max(out, config, database);
+  return out;
+}
+
+Database asked_database(const Config& config) {
+  const Auth::Query& query = config.auth.query;
+  Database out = config.databases.find(query.database)->second;
+  const User* asker = config.user(query.user);
+  if (out.user != query.user) out.password = asker ? asker->password : Secret();
+  out.user = query.user;
+  out.settings = {{"DateStyle", "ISO"}, {"TimeZone", "UTC"}};
+  out.pool.connect_query.clear();
+  out.pool.size = kAskingServers;
+  out.pool.min = out.pool.overflow = 0;
   return out;
 }
 

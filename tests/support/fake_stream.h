@@ -76,7 +76,8 @@ class FakeStream final : public net::Stream, private Steppable {
     loop_ = static_cast<FakeLoop*>(&loop);
     loop_->add(this);
   }
-  std::string peer() const override { return "fake:"; }
+  std::string peer() const override { return peer_; }
+  void set_peer(std::string peer) override { peer_ = std::move(peer); }
 
   // Both ways break: what is under way is lost, both readers get an end with a text.
   void reset() {
@@ -163,6 +164,7 @@ class FakeStream final : public net::Stream, private Steppable {
   std::shared_ptr<Link> link_;
   FakeLoop* loop_;
   net::StreamReader* reader_ = nullptr;
+  std::string peer_ = "fake:";
   int side_;
   uint8_t paused_ = 0;
   bool wants_writable_ = false;

@@ -14,13 +14,21 @@
 
 namespace weir::model {
 
+inline protocol::Admission trusting() {
+  protocol::Admission out;
+  out.method = protocol::AuthMethod::Trust;
+  return out;
+}
+
 struct WorldOptions {
   uint32_t workers = 1;
   pool::Options pool;
   session::Plan plan;  // its dialler is filled in
   int server_cap = 0;  // a budget of its own
   uint64_t seed = 1;
-  session::Door door;  // its protocol is filled in
+  session::Door door;                          // its protocol is filled in
+  protocol::Admission admission = trusting();  // of every client
+  std::string peer = "fake:";                  // where every client seems to come from
 };
 
 class PooledWorld final : public session::House {
@@ -66,10 +74,13 @@ class PooledWorld final : public session::House {
   base::InternTable& texts() { return texts_; }
   base::Time now() const { return outside.now(); }
   int admitted() const { return admitted_; }
+  int visits() const { return visits_; }  // clients that have said who they are
+  int visits_over_tls() const { return visits_over_tls_; }
 
   // A new client of this worker; the test has the other end.
   std::unique_ptr<fake::FakeStream> connect(uint32_t id = 0) {
     auto [near, far] = fake::make_fake_streams(outside, loop(id));
+    far->set_peer(options_.peer);
     workers_[id]->greet(std::make_shared<session::Door>(options_.door), std::move(far));
     return std::move(near);
   }
@@ -116,11 +127,13 @@ class PooledWorld final : public session::House {
   }
 
  private:
-  void admit(const session::Visitor&, session::Worker&,
+  void admit(const session::Visitor& visitor, session::Worker&,
              std::function<void(session::Admitted)> done) override {
+    ++visits_;
+    if (visitor.over_tls) ++visits_over_tls_;
     session::Admitted out;
     out.backend = backend_.get();
-    out.admission.method = protocol::AuthMethod::Trust;
+    out.admission = options_.admission;
     out.admission.options = backend_->plan()->client;
     ++admitted_;
     out.on_leave = [this] { --admitted_; };
@@ -130,6 +143,8 @@ class PooledWorld final : public session::House {
 
   WorldOptions options_;
   int admitted_ = 0;
+  int visits_ = 0;
+  int visits_over_tls_ = 0;
   base::InternTable texts_;
   pool::Budget cap_;
   std::unique_ptr<protocol::Protocol> protocol_;

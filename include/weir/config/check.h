@@ -29,11 +29,16 @@ struct Effective {
 };
 Effective effective(const Config& config, const Database& database, std::string_view user);
 
+// The database of auth.query as weir asks it: by a pool of its own, in which nobody's settings ever
+// are in force, outside the sizes, inside the caps. There has to be one.
+constexpr int kAskingServers = 2;
+Database asked_database(const Config& config);
+
 // The smallest of limits where 0 stands for none; 0 when there is none.
 int smallest_limit(std::initializer_list<int> limits);
 
-// Effective pools, and the worst case of server connections by database, user and host against
-// their caps.
+// Effective pools, the worst case of server connections by database, user and host against their
+// caps, and what no cap bounds.
 void print_check(const Config& config, std::ostream& out);
 
 // One option or entry that differs: "databases.app.pool.size: 20 -> 40", "listeners: + postgres

@@ -37,7 +37,7 @@ TEST(Check, PoolsAndWorstCases) {
 listeners
   postgres 127.0.0.1:6432
   redis 127.0.0.1:6380 -> cache
-pools
+pools: user over database over defaults; what is not named is built-in
   *  postgres://db2:5432
     as fred: mode transaction, size 20, min 0, overflow 2; servers at worst 22 (pool.size + pool.overflow)
       pool.overflow 2 (defaults)
@@ -51,6 +51,7 @@ pools
   cache  redis://c:6379/0
     as bob: mode transaction, size 20, min 0, overflow 2; servers at worst 22 (pool.size + pool.overflow)
       pool.overflow 2 (defaults)
+      lanes: 2 for each worker (one for each core), out of these
   notes  sqlite:///n.db
     as ann: mode transaction, size 5, min 0, overflow 2; servers at worst 7 (pool.size + pool.overflow)
       pool.size 5 (user), pool.overflow 2 (defaults)
@@ -70,13 +71,128 @@ server connections at worst, by server user
   ann  14, within the cap of 30
   bob  44, no cap
   eve  22, no cap
-  fred  44 for each name, no cap
+  fred  22 and 22 for each name, no cap
 server connections at worst, by host
   c:6379  22, no cap
   db1:5432  47, within the cap of 50
   db2:5432  22 for each name, no cap
   db9:5432  no database is there; the cap of 5 limits nothing
+without a cap, by database
+  *  22 for each name and 1 for each replication client, of at most 10000 clients; a cap: users.fred.max_server_connections or hosts."db2:5432".max_server_connections
 )");
+}
+
+// What is printed behind the line `title`, up to the next line that is not indented.
+std::string section_of(const std::string& text, const std::string& title) {
+  const size_t at = text.find('\n' + title + '\n');
+  if (at == std::string::npos) return "none";
+  std::istringstream lines(text.substr(at + title.size() + 2));
+  std::string out;
+  for (std::string line; std::getline(lines, line) && line.starts_with(' ');) out += line + '\n';
+  return out;
+}
+
+const std::string kWorst = "server connections at worst, by ";
+const std::string kPools = "pools: user over database over defaults; what is not named is built-in";
+const std::string kUncapped = "without a cap, by database";
+
+std::string asking(const std::string& auth, const std::string& pool, const std::string& more = "") {
+  return check_text(
+      good("listeners: [{protocol: postgres, address: \"h:1\"}]\n"
+           "auth: {" +
+           auth +
+           "}\n"
+           "users: {asker: {password: a}, ann: {password: b}}\n"
+           "databases: {app: {url: postgres://db1/app" +
+           pool + "}}\n" + more));
+}
+const std::string kQuery = "query: {database: app, user: asker}";
+
+// Their pools were not counted, nor were the connections that auth.query asks on.
+TEST(Check, UsersThatOnlyTheDatabaseKnows) {
+  const std::string text = asking(kQuery, "");
+  EXPECT_EQ(
+      section_of(text, kPools),
+      "  app  postgres://db1:5432/app\n"
+      "    as each of 2 users: mode transaction, size 20, min 0, overflow 0; servers at worst "
+      "20 each (pool.size)\n"
+      "    as each user that auth.query finds: mode transaction, size 20, min 0, overflow 0; "
+      "servers at worst 20 each (pool.size)\n"
+      "    auth.query, as asker: size 2, besides these; servers at worst 2 (pool.size)\n");
+  EXPECT_EQ(section_of(text, kWorst + "database"),
+            "  app  42 and 20 for each user that auth.query finds, no cap\n");
+  EXPECT_EQ(section_of(text, kWorst + "server user"),
+            "  ann  20, no cap\n"
+            "  asker  22, no cap\n"
+            "  each user that auth.query finds  20, no cap\n");
+  EXPECT_EQ(section_of(text, kWorst + "host"),
+            "  db1:5432  42 and 20 for each user that auth.query finds (app), no cap\n");
+  EXPECT_EQ(
+      section_of(text, kUncapped),
+      "  app  20 for each user that auth.query finds and 1 for each replication client, of at "
+      "most 10000 clients; a cap: databases.app.pool.max_server_connections or "
+      "hosts.\"db1:5432\".max_server_connections\n");
+}
+
+TEST(Check, ACapBoundsThem) {
+  const std::string by_database = asking(kQuery, ", pool: {max_server_connections: 50}");
+  EXPECT_EQ(
+      section_of(by_database, kWorst + "database"),
+      "  app  50: the pools would take 42 and 20 for each user that auth.query finds, the cap "
+      "is 50\n");
+  EXPECT_EQ(section_of(by_database, kWorst + "host"), "  db1:5432  50, no cap\n");
+  EXPECT_EQ(section_of(by_database, kUncapped), "none");
+  const std::string by_host =
+      asking(kQuery, "", "hosts: {\"db1:5432\": {max_server_connections: 30}}\n");
+  EXPECT_EQ(section_of(by_host, kWorst + "host"),
+            "  db1:5432  30: the pools would take 42 and 20 for each user that auth.query finds "
+            "(app), the cap is 30\n");
+  EXPECT_EQ(section_of(by_host, kUncapped), "none");
+}
+
+TEST(Check, WithOneServerUserThereIsOnePool) {
+  const std::string text = asking(kQuery, ", user: ann, pool: {max_client_connections: 70}");
+  EXPECT_EQ(section_of(text, kWorst + "database"), "  app  22, no cap\n");
+  EXPECT_EQ(section_of(text, kUncapped),
+            "  app  1 for each replication client, of at most 70 clients; a cap: "
+            "databases.app.pool.max_server_connections or "
+            "hosts.\"db1:5432\".max_server_connections\n");
+}
+
+TEST(Check, WhoNeedsNoPasswordNeedsNoEntry) {
+  const std::string worst = kWorst + "database";
+  EXPECT_EQ(section_of(asking("method: trust", ""), worst),
+            "  app  40 and 20 for each user who needs no password, no cap\n");
+  EXPECT_EQ(section_of(asking("method: peer, " + kQuery, ""), worst),
+            "  app  42 and 20 for each user who needs no password, no cap\n");
+  EXPECT_EQ(section_of(asking("method: plain", ""), worst), "  app  40, no cap\n");
+}
+
+TEST(Check, ACapUnderStarIsOfEachName) {
+  const std::string text = check_text(
+      good("listeners: [{protocol: postgres, address: \"h:1\"}]\n"
+           "users: {ann: {password: a, max_server_connections: 60}}\n"
+           "databases: {\"*\": {url: postgres://db1, pool: {max_server_connections: 7}}}\n"));
+  EXPECT_EQ(section_of(text, kWorst + "database"), "  *  7 for each name, no cap\n");
+  EXPECT_EQ(section_of(text, kUncapped), "none");  // ann's cap bounds them all
+}
+
+// A lane takes its server out of the pool.
+TEST(Check, LanesComeOutOfTheSize) {
+  const auto lanes = [](const std::string& workers, const std::string& size) {
+    const std::string text = check_text(good(
+        "listeners: [{protocol: redis, address: \"h:1\"}]\n" + workers +
+        "databases: {cache: {url: \"redis://bob:b@c\", lanes: 3, pool: {size: " + size + "}}}\n"));
+    EXPECT_EQ(section_of(text, kWorst + "host"), "  c:6379  " + size + ", no cap\n");
+    EXPECT_EQ(section_of(text, kUncapped), "none");  // no replication clients here
+    const size_t at = text.find("      lanes: ");
+    return at == std::string::npos ? "" : text.substr(at + 13, text.find('\n', at) - at - 13);
+  };
+  EXPECT_EQ(lanes("", "20"), "3 for each worker (one for each core), out of these");
+  EXPECT_EQ(lanes("workers: 4\n", "20"), "3 for each of 4 workers, 12 of these");
+  EXPECT_EQ(lanes("workers: 4\n", "12"),
+            "3 for each of 4 workers, 12: they may have all of these, a command that needs one "
+            "alone waits");
 }
 
 std::string differences_text(const Config& before, const Config& after) {

@@ -119,8 +119,10 @@ TEST(Precedence, TheSmallestCapWins) {
             "9 users.ann.max_server_connections");
   const std::string one = "\"db1:5432\": {max_server_connections: 2}";
   const std::string both = one + ", \"db2:5432\": {max_server_connections: 3}";
-  EXPECT_EQ(worst("", "max_server_connections: 9", both), "5 hosts");
-  EXPECT_EQ(worst("", "max_server_connections: 9", one), "9 users.ann.max_server_connections");
+  // A server counts against all hosts of its database: the caps used to be added up.
+  const std::string first = "2 hosts.\"db1:5432\".max_server_connections";
+  EXPECT_EQ(worst("", "max_server_connections: 9", both), first);
+  EXPECT_EQ(worst("", "max_server_connections: 9", one), first);
 }
 
 }  // namespace
