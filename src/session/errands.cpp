@@ -2,6 +2,8 @@
 
 #include <weir/base/log.h>
 
+#include <algorithm>
+
 namespace weir::session {
 
 using base::log;
@@ -207,6 +209,7 @@ void Caretaker::count(int change) {
 
 void Caretaker::begin() {
   count(1);
+  ends_at_ = worker_.now() + plan_->talk_timeout();
   server_->client_id = 0;
   server_->activity = work_.check ? "checking" : "resetting";
   server_->outlet.flush(server_->stream());
@@ -241,14 +244,16 @@ void Caretaker::talk(std::unique_ptr<protocol::Dialogue> dialogue, void (Caretak
   if (!dialogue) return (this->*next)();
   conversation_ =
       std::make_unique<Conversation>(worker_.loop(), server_->stream(), std::move(dialogue));
-  conversation_->begin(plan_->talk_timeout(), [this, next, on_failure](base::Status status,
-                                                                       const std::string& rest) {
-    if (!status || !rest.empty()) {
-      if (!status) log(LogLevel::Warn, "server {} is closed: {}", server_->id, status.error().text);
-      return give_up(on_failure);
-    }
-    (this->*next)();
-  });
+  const Duration left = std::max<Duration>(ends_at_ - worker_.now(), 0);
+  conversation_->begin(
+      left, [this, next, on_failure](base::Status status, const std::string& rest) {
+        if (!status || !rest.empty()) {
+          if (!status)
+            log(LogLevel::Warn, "server {} is closed: {}", server_->id, status.error().text);
+          return give_up(on_failure);
+        }
+        (this->*next)();
+      });
 }
 
 void Caretaker::finish() {

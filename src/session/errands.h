@@ -100,6 +100,7 @@ class Caretaker final : public Errand {
   Work work_;
   std::shared_ptr<const Plan> plan_;
   std::unique_ptr<Conversation> conversation_;
+  Time ends_at_ = 0;  // of all its talks together
   bool counted_ = false;
 };
 

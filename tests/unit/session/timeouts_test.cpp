@@ -161,6 +161,26 @@ TEST(Timeouts, QueryThatCannotBeCancelledEndsTheClient) {
   EXPECT_EQ(world.pool().snapshot().busy, 0);
 }
 
+// Stopping, rolling back and cleaning: not a deadline for each.
+TEST(Timeouts, TheCareForAServerHasOneBudget) {
+  WorldOptions options = quiet();
+  options.plan.timeouts.cancel = 3 * kSecond;
+  options.plan.reset = "SELECT sleep('reset')";
+  PooledWorld world(options);
+  Client client(world);
+  client.login();
+  client.ask(talk::query("SELECT sleep('a')"));
+  world.database.dial_fate = [] { return model::DialFate::Hang; };  // no cancel comes through
+  client.stream.reset();
+  world.pass(2 * kSecond);
+  ASSERT_EQ(world.database.servers().size(), 1u);
+  world.database.servers()[0]->wake(false);
+  world.pass(900 * kMillisecond);
+  EXPECT_EQ(world.pool().snapshot().busy, 1);
+  world.pass(200 * kMillisecond);
+  EXPECT_EQ(world.pool().snapshot().busy, 0);
+}
+
 TEST(Timeouts, IdleInTransactionEndsTheClientAndRollsBack) {
   WorldOptions options = quiet();
   options.plan.timeouts.idle_in_transaction = 2 * kSecond;
