@@ -48,6 +48,7 @@ AuthMethod method_of(config::HbaMethod method) {
     case config::HbaMethod::Md5: return AuthMethod::Md5;
     case config::HbaMethod::Cert: return AuthMethod::Cert;
     case config::HbaMethod::Peer: return AuthMethod::Peer;
+    case config::HbaMethod::Pam: return AuthMethod::Pam;
     default: return AuthMethod::ScramSha256;
   }
 }
@@ -100,7 +101,8 @@ Demand by_rules(const config::Config& config, const session::Visitor& visitor,
   if (verdict.line == 0) out.refusal = refused(visitor, "no entry of hba_file");
   if (verdict.line > 0 && verdict.method == config::HbaMethod::Reject)
     out.refusal = refused(visitor, "hba_file rejects connections");
-  if (verdict.method == config::HbaMethod::Pam || verdict.method == config::HbaMethod::Ldap)
+  if (verdict.method == config::HbaMethod::Pam) out.pam_service = verdict.options.pam_service;
+  if (verdict.method == config::HbaMethod::Ldap)
     out.refusal = refused(visitor, "hba_file demands a method that weir does not speak");
   return out;
 }
@@ -115,6 +117,7 @@ AuthMethod method_of(config::AuthMethod method) {
     case config::AuthMethod::Cert: return AuthMethod::Cert;
     case config::AuthMethod::Peer: return AuthMethod::Peer;
     case config::AuthMethod::Hba: return AuthMethod::Rules;
+    case config::AuthMethod::Pam: return AuthMethod::Pam;
     default: return AuthMethod::ScramSha256;
   }
 }
@@ -128,10 +131,14 @@ Demand demand_of(const config::Config& config, const session::Visitor& visitor,
     out = by_rules(config, visitor, groups);
   } else {
     out.method = method;
-    if (!has_rules && (method == AuthMethod::Rules || !protocol::asks_for_secret(method)))
+    if (!has_rules && !protocol::asks_for_secret(method))
       out.method = method == AuthMethod::Trust ? method : AuthMethod::Plain;
     if (method == AuthMethod::Cert) out.map = "cert";
     if (method == AuthMethod::Peer) out.map = "peer";
+  }
+  if (out.method == AuthMethod::Pam) {
+    out.method = AuthMethod::Plain;
+    if (out.pam_service.empty()) out.pam_service = config.auth.pam_service;
   }
   if ((visitor.door->needs_certificate || out.method == AuthMethod::Cert) &&
       !visitor.certificate_name && visitor.over_tls)

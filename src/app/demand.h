@@ -18,7 +18,8 @@ struct Demand {
   std::string map;             // of ident_file
   bool equal_names_do = true;  // without a line in the map
   bool certificate_names_user = false;
-  base::Error refusal;  // with a text: it does not get in at all
+  std::string pam_service;  // not empty: it says whether the password is right
+  base::Error refusal;      // with a text: it does not get in at all
 };
 
 // `groups`: null where they are not known yet.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "house_entry.h"
+#include "pam.h"
 
 namespace weir::app {
 
@@ -49,7 +50,7 @@ void House::admit_by(const Demand& demand, const session::Visitor& visitor, sess
   const std::string& name = visitor.request.user;
   const auto now = config();
   const config::User* user = now->user(name);
-  const bool looks_up = protocol::asks_for_secret(demand.method) &&
+  const bool looks_up = protocol::asks_for_secret(demand.method) && demand.pam_service.empty() &&
                         (!user || user->password.empty()) && !now->auth.query.database.empty() &&
                         visitor.door->protocol->name() == "postgres";
   if (!looks_up) return done(decide(demand, visitor, {}));
@@ -181,6 +182,10 @@ protocol::Admission House::admission(const Demand& demand, const session::Visito
       base::log(base::LogLevel::Info, "client from {}: user \"{}\" came {} \"{}\"", visitor.peer,
                 login, by_account ? "from account" : "with the certificate of",
                 by_account ? account : shown);
+    return out;
+  }
+  if (!demand.pam_service.empty()) {
+    out.check = pam_check(demand.pam_service, login, visitor.peer);
     return out;
   }
   const config::User* user = config_->user(login);

@@ -23,13 +23,14 @@ constexpr std::array<Word<LogLevel>, 6> kLevels{{{"trace", LogLevel::Trace},
                                                  {"off", LogLevel::Off}}};
 constexpr std::array<Word<LogFormat>, 2> kFormats{
     {{"text", LogFormat::Text}, {"json", LogFormat::Json}}};
-constexpr std::array<Word<AuthMethod>, 7> kMethods{{{"trust", AuthMethod::Trust},
+constexpr std::array<Word<AuthMethod>, 8> kMethods{{{"trust", AuthMethod::Trust},
                                                     {"plain", AuthMethod::Plain},
                                                     {"md5", AuthMethod::Md5},
                                                     {"scram-sha-256", AuthMethod::ScramSha256},
                                                     {"cert", AuthMethod::Cert},
                                                     {"peer", AuthMethod::Peer},
-                                                    {"hba", AuthMethod::Hba}}};
+                                                    {"hba", AuthMethod::Hba},
+                                                    {"pam", AuthMethod::Pam}}};
 constexpr std::array<Word<PoolMode>, 3> kModes{{{"session", PoolMode::Session},
                                                 {"transaction", PoolMode::Transaction},
                                                 {"statement", PoolMode::Statement}}};
@@ -187,6 +188,8 @@ constexpr Option<Config> kTop[] = {
     {"auth.query.negative_ttl",
      field<Period<>, &Config::auth, &Auth::query, &Auth::Query::negative_ttl>, "5s",
      "how long one that was not"},
+    {"auth.pam.service", field<SomeText, &Config::auth, &Auth::pam_service>, "weir",
+     "the PAM service that decides with method pam"},
     {"auth.brake.failures",
      field<Whole<0, 1'000'000>, &Config::auth, &Auth::brake, &Auth::Brake::failures>, "10",
      "failed logins as one user from one address, then it has to wait; 0 = off"},

@@ -51,7 +51,7 @@ bool lets_in_without_password(const Config& config, const Listener& listener, Au
   if (method == AuthMethod::Hba)
     return config.auth.hba &&
            std::any_of(config.auth.hba->list.begin(), config.auth.hba->list.end(), asks_nobody);
-  return method == AuthMethod::Cert || method == AuthMethod::Peer;
+  return method == AuthMethod::Cert || method == AuthMethod::Peer || method == AuthMethod::Pam;
 }
 
 // Users that the configuration does not name and who may log in nevertheless; empty: nobody.

@@ -199,6 +199,10 @@ void UvLoop::on_timer() {
   timers_.run(now());
 }
 
-std::unique_ptr<Loop> make_loop() { return std::make_unique<UvLoop>(); }
+// libuv reads it when its threads are first used. What the environment says counts.
+std::unique_ptr<Loop> make_loop() {
+  [[maybe_unused]] static const int set = setenv("UV_THREADPOOL_SIZE", "16", 0);
+  return std::make_unique<UvLoop>();
+}
 
 }  // namespace weir::net

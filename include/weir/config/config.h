@@ -38,7 +38,7 @@ using Named = std::map<std::string, T, std::less<>>;
 using Names = std::set<std::string, std::less<>>;  // paths of options, as in the table: "pool.size"
 
 enum class LogFormat : uint8_t { Text, Json };
-enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert, Peer, Hba };
+enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert, Peer, Hba, Pam };
 enum class PoolMode : uint8_t { Session, Transaction, Statement };
 enum class Pick : uint8_t { Lifo, RoundRobin, Scatter };
 enum class Queue : uint8_t { Fair, Fifo };
@@ -213,6 +213,7 @@ struct Auth {
     int failures = 10;  // 0 = off
     Duration window = kMinute;
   } brake;
+  std::string pam_service = "weir";
 };
 
 // Keyed by login name. Of `pool` only size and mode, and of `timeouts`, count what `given` names.

@@ -126,8 +126,8 @@ struct LoginRequest {
 };
 
 // Cert, Peer: nothing is asked, as the client's certificate or its account has said who it is.
-// Rules: app finds out which of the others it is; no greeting ever sees it.
-enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert, Peer, Rules };
+// Rules, Pam: app finds out which of the others it is; no greeting ever sees them.
+enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert, Peer, Rules, Pam };
 
 constexpr bool asks_for_secret(AuthMethod method) {
   return method == AuthMethod::Plain || method == AuthMethod::Md5 ||
@@ -141,6 +141,9 @@ constexpr size_t kCancelKeyBytes = 32;
 struct Admission {
   AuthMethod method = AuthMethod::ScramSha256;
   std::string secret;  // plain text, md5… or SCRAM-SHA-256$…; never logged
+  // With Plain: who says whether a password is right, instead of `secret`. May take long, any
+  // thread.
+  std::function<bool(const std::string& password)> check;
   int scram_iterations = 4096;
   bool mock = false;
   uint64_t session_id = 0;  // the client's own name for its connection is made from it

@@ -147,7 +147,8 @@ void PostgresGreeting::keep_for_own_server() {
 PostgresGreeting::Result PostgresGreeting::admit(const protocol::Admission& admission,
                                                  std::string& send) {
   admission_ = admission;
-  if (admission_.secret.empty() && protocol::asks_for_secret(admission_.method))
+  if (admission_.secret.empty() && !admission_.check &&
+      protocol::asks_for_secret(admission_.method))
     admission_.mock = true;
   const SecretKind kind = secret_kind(admission_.secret);
   switch (admission_.method) {
@@ -169,7 +170,8 @@ PostgresGreeting::Result PostgresGreeting::admit(const protocol::Admission& admi
       // From an md5 secret no SCRAM keys can be made.
       if (kind == SecretKind::Md5) admission_.mock = true;
       return ask_for_scram(send);
-    case AuthMethod::Rules: break;
+    case AuthMethod::Rules:
+    case AuthMethod::Pam: break;
   }
   return wrong_password(send);
 }
@@ -245,6 +247,10 @@ PostgresGreeting::Result PostgresGreeting::on_password(Bytes body, std::string& 
   password_ = reader.text();
   if (!reader.at_end()) return give_up(invalid("invalid password packet size"), send);
   if (password_.empty() || admission_.mock) return wrong_password(send);
+  if (admission_.check)
+    return derive([check = admission_.check,
+                   password = password_](Derivation& out) { out.fits = check(password); },
+                  &PostgresGreeting::on_derived_password, false, send);
   const std::string& secret = admission_.secret;
   bool right = false;
   switch (secret_kind(secret)) {
@@ -324,6 +330,7 @@ PostgresGreeting::Result PostgresGreeting::authenticated() {
   asked_ = intern_settings(parts_.texts, asked);
   scram_.reset();
   admission_.secret.clear();
+  admission_.check = nullptr;
   state_ = State::Authenticated;
   return {Step::NeedServer, 0};
 }

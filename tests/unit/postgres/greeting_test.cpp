@@ -98,6 +98,17 @@ TEST(Greeting, PlainPasswordAgainstEveryKindOfSecret) {
   }
 }
 
+TEST(Greeting, SomebodyElseSaysWhetherAPasswordIsRight) {
+  Host setup = host(AuthMethod::Plain, "");
+  setup.admission.check = [](const std::string& text) { return text == "pencil"; };
+  EXPECT_EQ(greet_at_every_split(setup, {kStartup, password("pencil")}).step, Step::Done);
+  expect_refusal(greet_at_every_split(setup, {kStartup, password("pen")}), "28P01");
+  expect_refusal(greet_at_every_split(setup, {kStartup, password("")}), "28P01");
+  std::unique_ptr<PostgresGreeting> greeting;
+  greet(setup, {kStartup, password("pencil")}, whole, &greeting);
+  EXPECT_EQ(greeting->learnt_secret(), "pencil");
+}
+
 TEST(Greeting, Md5PasswordAgainstEveryKindOfSecret) {
   for (const std::string& secret : {"pencil"s, md5_secret("alice", "pencil")}) {
     const Host setup = host(AuthMethod::Md5, secret);
