@@ -46,6 +46,9 @@ class House final : public session::House {
   base::Error no_backend(const session::Door& door, const protocol::LoginRequest& request) override;
   std::shared_ptr<const session::Plan> plan_of(const session::Backend& backend,
                                                const std::string& login) override;
+  base::Result<session::Backend*> own_backend(const session::Backend& shared,
+                                              const protocol::LoginRequest& request,
+                                              std::function<void()>& on_leave) override;
   void login_failed(const std::string& peer, const protocol::LoginRequest& request) override;
   session::Worker& worker(pool::WorkerId id) override { return *workers_[id]; }
   uint32_t workers() const override { return worker_count_; }
@@ -86,8 +89,6 @@ class House final : public session::House {
   base::Result<std::unique_ptr<Entry>> make_entry(const config::Database& database,
                                                   const std::string& name,
                                                   const std::string& login);
-  void give_own_server(const config::Database& database, const std::string& name,
-                       const protocol::LoginRequest& request, session::Admitted& out);
   void prepare_own(Entry& entry, const config::Database& database,
                    const protocol::LoginRequest& request);
   session::Admitted decide(const Demand& demand, const session::Visitor& visitor,

@@ -13,6 +13,16 @@ using base::Error;
 using base::ErrorKind;
 using protocol::AuthMethod;
 
+namespace {
+
+// Of a client that has its server to itself nothing needs to be carried.
+void keep_nothing(protocol::Admission::ClientOptions& options) {
+  options.statement_mode = options.transaction_mode = false;
+  options.prepared_statements = 0;
+}
+
+}  // namespace
+
 void House::admit(const session::Visitor& visitor, session::Worker& worker,
                   std::function<void(session::Admitted)> done) {
   session::Admitted refused;
@@ -88,8 +98,9 @@ session::Admitted House::decide(const Demand& demand, const session::Visitor& vi
   };
   const config::Database* database = config_->database(name);
   if (!database || !out.refusal.text.empty() || out.admission.mock) return out;
-  if (request.replication != protocol::Replication::None) {
-    give_own_server(*database, name, request, out);
+  const bool replicates = request.replication != protocol::Replication::None;
+  if (replicates && database->protocol != "postgres") {
+    out.refusal = {ErrorKind::Refused, "replication needs a PostgreSQL server", "0A000"};
     return out;
   }
   auto backend = backend_for(*database, name, request.user);
@@ -100,41 +111,38 @@ session::Admitted House::decide(const Demand& demand, const session::Visitor& vi
   out.backend = *backend;
   Entry& entry = *entries_.find({out.backend->database(), out.backend->user()})->second;
   out.admission.options = plan_for(entry, request.user)->client;
+  if (replicates) keep_nothing(out.admission.options);
   return out;
 }
 
 // A replication client gets a pool of one for itself: outside the size of the database's pool,
 // inside the caps. When it has left and its server is closed, the next one gets it.
-void House::give_own_server(const config::Database& database, const std::string& name,
-                            const protocol::LoginRequest& request, session::Admitted& out) {
-  if (database.protocol != "postgres") {
-    out.refusal = {ErrorKind::Refused, "replication needs a PostgreSQL server", "0A000"};
-    return;
-  }
-  const std::string user = database.user.empty() ? request.user : database.user;
+base::Result<session::Backend*> House::own_backend(const session::Backend& shared,
+                                                   const protocol::LoginRequest& request,
+                                                   std::function<void()>& on_leave) {
+  const std::lock_guard lock(mutex_);
+  const config::Database* database = config_->database(shared.database());
+  if (!database) return Error{ErrorKind::Refused, "the database is not there any more", "3D000"};
   const auto is_free = [&](const auto& own) {
-    return !own->is_taken && own->name == name && own->backend->user() == user &&
-           own->backend->pool().is_empty();
+    const session::Backend& backend = *own->backend;
+    return !own->is_taken && own->name == shared.database() && backend.user() == shared.user() &&
+           backend.pool().is_empty();
   };
   auto found = std::find_if(own_entries_.begin(), own_entries_.end(), is_free);
   if (found == own_entries_.end()) {
-    auto made = make_entry(database, name, request.user);
-    if (!made) {
-      out.refusal = made.error();
-      return;
-    }
+    auto made = make_entry(*database, shared.database(), request.user);
+    if (!made) return made.error();
     found = own_entries_.insert(found, std::move(*made));
   }
   Entry& entry = **found;
-  prepare_own(entry, database, request);
+  prepare_own(entry, *database, request);
   entry.is_taken = true;
-  out.backend = entry.backend.get();
-  out.admission.options = entry.backend->plan()->client;
-  out.on_leave = [this, &entry, leave = std::move(out.on_leave)] {
+  on_leave = [this, &entry, leave = std::move(on_leave)] {
     leave();
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard relock(mutex_);
     entry.is_taken = false;
   };
+  return entry.backend.get();
 }
 
 // Its stream runs for days: no time of a query or transaction counts.
@@ -147,8 +155,7 @@ void House::prepare_own(Entry& entry, const config::Database& database,
   plan->connect_query.clear();
   session::Timeouts& timeouts = plan->timeouts;
   timeouts.query = timeouts.transaction = timeouts.idle_in_transaction = timeouts.client_idle = 0;
-  plan->client.statement_mode = plan->client.transaction_mode = false;
-  plan->client.prepared_statements = 0;
+  keep_nothing(plan->client);
   plan->replication = request.replication;
   for (const auto& [setting, value] : request.own_settings) {
     std::erase_if(plan->target.settings, [&](const auto& one) { return one.first == setting; });

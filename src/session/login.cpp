@@ -172,12 +172,28 @@ void Session::admitted(Admitted admitted) {
 void Session::settle() {
   if (!backend_)
     return refuse(EndReason::LoginFailed, worker_.house().no_backend(*door_, greeting_->request()));
+  if (greeting_->request().replication != protocol::Replication::None && !take_own_backend())
+    return;
   if (plan_->passes_through && backend_->learn(greeting_->learnt_secret()))
     backend_->pool().forgive();
   if (backend_->with_facts([this](protocol::Facts& facts) { return greeting_->settled_by(facts); }))
     return welcome(nullptr);
   to(State::Settling);
   acquire();
+}
+
+// False: it has been refused.
+bool Session::take_own_backend() {
+  auto own = worker_.house().own_backend(*backend_, greeting_->request(), on_leave_);
+  if (!own) {
+    refuse(EndReason::Refused, own.error());
+    return false;
+  }
+  stats().clients[ClientCount::Login].add(-1);
+  backend_ = *own;
+  stats().clients[ClientCount::Login].add(1);
+  plan_ = backend_->plan();
+  return true;
 }
 
 void Session::welcome(const protocol::ServerState* attached) {

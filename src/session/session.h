@@ -86,6 +86,7 @@ class Session final : public net::Deferred,
   void ask();
   void admitted(Admitted admitted);
   void settle();
+  bool take_own_backend();
   void welcome(const protocol::ServerState* attached);
   void refuse(EndReason reason, const base::Error& why);
   void logged_in();

@@ -71,6 +71,13 @@ class House {
     return {base::ErrorKind::Refused, "database \"" + request.database + "\" does not exist",
             "3D000"};
   }
+  // A replication client has proved who it is: its own backend, of one server. `on_leave` gives that
+  // back as well.
+  virtual base::Result<Backend*> own_backend(const Backend& /*shared*/,
+                                             const protocol::LoginRequest& /*request*/,
+                                             std::function<void()>& /*on_leave*/) {
+    return base::Error{base::ErrorKind::Refused, "no replication here", "0A000"};
+  }
   virtual void login_failed(const std::string& peer, const protocol::LoginRequest& request) = 0;
   // What counts for this login in this pool: mode and timeouts may be the user's own.
   virtual std::shared_ptr<const Plan> plan_of(const Backend& backend,
