@@ -71,8 +71,8 @@ class House {
     return {base::ErrorKind::Refused, "database \"" + request.database + "\" does not exist",
             "3D000"};
   }
-  // A replication client has proved who it is: its own backend, of one server. `on_leave` gives that
-  // back as well.
+  // A replication client has proved who it is: its own backend, of one server. `on_leave` gives
+  // that back as well.
   virtual base::Result<Backend*> own_backend(const Backend& /*shared*/,
                                              const protocol::LoginRequest& /*request*/,
                                              std::function<void()>& /*on_leave*/) {
