@@ -1,6 +1,7 @@
 #include "uv_loop.h"
 
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -145,6 +146,13 @@ struct Job {
   std::shared_ptr<bool> wanted = std::make_shared<bool>(true);
 };
 
+// Of a thread of the pool: loops go first, as everybody waits for them.
+int step_back() {
+  constexpr int kNicer = 10;
+  return setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()),
+                     getpriority(PRIO_PROCESS, 0) + kNicer);
+}
+
 class QueuedWork final : public Work {
  public:
   explicit QueuedWork(std::shared_ptr<bool> wanted) : wanted_(std::move(wanted)) {}
@@ -164,9 +172,11 @@ std::unique_ptr<Work> UvLoop::work(std::function<void()> what, std::function<voi
     const std::unique_ptr<Job> finished(static_cast<Job*>(request->data));
     if (*finished->wanted) finished->done();
   };
-  uv_queue_work(
-      &uv_, &job->request, [](uv_work_t* request) { static_cast<Job*>(request->data)->what(); },
-      over);  // fails only without a function to call
+  const auto run = [](uv_work_t* request) {
+    [[maybe_unused]] thread_local const int once = step_back();
+    static_cast<Job*>(request->data)->what();
+  };
+  uv_queue_work(&uv_, &job->request, run, over);  // fails only without a function to call
   return out;
 }
 

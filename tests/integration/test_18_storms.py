@@ -90,3 +90,24 @@ def test_query_timeouts_keep_servers(start_pool, postgres):
     eventually(lambda: pool.metrics().sum("weir_servers", state="idle") >= size * 0.9,
                what="the servers back in their pool")
     assert pool.client().value("select 1") == "1"
+
+
+def test_a_burst_of_logins_holds_no_loop(start_pool):
+    """Of 200 plain passwords keys are derived, on other threads: who is in is served meanwhile."""
+    users = [f"u{n}" for n in range(200)]
+    pool = start_pool(size=1, config={
+        "workers": 1, "auth": {"method": "scram-sha-256", "scram_iterations": 20000},
+        "users": {name: {"password": f"secret of {name}"} for name in users}})
+    probe = pool.client()
+    newcomers = [pool.raw() for _ in users]
+    began = time.monotonic()
+    for name, one in zip(users, newcomers):
+        one.send(pg.startup({"user": name, "database": "app"}))
+    longest = 0
+    while not all(one.readable() for one in newcomers):
+        asked = time.monotonic()
+        assert probe.value("select 1") == "1"
+        longest = max(longest, time.monotonic() - asked)
+    burst = time.monotonic() - began
+    assert all(one.read().type == "R" for one in newcomers)
+    assert longest < burst / 2, (longest, burst)
