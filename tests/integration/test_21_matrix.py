@@ -42,19 +42,26 @@ def matrix(request):
 @pytest.fixture(scope="module")
 def speakers(request, matrix):
     """The process of each client, when it is first asked for."""
-    started = {}
+    started, missing = {}, {}
+
+    def start(name):
+        if name == "node-postgres":
+            packages = request.getfixturevalue("node_packages")
+            return Speaker(["node", "connect.js"], packages.directory)
+        if not CLIENTS[name].is_installed:
+            pytest.skip(f"{name} is not installed")
+        return CLIENTS[name].start()
 
     def speaker(name):
+        if name in missing:
+            pytest.skip(missing[name])
         if name not in started:
-            client = CLIENTS[name]
-            matrix.versions[name] = "(not installed)"
-            if name == "node-postgres":
-                packages = request.getfixturevalue("node_packages")
-                started[name] = Speaker(["node", "connect.js"], packages.directory)
-            elif client.is_installed:
-                started[name] = client.start()
-            else:
-                pytest.skip(f"{name} is not installed")
+            try:
+                started[name] = start(name)
+            except pytest.skip.Exception as why:  # asked for only once, as it may take long
+                missing[name] = str(why)
+                matrix.versions[name] = "(not installed)"
+                raise
             matrix.versions[name] = started[name].version
         return started[name]
 
