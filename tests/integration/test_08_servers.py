@@ -1,10 +1,8 @@
 """Section 8, second half: servers that die, age or are refused, and counts that stay exact."""
 
 import contextlib
-import contextlib
-import time
-
 import socket
+import time
 
 import pytest
 
