@@ -118,7 +118,9 @@ class Driver {
     std::string none;
     if (dialogue_.feed("early", none).step != Step::Wait) std::abort();
     dialogue_.work()();
-    return dialogue_.feed({}, outcome_.sent);
+    const auto result = dialogue_.feed(outcome_.left, outcome_.sent);
+    outcome_.left.erase(0, result.consumed);
+    return result;
   }
 
   protocol::Dialogue& dialogue_;

@@ -27,9 +27,11 @@ PostgresGreeting::Result PostgresGreeting::start(std::string&) { return {}; }
 PostgresGreeting::Result PostgresGreeting::feed(Bytes in, std::string& send) {
   size_t consumed = 0;
   while (true) {
+    const State before = state_;
     Result result = step(in.substr(consumed), send);
     consumed += result.consumed;
-    if (result.step != Step::Wait || result.consumed == 0 || consumed == in.size())
+    const bool moved = result.consumed > 0 || state_ != before;  // as when it has derived keys
+    if (result.step != Step::Wait || !moved || consumed == in.size())
       return {result.step, consumed};
   }
 }

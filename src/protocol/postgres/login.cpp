@@ -70,9 +70,11 @@ PostgresLogin::Result PostgresLogin::begin(std::string& send) {
 PostgresLogin::Result PostgresLogin::feed(Bytes in, std::string& send) {
   size_t consumed = 0;
   while (true) {
+    const State before = state_;
     Result result = step(in.substr(consumed), send);
     consumed += result.consumed;
-    if (result.step != Step::Wait || result.consumed == 0 || consumed == in.size())
+    const bool moved = result.consumed > 0 || state_ != before;  // as when it has derived keys
+    if (result.step != Step::Wait || !moved || consumed == in.size())
       return {result.step, consumed};
   }
 }
