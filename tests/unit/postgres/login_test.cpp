@@ -271,6 +271,22 @@ TEST(Login, ReadsTheErrorOfAServerThatCannotFork) {
     EXPECT_EQ(outcome.error, std::string(4095, 'x'));
 }
 
+// Whoever answers the request for TLS with a demand for the password gets none in clear.
+TEST(Login, SaysNothingToWhoPassesOverTheRequestForTls) {
+  for (const auto tls : {protocol::Encryption::Offered, protocol::Encryption::Required}) {
+    protocol::LoginTarget wants = target("pencil");
+    wants.tls = tls;
+    for (const auto& demand : {authentication(Authentication::CleartextPassword),
+                               authentication(Authentication::Md5Password, "salt"),
+                               authentication(Authentication::Sasl, kMechanisms), kOk + kRest,
+                               backend_key("key!"), "x"s, "\0"s}) {
+      const Outcome outcome = log_in_at_every_split(wants, {demand});
+      expect_failure(outcome, "server answered the request for TLS with neither yes nor no");
+      EXPECT_EQ(outcome.sent.size(), 8u);
+    }
+  }
+}
+
 TEST(Login, FailsAtAnEarlyEnd) {
   const std::string all = kOk + kRest;
   for (size_t size = 0; size < all.size(); ++size) {
