@@ -248,7 +248,8 @@ PostgresGreeting::Result PostgresGreeting::on_password(Bytes body, std::string& 
   BodyReader reader(body);
   password_ = reader.text();
   if (!reader.at_end()) return give_up(invalid("invalid password packet size"), send);
-  if (password_.empty() || admission_.mock) return wrong_password(send);
+  if (password_.empty()) return wrong_password(send);
+  if (admission_.mock) return wrong_after_work(send);
   if (admission_.check)
     return derive([check = admission_.check,
                    password = password_](Derivation& out) { out.fits = check(password); },
@@ -268,7 +269,17 @@ PostgresGreeting::Result PostgresGreeting::on_password(Bytes body, std::string& 
                     parts_.secrets.knows(password_, verifier.salt, verifier.iterations), send);
     }
   }
-  return right ? right_password() : wrong_password(send);
+  return right ? right_password() : wrong_after_work(send);
+}
+
+// As late as if there were a verifier that keys have to be derived for: time tells nothing about
+// the secret, or whether there is one.
+PostgresGreeting::Result PostgresGreeting::wrong_after_work(std::string& send) {
+  const ScramVerifier nobodys{
+      admission_.scram_iterations, parts_.secrets.salt_of(request_.user), {}, {}};
+  return derive([&store = parts_.secrets, nobodys, password = password_](
+                    Derivation& out) { out.fits = store.matches(password, nobodys); },
+                &PostgresGreeting::on_derived_password, false, send);
 }
 
 PostgresGreeting::Result PostgresGreeting::on_derived_password(std::string& send) {

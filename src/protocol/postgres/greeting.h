@@ -78,6 +78,7 @@ class PostgresGreeting final : public protocol::Greeting {
   Result ask_for_scram(std::string& send);
   Result use_derived_verifier(std::string& send);
   Result offer_scram(std::string& send);
+  Result wrong_after_work(std::string& send);
   Result on_derived_password(std::string& send);
   Result right_password();
   Result authenticated();
