@@ -49,6 +49,7 @@ AuthMethod method_of(config::HbaMethod method) {
     case config::HbaMethod::Cert: return AuthMethod::Cert;
     case config::HbaMethod::Peer: return AuthMethod::Peer;
     case config::HbaMethod::Pam: return AuthMethod::Pam;
+    case config::HbaMethod::Ldap: return AuthMethod::Ldap;
     default: return AuthMethod::ScramSha256;
   }
 }
@@ -65,6 +66,12 @@ Error refused(const session::Visitor& visitor, const char* what) {
 
 Error certificate_missing() {
   return {ErrorKind::Refused, "connection requires a valid client certificate", "28000"};
+}
+
+PasswordCheck check_by(AuthMethod method, const std::string& pam_service, const config::Ldap& ldap,
+                       const session::Visitor& visitor) {
+  if (method == AuthMethod::Pam) return pam_check(pam_service, visitor.request.user, visitor.peer);
+  return method == AuthMethod::Ldap ? ldap_check(ldap, visitor.request.user) : nullptr;
 }
 
 Demand by_rules(const config::Config& config, const session::Visitor& visitor,
@@ -101,9 +108,9 @@ Demand by_rules(const config::Config& config, const session::Visitor& visitor,
   if (verdict.line == 0) out.refusal = refused(visitor, "no entry of hba_file");
   if (verdict.line > 0 && verdict.method == config::HbaMethod::Reject)
     out.refusal = refused(visitor, "hba_file rejects connections");
-  if (verdict.method == config::HbaMethod::Pam) out.pam_service = verdict.options.pam_service;
-  if (verdict.method == config::HbaMethod::Ldap)
-    out.refusal = refused(visitor, "hba_file demands a method that weir does not speak");
+  const std::string& service = verdict.options.pam_service;
+  out.check = check_by(out.method, service.empty() ? config.auth.pam_service : service,
+                       verdict.options.ldap, visitor);
   return out;
 }
 
@@ -118,6 +125,7 @@ AuthMethod method_of(config::AuthMethod method) {
     case config::AuthMethod::Peer: return AuthMethod::Peer;
     case config::AuthMethod::Hba: return AuthMethod::Rules;
     case config::AuthMethod::Pam: return AuthMethod::Pam;
+    case config::AuthMethod::Ldap: return AuthMethod::Ldap;
     default: return AuthMethod::ScramSha256;
   }
 }
@@ -135,11 +143,9 @@ Demand demand_of(const config::Config& config, const session::Visitor& visitor,
       out.method = method == AuthMethod::Trust ? method : AuthMethod::Plain;
     if (method == AuthMethod::Cert) out.map = "cert";
     if (method == AuthMethod::Peer) out.map = "peer";
+    out.check = check_by(out.method, config.auth.pam_service, config.auth.ldap, visitor);
   }
-  if (out.method == AuthMethod::Pam) {
-    out.method = AuthMethod::Plain;
-    if (out.pam_service.empty()) out.pam_service = config.auth.pam_service;
-  }
+  if (out.check) out.method = AuthMethod::Plain;
   if ((visitor.door->needs_certificate || out.method == AuthMethod::Cert) &&
       !visitor.certificate_name && visitor.over_tls)
     out.refusal = certificate_missing();

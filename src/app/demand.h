@@ -8,6 +8,8 @@
 #include <weir/config/config.h>
 #include <weir/session/worker.h>
 
+#include "password_check.h"
+
 namespace weir::app {
 
 protocol::AuthMethod method_of(config::AuthMethod method);
@@ -18,8 +20,8 @@ struct Demand {
   std::string map;             // of ident_file
   bool equal_names_do = true;  // without a line in the map
   bool certificate_names_user = false;
-  std::string pam_service;  // not empty: it says whether the password is right
-  base::Error refusal;      // with a text: it does not get in at all
+  PasswordCheck check;  // not empty: it says whether the password is right
+  base::Error refusal;  // with a text: it does not get in at all
 };
 
 // `groups`: null where they are not known yet.

@@ -5,13 +5,13 @@
 #include <algorithm>
 
 #include "house_entry.h"
-#include "pam.h"
 
 namespace weir::app {
 
 using base::Error;
 using base::ErrorKind;
 using protocol::AuthMethod;
+using session::Answer;
 
 namespace {
 
@@ -60,7 +60,7 @@ void House::admit_by(const Demand& demand, const session::Visitor& visitor, sess
   const std::string& name = visitor.request.user;
   const auto now = config();
   const config::User* user = now->user(name);
-  const bool looks_up = protocol::asks_for_secret(demand.method) && demand.pam_service.empty() &&
+  const bool looks_up = protocol::asks_for_secret(demand.method) && !demand.check &&
                         (!user || user->password.empty()) && !now->auth.query.database.empty() &&
                         visitor.door->protocol->name() == "postgres";
   if (!looks_up) return done(decide(demand, visitor, {}));
@@ -191,8 +191,8 @@ protocol::Admission House::admission(const Demand& demand, const session::Visito
                 by_account ? account : shown);
     return out;
   }
-  if (!demand.pam_service.empty()) {
-    out.check = pam_check(demand.pam_service, login, visitor.peer);
+  if (demand.check) {
+    out.check = demand.check;
     return out;
   }
   const config::User* user = config_->user(login);

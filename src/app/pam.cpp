@@ -1,5 +1,3 @@
-#include "pam.h"
-
 #include <security/pam_appl.h>
 
 #include <cstdlib>
@@ -7,6 +5,8 @@
 
 #include <weir/base/log.h>
 #include <weir/base/network.h>
+
+#include "password_check.h"
 
 namespace weir::app {
 

@@ -186,6 +186,14 @@ void check_listener(Reading& reading, Config& config, size_t index) {
   }
 }
 
+void check_ldap(Reading& reading, const Config& config) {
+  const Ldap& ldap = config.auth.ldap;
+  if (ldap.url.empty())
+    reading.complain_of("auth.ldap.url", "expected to be given, as clients log in by it");
+  else if (ldap.base_dn.empty())
+    reading.complain_of("auth.ldap.base_dn", "expected to be given, as clients are looked for");
+}
+
 void check_auth(Reading& reading, const Config& config) {
   const Auth::Query& query = config.auth.query;
   if (query.database.empty()) {
@@ -204,6 +212,7 @@ void check_auth(Reading& reading, const Config& config) {
     if (method == AuthMethod::Hba && config.auth.hba_file.empty() &&
         listener.protocol == "postgres")
       reading.complain_of("auth.hba_file", "expected to be given, as clients log in by it");
+    if (method == AuthMethod::Ldap && listener.protocol == "postgres") check_ldap(reading, config);
     const bool by_certificate = method == AuthMethod::Cert;
     if (!by_certificate || listener.protocol != "postgres" || !listener.tls.ca.empty()) continue;
     reading.complain_of("listeners[" + std::to_string(i) + "].tls.ca",

@@ -189,8 +189,7 @@ std::optional<HbaRule> HbaRecord::read() {
   const bool is_read =
       read_connection() && read_databases() && read_users() && read_addresses() && read_method();
   if (!is_read) return std::nullopt;
-  read_hba_options(reader_, std::span(record_.fields).subspan(next_), rule_);
-  finish_hba_options(reader_, record_.place, rule_);
+  read_hba_options(reader_, record_.place, std::span(record_.fields).subspan(next_), rule_);
   return std::move(rule_);
 }
 

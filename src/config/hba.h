@@ -7,9 +7,8 @@
 
 namespace weir::config {
 
-// The fields behind a rule's method: NAME=VALUE each.
-void read_hba_options(AuthReader& reader, std::span<const AuthField> fields, HbaRule& rule);
-// What options have to say together, and what a method implies.
-void finish_hba_options(AuthReader& reader, const AuthPlace& place, HbaRule& rule);
+// The fields behind a rule's method: NAME=VALUE each. `place`: of the record.
+void read_hba_options(AuthReader& reader, const AuthPlace& place, std::span<const AuthField> fields,
+                      HbaRule& rule);
 
 }  // namespace weir::config

@@ -1,17 +1,10 @@
 // The options behind a method. Values are never repeated in a complaint: one of them is a password.
-#include <algorithm>
-#include <array>
-
 #include "hba.h"
+#include "hba_ldap.h"
 
 namespace weir::config {
 
 namespace {
-
-constexpr std::array<std::string_view, 11> kLdapOptions{
-    "ldapserver",      "ldapport",   "ldapscheme", "ldaptls", "ldapprefix",
-    "ldapsuffix",      "ldapbasedn", "ldapbinddn", "ldapurl", "ldapsearchattribute",
-    "ldapsearchfilter"};
 
 // "" or what is expected instead.
 using Complaint = std::string;
@@ -53,73 +46,53 @@ Complaint set_pam(HbaRule& rule, const std::string& name, const std::string& val
   return {};
 }
 
-bool is_port(const std::string& value) {
-  return !value.empty() && value.size() <= 5 &&
-         value.find_first_not_of("0123456789") == std::string::npos && std::stoi(value) > 0 &&
-         std::stoi(value) <= 65535;
-}
-
-Complaint set_ldap(HbaRule& rule, const std::string& name, const std::string& value) {
-  if (rule.method != HbaMethod::Ldap) return "expected " + name + " with the method ldap only";
-  if (name == "ldapbindpasswd") {
-    rule.options.ldap_bind_password = Secret(value);
-    return {};
+Complaint set_option(HbaRule& rule, LdapWords& ldap, const std::string& name,
+                     const std::string& value) {
+  if (is_ldap_option(name)) {
+    if (rule.method != HbaMethod::Ldap) return "expected " + name + " with the method ldap only";
+    ldap[name] = value;
+    return complaint_of_ldap_option(name, value);
   }
-  if (name == "ldapport" && !is_port(value)) return "expected ldapport=1 to 65535";
-  if (name == "ldaptls" && value != "0" && value != "1") return "expected ldaptls=0 or ldaptls=1";
-  if (name == "ldapscheme" && value != "ldap" && value != "ldaps")
-    return "expected ldapscheme=ldap or ldapscheme=ldaps";
-  rule.options.ldap[name] = value;
-  return {};
-}
-
-Complaint set_option(HbaRule& rule, const std::string& name, const std::string& value) {
   if (name == "map") return set_map(rule, value);
   if (name == "clientcert") return set_client_certificate(rule, value);
   if (name == "clientname") return set_client_name(rule, value);
   if (name == "pamservice" || name == "pam_use_hostname") return set_pam(rule, name, value);
-  if (name == "ldapbindpasswd" ||
-      std::find(kLdapOptions.begin(), kLdapOptions.end(), name) != kLdapOptions.end())
-    return set_ldap(rule, name, value);
   return "there is no such option: expected map, clientcert, clientname, pamservice or one of "
          "ldap's";
 }
 
-void finish_ldap(AuthReader& reader, const AuthPlace& place, const HbaOptions& options) {
-  const auto has = [&](const char* name) { return options.ldap.contains(name); };
-  const bool is_simple = has("ldapprefix") || has("ldapsuffix");
-  const bool is_search = has("ldapbasedn") || has("ldapbinddn") || has("ldapsearchattribute") ||
-                         has("ldapsearchfilter") || !options.ldap_bind_password.empty();
-  if (is_simple && is_search)
-    reader.complain(place,
-                    "expected ldapprefix and ldapsuffix, or options for a search, but not both");
-  else if (!is_simple && !has("ldapbasedn") && !has("ldapurl"))
-    reader.complain(place, "expected ldapbasedn, ldapurl, ldapprefix or ldapsuffix with ldap");
-  else if (has("ldapsearchattribute") && has("ldapsearchfilter"))
-    reader.complain(place, "expected ldapsearchattribute or ldapsearchfilter, but not both");
+// What options have to say together, and what a method implies.
+void finish(AuthReader& reader, const AuthPlace& place, HbaRule& rule, const LdapWords& ldap) {
+  if (rule.method == HbaMethod::Cert)
+    rule.options.client_certificate = ClientCertificate::VerifyFull;
+  if (rule.method != HbaMethod::Ldap) return;
+  const Complaint complaint = read_ldap(ldap, rule.options.ldap);
+  if (!complaint.empty()) reader.complain(place, complaint);
 }
 
 }  // namespace
 
-void read_hba_options(AuthReader& reader, std::span<const AuthField> fields, HbaRule& rule) {
+void read_hba_options(AuthReader& reader, const AuthPlace& place, std::span<const AuthField> fields,
+                      HbaRule& rule) {
+  LdapWords ldap;
+  bool is_whole = true;
+  const auto complain = [&](const AuthPlace& at, const Complaint& what) {
+    reader.complain(at, what);
+    is_whole = false;
+  };
   for (const AuthField& field : fields) {
     for (const AuthWord& word : field.words) {
       const size_t equals = word.text.find('=');
       if (equals == std::string::npos) {
-        reader.complain(word.place, "expected options as NAME=VALUE behind the method");
+        complain(word.place, "expected options as NAME=VALUE behind the method");
         continue;
       }
       const Complaint complaint =
-          set_option(rule, word.text.substr(0, equals), word.text.substr(equals + 1));
-      if (!complaint.empty()) reader.complain(word.place, complaint);
+          set_option(rule, ldap, word.text.substr(0, equals), word.text.substr(equals + 1));
+      if (!complaint.empty()) complain(word.place, complaint);
     }
   }
-}
-
-void finish_hba_options(AuthReader& reader, const AuthPlace& place, HbaRule& rule) {
-  if (rule.method == HbaMethod::Cert)
-    rule.options.client_certificate = ClientCertificate::VerifyFull;
-  if (rule.method == HbaMethod::Ldap) finish_ldap(reader, place, rule.options);
+  if (is_whole) finish(reader, place, rule, ldap);
 }
 
 }  // namespace weir::config

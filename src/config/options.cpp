@@ -7,6 +7,7 @@
 
 #include <weir/config/check.h>
 
+#include "hba_ldap.h"
 #include "url.h"
 
 namespace weir::config {
@@ -23,14 +24,15 @@ constexpr std::array<Word<LogLevel>, 6> kLevels{{{"trace", LogLevel::Trace},
                                                  {"off", LogLevel::Off}}};
 constexpr std::array<Word<LogFormat>, 2> kFormats{
     {{"text", LogFormat::Text}, {"json", LogFormat::Json}}};
-constexpr std::array<Word<AuthMethod>, 8> kMethods{{{"trust", AuthMethod::Trust},
+constexpr std::array<Word<AuthMethod>, 9> kMethods{{{"trust", AuthMethod::Trust},
                                                     {"plain", AuthMethod::Plain},
                                                     {"md5", AuthMethod::Md5},
                                                     {"scram-sha-256", AuthMethod::ScramSha256},
                                                     {"cert", AuthMethod::Cert},
                                                     {"peer", AuthMethod::Peer},
                                                     {"hba", AuthMethod::Hba},
-                                                    {"pam", AuthMethod::Pam}}};
+                                                    {"pam", AuthMethod::Pam},
+                                                    {"ldap", AuthMethod::Ldap}}};
 constexpr std::array<Word<PoolMode>, 3> kModes{{{"session", PoolMode::Session},
                                                 {"transaction", PoolMode::Transaction},
                                                 {"statement", PoolMode::Statement}}};
@@ -66,6 +68,14 @@ constexpr std::array<Word<LoadBalance>, 3> kLoadBalances{{{"disable", LoadBalanc
                                                           {"random", LoadBalance::Random}}};
 constexpr std::array<Word<std::string_view>, 4> kTlsVersions{
     {{"1.0", "1.0"}, {"1.1", "1.1"}, {"1.2", "1.2"}, {"1.3", "1.3"}}};
+
+struct LdapUrl : Text {
+  static bool parse(const std::string& text, std::string& out) {
+    out = text;
+    return is_ldap_url(text);
+  }
+  static std::string takes() { return "ldap://host[:port], ldaps:// or ldapi://, or several"; }
+};
 
 using StatementBytes = Size<1 << 10, 1023 << 20>;
 using LoginBytes = Size<1 << 10, 16 << 20>;
@@ -190,6 +200,18 @@ constexpr Option<Config> kTop[] = {
      "how long one that was not"},
     {"auth.pam.service", field<SomeText, &Config::auth, &Auth::pam_service>, "weir",
      "the PAM service that decides with method pam"},
+    {"auth.ldap.url", field<LdapUrl, &Config::auth, &Auth::ldap, &Ldap::url>, "",
+     "the directory that decides with method ldap"},
+    {"auth.ldap.start_tls", field<YesNo, &Config::auth, &Auth::ldap, &Ldap::start_tls>, "false",
+     "encrypt connections to ldap://"},
+    {"auth.ldap.base_dn", field<SomeText, &Config::auth, &Auth::ldap, &Ldap::base_dn>, "",
+     "below it, who logs in is looked for"},
+    {"auth.ldap.bind_dn", field<SomeText, &Config::auth, &Auth::ldap, &Ldap::bind_dn>, "",
+     "as whom it is looked for; absent = as nobody"},
+    {"auth.ldap.bind_password", field<Hidden, &Config::auth, &Auth::ldap, &Ldap::bind_password>, "",
+     "with this password"},
+    {"auth.ldap.filter", field<SomeText, &Config::auth, &Auth::ldap, &Ldap::filter>, "(uid={user})",
+     "what is looked for; {user} is the client's name"},
     {"auth.brake.failures",
      field<Whole<0, 1'000'000>, &Config::auth, &Auth::brake, &Auth::Brake::failures>, "10",
      "failed logins as one user from one address, then it has to wait; 0 = off"},
@@ -415,7 +437,9 @@ std::vector<OptionText> option_texts() {
 void complain_unknown(Reading& reading, const Entry& entry, const std::vector<std::string>& known) {
   const std::string near = nearest(entry.key, known);
   // Whatever stands where a password could is not shown.
-  const bool beside_secret = std::find(known.begin(), known.end(), "password") != known.end();
+  const bool beside_secret = std::any_of(known.begin(), known.end(), [](const std::string& name) {
+    return name.ends_with("password");
+  });
   if (!near.empty()) {
     reading.complain(entry.key_place, entry.value.path, "unknown key; did you mean " + near + "?");
     if (beside_secret) reading.hide_last_line();

@@ -41,7 +41,8 @@ bool has_own_pool(const User& user) {
 
 bool asks_nobody(const HbaRule& rule) {
   return rule.method == HbaMethod::Trust || rule.method == HbaMethod::Cert ||
-         rule.method == HbaMethod::Peer;
+         rule.method == HbaMethod::Peer || rule.method == HbaMethod::Pam ||
+         rule.method == HbaMethod::Ldap;
 }
 
 // By certificate, by account and by rules only PostgreSQL's clients log in.
@@ -51,7 +52,8 @@ bool lets_in_without_password(const Config& config, const Listener& listener, Au
   if (method == AuthMethod::Hba)
     return config.auth.hba &&
            std::any_of(config.auth.hba->list.begin(), config.auth.hba->list.end(), asks_nobody);
-  return method == AuthMethod::Cert || method == AuthMethod::Peer || method == AuthMethod::Pam;
+  return method == AuthMethod::Cert || method == AuthMethod::Peer || method == AuthMethod::Pam ||
+         method == AuthMethod::Ldap;
 }
 
 // Users that the configuration does not name and who may log in nevertheless; empty: nobody.
@@ -66,9 +68,9 @@ std::string others_of(const Config& config, const Database& database) {
                              method != AuthMethod::Peer && listener.protocol != "redis";
     asked_for = asked_for || (by_password && !config.auth.query.database.empty());
   }
-  if (asked_for && unasked) return "user that auth.query finds or who needs no password";
+  if (asked_for && unasked) return "user that auth.query finds or who needs no secret here";
   if (asked_for) return "user that auth.query finds";
-  if (unasked) return "user who needs no password";
+  if (unasked) return "user who needs no secret here";
   return config.users.empty() ? "user" : "";
 }
 

@@ -19,6 +19,7 @@
 #include <weir/base/log.h>
 #include <weir/base/network.h>
 #include <weir/base/time.h>
+#include <weir/config/ldap.h>
 #include <weir/config/secret.h>
 
 namespace weir::config {
@@ -38,7 +39,7 @@ using Named = std::map<std::string, T, std::less<>>;
 using Names = std::set<std::string, std::less<>>;  // paths of options, as in the table: "pool.size"
 
 enum class LogFormat : uint8_t { Text, Json };
-enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert, Peer, Hba, Pam };
+enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert, Peer, Hba, Pam, Ldap };
 enum class PoolMode : uint8_t { Session, Transaction, Statement };
 enum class Pick : uint8_t { Lifo, RoundRobin, Scatter };
 enum class Queue : uint8_t { Fair, Fifo };
@@ -214,6 +215,7 @@ struct Auth {
     Duration window = kMinute;
   } brake;
   std::string pam_service = "weir";
+  Ldap ldap;
 };
 
 // Keyed by login name. Of `pool` only size and mode, and of `timeouts`, count what `given` names.

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,8 +13,8 @@
 
 #include <weir/base/network.h>
 #include <weir/config/auth_file.h>
+#include <weir/config/ldap.h>
 #include <weir/config/load.h>
-#include <weir/config/secret.h>
 
 namespace weir::config {
 
@@ -37,8 +36,7 @@ struct HbaOptions {
   std::string map;  // of pg_ident.conf; "": the names have to be equal
   ClientCertificate client_certificate = ClientCertificate::Any;  // VerifyFull with Cert
   std::string pam_service;
-  std::map<std::string, std::string> ldap = {};  // by PostgreSQL's names, ldapbindpasswd apart
-  Secret ldap_bind_password = {};
+  Ldap ldap = {};  // with the method ldap
   bool operator==(const HbaOptions&) const = default;
 };
 

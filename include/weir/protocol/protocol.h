@@ -126,8 +126,8 @@ struct LoginRequest {
 };
 
 // Cert, Peer: nothing is asked, as the client's certificate or its account has said who it is.
-// Rules, Pam: app finds out which of the others it is; no greeting ever sees them.
-enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert, Peer, Rules, Pam };
+// Rules, Pam, Ldap: app finds out which of the others it is; no greeting ever sees them.
+enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert, Peer, Rules, Pam, Ldap };
 
 constexpr bool asks_for_secret(AuthMethod method) {
   return method == AuthMethod::Plain || method == AuthMethod::Md5 ||

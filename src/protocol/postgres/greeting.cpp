@@ -173,7 +173,8 @@ PostgresGreeting::Result PostgresGreeting::admit(const protocol::Admission& admi
       if (kind == SecretKind::Md5) admission_.mock = true;
       return ask_for_scram(send);
     case AuthMethod::Rules:
-    case AuthMethod::Pam: break;
+    case AuthMethod::Pam:
+    case AuthMethod::Ldap: break;
   }
   return wrong_password(send);
 }

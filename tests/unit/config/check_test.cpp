@@ -162,9 +162,9 @@ TEST(Check, WithOneServerUserThereIsOnePool) {
 TEST(Check, WhoNeedsNoPasswordNeedsNoEntry) {
   const std::string worst = kWorst + "database";
   EXPECT_EQ(section_of(asking("method: trust", ""), worst),
-            "  app  40 and 20 for each user who needs no password, no cap\n");
+            "  app  40 and 20 for each user who needs no secret here, no cap\n");
   EXPECT_EQ(section_of(asking("method: peer, " + kQuery, ""), worst),
-            "  app  42 and 20 for each user who needs no password, no cap\n");
+            "  app  42 and 20 for each user who needs no secret here, no cap\n");
   EXPECT_EQ(section_of(asking("method: plain", ""), worst), "  app  40, no cap\n");
 }
 

@@ -48,7 +48,7 @@ TEST(Hba, KindsOfRecords) {
           "hostnossl all all 0.0.0.0/0 reject # nobody\n"
           "hostgssenc all all all trust\n"
           "hostnogssenc all all samehost password\n"
-          "host all all samenet ldap ldapprefix=x");
+          "host all all samenet ldap ldapserver=h ldapprefix=x");
   ASSERT_EQ(rules.list.size(), 7u);
   std::vector<Connection> connections;
   std::vector<int> lines;
@@ -215,42 +215,6 @@ TEST(Hba, OptionsThatDoNotFit) {
             "1:22: expected clientcert on hostssl lines only\n");
   EXPECT_EQ(hba_problems("local all all peer clientname=CN"),
             "1:20: expected clientname on hostssl lines only\n");
-}
-
-TEST(Hba, Ldap) {
-  const HbaOptions options =
-      rule_of(
-          "host all all all ldap ldapserver=\"a b\" ldapport=389 ldaptls=1 ldapscheme=ldap "
-          "ldapbasedn=\"dc=example, dc=net\" ldapbinddn=cn=x ldapbindpasswd=hunter2 "
-          "ldapsearchattribute=uid")
-          .options;
-  EXPECT_EQ(options.ldap, (std::map<std::string, std::string>{{"ldapserver", "a b"},
-                                                              {"ldapport", "389"},
-                                                              {"ldaptls", "1"},
-                                                              {"ldapscheme", "ldap"},
-                                                              {"ldapbasedn", "dc=example, dc=net"},
-                                                              {"ldapbinddn", "cn=x"},
-                                                              {"ldapsearchattribute", "uid"}}));
-  EXPECT_EQ(options.ldap_bind_password.reveal(), "hunter2");
-  EXPECT_EQ(hba_problems("host all all all ldap ldapurl=\"ldap://h/dc=x?uid?sub\""), "");
-  EXPECT_EQ(rule_of("host all all all ldap ldapsuffix=\",dc=x\"").options.ldap.at("ldapsuffix"),
-            ",dc=x");
-  const auto said = [](const std::string& rest) {
-    return hba_problems("host all all all ldap " + rest);
-  };
-  EXPECT_EQ(said(""), "1:1: expected ldapbasedn, ldapurl, ldapprefix or ldapsuffix with ldap\n");
-  EXPECT_EQ(said("ldapprefix=a ldapbasedn=b"),
-            "1:1: expected ldapprefix and ldapsuffix, or options for a search, but not both\n");
-  EXPECT_EQ(said("ldapsuffix=a ldapbindpasswd=b"),
-            "1:1: expected ldapprefix and ldapsuffix, or options for a search, but not both\n");
-  EXPECT_EQ(said("ldapbasedn=a ldapsearchattribute=b ldapsearchfilter=c"),
-            "1:1: expected ldapsearchattribute or ldapsearchfilter, but not both\n");
-  for (const char* port : {"0", "65536", "x", "", "-1", "123456"})
-    EXPECT_EQ(said(std::string("ldapbasedn=a ldapport=") + port),
-              "1:36: expected ldapport=1 to 65535\n");
-  EXPECT_EQ(said("ldapbasedn=a ldaptls=yes"), "1:36: expected ldaptls=0 or ldaptls=1\n");
-  EXPECT_EQ(said("ldapbasedn=a ldapscheme=http"),
-            "1:36: expected ldapscheme=ldap or ldapscheme=ldaps\n");
 }
 
 TEST(Hba, ComplaintsRepeatNoSecret) {
