@@ -58,11 +58,8 @@ std::unique_ptr<Server> Pool::acquire(Waiter& waiter, Time now, Orders& orders) 
       return server;
     }
     if (options_.movable && move_idle(waiter, orders)) return nullptr;
-    if (refused_ && now < retry_at_ && open_count() == 0) {
-      orders.push_back({.kind = Order::Kind::Fail,
-                        .worker = here,
-                        .ticket = waiter.ticket,
-                        .error = last_error_});
+    if (is_in_vain(waiter, now)) {
+      fail(waiter, now, orders);
       return nullptr;
     }
   }
@@ -243,6 +240,7 @@ void Pool::closed(Time now, Orders& orders) {
   --closing_;
   free_slot();
   if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
+  fail_waiters(false, now, orders);
 }
 
 std::unique_ptr<Server> Pool::take_broken(Server& server) {
@@ -324,7 +322,7 @@ void Pool::open_failed(const Error& error, WorkerId worker, Time now, Orders& or
         retry_delay_ == 0 ? options_.retry_min : std::min(retry_delay_ * 2, options_.retry_max);
     retry_at_ = now + jitter(retry_delay_);
   }
-  if (refused_ && open_count() == opening_) fail_waiters(error, orders);
+  fail_waiters(refused_ && open_count() == opening_, now, orders);
 }
 
 void Pool::forgive() {
@@ -332,16 +330,6 @@ void Pool::forgive() {
   refused_ = false;
   retry_delay_ = 0;
   retry_at_ = 0;
-}
-
-void Pool::fail_waiters(const Error& error, Orders& orders) {
-  while (Waiter* waiter = oldest_waiter()) {
-    dequeue(*waiter);
-    orders.push_back({.kind = Order::Kind::Fail,
-                      .worker = waiter->ticket.worker,
-                      .ticket = waiter->ticket,
-                      .error = error});
-  }
 }
 
 // Between 80 and 120 percent, so that what began together does not end together.

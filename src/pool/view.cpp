@@ -5,30 +5,6 @@
 
 namespace weir::pool {
 
-Error Pool::wait_error(Duration waited) const {
-  const std::lock_guard lock(mutex_);
-  const std::string seconds = std::to_string(waited / base::kSecond) + "." +
-                              std::to_string(waited / (100 * base::kMillisecond) % 10) + " s";
-  if (paused_) return {base::ErrorKind::Timeout, "the pool is paused; waited " + seconds, "57P03"};
-  if (!last_error_.text.empty())
-    return {base::ErrorKind::Unreachable,
-            "no server connection within " + seconds + "; last attempt: " + last_error_.text,
-            "08006"};
-  for (const Budget* budget : budgets_)
-    if (budget->limit() > 0 && budget->used() >= budget->limit())
-      return {base::ErrorKind::Timeout,
-              "no free server connection within " + seconds + ": all " +
-                  std::to_string(budget->limit()) + " of " + budget->name() + " are in use",
-              "53300"};
-  if (opening_ > 0)
-    return {base::ErrorKind::Unreachable,
-            "no server connection within " + seconds + "; logins are under way", "08006"};
-  return {base::ErrorKind::Timeout,
-          "no free server connection within " + seconds + ": all " + std::to_string(options_.size) +
-              " of the pool are in use, " + std::to_string(waiting_) + " clients wait",
-          "53300"};
-}
-
 Snapshot Pool::snapshot() const {
   const std::lock_guard lock(mutex_);
   Snapshot out;

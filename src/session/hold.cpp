@@ -21,6 +21,8 @@ void Session::acquire() {
 void Session::ask_pool(const protocol::ClientState& state) {
   waiter_.ticket = {worker_.id(), id_, waiter_.ticket.wait + 1};
   waiter_.variant = state.variant();
+  const Duration patience = plan_->acquire_timeout;
+  waiter_.deadline = patience > 0 ? wait_since_ + patience : base::kNever;
   waiter_.fair_class = std::hash<std::string>{}(user_ + '\0' + application_name_);
   auto server = backend_->pool().acquire(waiter_, worker_.now(), worker_.orders());
   if (server)
@@ -50,7 +52,10 @@ void Session::served(std::unique_ptr<PooledServer> server) {
 }
 
 void Session::wait_failed(const base::Error& why) {
-  if (state_ == State::Settling) return refuse(EndReason::Refused, why);
+  const bool is_refused = why.kind == ErrorKind::Refused;
+  if (!is_refused) stats().acquire_timeouts.add();
+  if (state_ == State::Settling)
+    return refuse(is_refused ? EndReason::Refused : EndReason::AcquireTimeout, why);
   answer_error(why);
 }
 

@@ -181,7 +181,7 @@ def test_unreachable_server(start_pool, gate):
     pool = start_pool(gate, size=1, acquire_timeout="1s")
     error, took = first_error(pool)
     assert error.sqlstate == "08006" and "refused" in error.reason.lower(), error
-    assert 0.9 < took < 4
+    assert took < 4
     gate.accept()
     eventually(lambda: _can_log_in(pool), what="the server being found again")
 
@@ -218,7 +218,7 @@ def test_server_that_is_not_ready_yet(start_pool, start_fake, sqlstate, reason):
     pool = start_pool(fake, size=1, acquire_timeout="1s")
     error, took = first_error(pool)
     assert error.sqlstate == "08006" and reason in error.reason, error
-    assert 0.9 < took < 4
+    assert took < 4
     ready.set()
     eventually(lambda: _can_log_in(pool), what="the server being found again")
 
@@ -279,3 +279,20 @@ def test_overflow(start_pool, postgres):
     holder.query("commit")
     assert rows(third.until_ready()) == [["third"]]
     eventually(lambda: postgres.backend_count() == 1, what="the overflow server gone")
+
+
+@weir_only
+def test_any_database(start_pool, postgres):
+    """Names that clients make up without proving who they are leave nothing behind."""
+    pool = start_pool(size=1, config={"auth": {"method": "plain"}, "databases": {
+        "app": {"url": f"postgres://{postgres.host}:{postgres.port}/app", "pool": {"size": 3}},
+        "*": {"url": f"postgres://{postgres.host}:{postgres.port}"}}})
+    assert pool.client("app", "second").value("select current_database()") == "second"
+    assert pool.client("app", "app").value("select current_database()") == "app"
+    for name in ("one", "two", "three"):
+        with pytest.raises(ServerError, match="password authentication failed"):
+            pool.client("app", f"made-up-{name}", password="wrong")
+    with pytest.raises(ServerError, match="does not exist"):
+        pool.client("app", "made-up-four")
+    eventually(lambda: "made-up" not in pool.http("/metrics")[1], what="made-up names are gone")
+    assert 'database="second"' in pool.http("/metrics")[1]

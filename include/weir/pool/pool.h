@@ -9,7 +9,7 @@
 //                          | no: room for one more? -----> Open, and wait
 // +------ no --------------------> wait: a server that comes back goes to the first
 //
-// Owned by app, lives as long as the process.
+// Owned by its backend.
 #pragma once
 
 #include <atomic>
@@ -81,6 +81,7 @@ struct Waiter {
   uint64_t variant = 0;
   uint64_t fair_class = 0;
   Time since = 0;
+  Time deadline = base::kNever;  // when it will give up; who cannot be served by then fails at once
   bool queued = false;
   Waiter* next = nullptr;
   Waiter* previous = nullptr;
@@ -217,7 +218,10 @@ class Pool {
   void close(std::unique_ptr<Server> server, Orders& orders);
   bool is_stale(const Server& server, Time now) const;
   bool has_gone(uint64_t origin) const;
-  void fail_waiters(const Error& error, Orders& orders);
+  bool is_in_vain(const Waiter& waiter, Time now) const;
+  Error error_in_vain(Time now) const;
+  void fail(Waiter& waiter, Time now, Orders& orders) const;
+  void fail_waiters(bool all, Time now, Orders& orders);
   Waiter* oldest_waiter() const;
   void tick_idle(Time now, Orders& orders);
   const Server* longest_idle() const;

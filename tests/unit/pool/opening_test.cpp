@@ -152,6 +152,58 @@ TEST_F(Opening, RefusedLoginFailsNobodyWhileThereIsAServer) {
   EXPECT_EQ(take_one(Kind::Serve).ticket.session, patient.ticket.session);
 }
 
+// Its deadline is before the next attempt: it would wait for nothing.
+TEST_F(Opening, WhoCannotBeServedInTimeFailsAtOnce) {
+  make({.size = 2, .retry_min = 4 * kSecond});
+  Waiter& hasty = waiter();
+  hasty.deadline = now + kSecond;
+  Waiter& patient = waiter();
+  patient.deadline = now + 30 * kSecond;
+  acquire(hasty);
+  acquire(patient);
+  EXPECT_EQ(take(Kind::Open).size(), 2u);
+  pool->open_failed({ErrorKind::Unreachable, "connection refused"}, 0, now, orders);
+  EXPECT_EQ(count(Kind::Fail), 0u) << "another attempt is under way";
+  pool->open_failed({ErrorKind::Unreachable, "connection refused"}, 0, now, orders);
+  const Order failed = take_one(Kind::Fail);
+  EXPECT_EQ(failed.ticket.session, hasty.ticket.session);
+  EXPECT_TRUE(failed.error.text.starts_with("no server connection in time, as the next attempt"))
+      << failed.error.text;
+  EXPECT_TRUE(failed.error.text.ends_with("; last attempt: connection refused"));
+  EXPECT_EQ(failed.error.code, "08006");
+  EXPECT_EQ(snapshot().waiting, 1);
+
+  Waiter& late = waiter();  // comes in between
+  late.deadline = now + kSecond;
+  acquire(late);
+  EXPECT_EQ(take_one(Kind::Fail).ticket.session, late.ticket.session);
+  Waiter& endless = waiter();
+  acquire(endless);
+  EXPECT_EQ(count(Kind::Fail), 0u);
+
+  now += 60 * kSecond;  // the next attempt is due
+  Waiter& lucky = waiter();
+  lucky.deadline = now + kSecond;
+  acquire(lucky);
+  EXPECT_EQ(count(Kind::Fail), 0u);
+  EXPECT_EQ(count(Kind::Open), 1u);
+}
+
+TEST_F(Opening, NobodyIsTooLateWhileThereIsAServer) {
+  make({.size = 2, .retry_min = 4 * kSecond});
+  fill(1);
+  auto held = acquire();
+  Waiter& hasty = waiter();
+  hasty.deadline = now + kSecond;
+  acquire(hasty);
+  fail_open(ErrorKind::Unreachable);
+  EXPECT_EQ(count(Kind::Fail), 0u);
+  pool->closing();  // its holder breaks it, and nobody is left to come back
+  held.reset();
+  closed();
+  EXPECT_EQ(take_one(Kind::Fail).ticket.session, hasty.ticket.session);
+}
+
 TEST_F(Opening, OverflowOnlyAfterAWhileAndFirstToGo) {
   make({.size = 1, .overflow = 1, .overflow_after = 5 * kSecond});
   fill(1);
