@@ -140,7 +140,7 @@ void Console::kill(uint64_t client, Done done) {
 
 bool Console::is_in_use(const std::string& database) const {
   const auto backends = house_.backends();
-  return std::any_of(backends.begin(), backends.end(), [&](session::Backend* backend) {
+  return std::any_of(backends.begin(), backends.end(), [&](const auto& backend) {
     return (database.empty() || backend->database() == database) &&
            backend->pool().snapshot().busy > 0;
   });

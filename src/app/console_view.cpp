@@ -33,7 +33,7 @@ engine::AdminPool pool_of(const Sample& sample) {
   engine::AdminPool out;
   out.database = sample.database;
   out.user = sample.user;
-  out.mode = mode_name(sample.backend->plan()->mode);
+  out.mode = mode_name(sample.backends.front()->plan()->mode);
   out.clients_active = sample.clients(ClientCount::Active);
   out.clients_idle = sample.clients(ClientCount::Idle);
   out.clients_waiting =

@@ -63,7 +63,7 @@ Daemon::~Daemon() {
   entrances_.clear();
   // Idle servers are the pools' and stand on the loops: they go first.
   for (auto& seat : seats_) seat->worker->clear();
-  for (session::Backend* backend : house_->all_backends()) backend->set_pool(nullptr);
+  for (const auto& backend : house_->all_backends()) backend->set_pool(nullptr);
 }
 
 base::Status Daemon::start() {

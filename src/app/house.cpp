@@ -17,6 +17,11 @@ using base::ErrorKind;
 
 namespace {
 
+bool may_not_log_in(const std::string& user, const Rows& rows) {
+  return read_login(user, rows, seconds_since_1970()).secret.empty();
+}
+bool is_in_no_group(const std::string&, const Rows& rows) { return rows.empty(); }
+
 bool is_plain(const std::string& secret) {
   return postgres::secret_kind(secret) == postgres::SecretKind::Plain;
 }
@@ -51,10 +56,10 @@ House::House(std::shared_ptr<const config::Config> config,
       protocols_(protocols),
       engines_(std::move(engines)),
       worker_count_(workers),
-      all_clients_("max_clients", config_->max_clients) {
-  const config::Auth& auth = config_->auth;
-  lookups_.set_rules({auth.query.sql, auth.query.ttl, auth.query.negative_ttl});
-  brake_.set_rules(auth.brake.failures, auth.brake.window);
+      all_clients_("max_clients", config_->max_clients),
+      logins_(may_not_log_in),
+      groups_(is_in_no_group) {
+  set_auth_rules();
   names_ = make_names();
 }
 
@@ -71,12 +76,12 @@ const protocol::Protocol* House::protocol(std::string_view name) const {
   return nullptr;
 }
 
-std::vector<session::Backend*> House::backends() const {
+House::Backends House::backends() const {
   const std::lock_guard lock(mutex_);
-  std::vector<session::Backend*> out;
-  for (const auto& [key, entry] : entries_) out.push_back(entry->backend.get());
-  for (const auto& entry : own_entries_) out.push_back(entry->backend.get());
-  std::stable_sort(out.begin(), out.end(), [](const auto* a, const auto* b) {
+  Backends out;
+  for (const auto& [key, entry] : entries_) out.push_back(entry->backend);
+  for (const auto& entry : own_entries_) out.push_back(entry->backend);
+  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
     return std::tie(a->database(), a->user()) < std::tie(b->database(), b->user());
   });
   return out;
@@ -84,17 +89,17 @@ std::vector<session::Backend*> House::backends() const {
 
 // ---------------------------------------------------------------- backends
 
-base::Result<session::Backend*> House::backend_for(const config::Database& database,
-                                                   const std::string& name,
-                                                   const std::string& login) {
+base::Result<House::Entry*> House::entry_for(const config::Database& database,
+                                             const std::string& name, const std::string& login) {
   const std::string user = database.user.empty() ? login : database.user;
   const auto found = entries_.find({name, user});
-  if (found != entries_.end()) return found->second->backend.get();
+  if (found != entries_.end()) {
+    found->second->used_at = base::steady_now();
+    return found->second.get();
+  }
   auto entry = make_entry(database, name, login);
   if (!entry) return entry.error();
-  session::Backend* backend = (*entry)->backend.get();
-  entries_.emplace(std::pair{name, user}, std::move(*entry));
-  return backend;
+  return entries_.emplace(std::pair{name, user}, std::move(*entry)).first->second.get();
 }
 
 base::Result<std::unique_ptr<House::Entry>> House::make_entry(const config::Database& database,
@@ -105,7 +110,8 @@ base::Result<std::unique_ptr<House::Entry>> House::make_entry(const config::Data
   entry->is_any = !config_->databases.contains(name);
   entry->login = database.user.empty() ? login : "";
   entry->protocol = database.protocol;
-  entry->number = static_cast<uint32_t>(entries_.size() + 1);
+  entry->number = ++entries_made_;
+  entry->used_at = base::steady_now();
   entry->url = database.url;
   entry->tls = database.tls;
   bool movable = true;
@@ -115,18 +121,24 @@ base::Result<std::unique_ptr<House::Entry>> House::make_entry(const config::Data
   const protocol::Protocol* speaks = protocol(movable ? database.protocol : "postgres");
   if (!speaks) return Error{ErrorKind::Config, "no protocol for database " + name, "3D000"};
   const std::string user = database.user.empty() ? login : database.user;
-  entry->backend = std::make_unique<session::Backend>(name, user, *speaks, worker_count_);
+  entry->backend = std::make_shared<session::Backend>(name, user, *speaks, worker_count_);
   entry->backend->set_plan(make_plan(database, *entry, entry->login));
-  const auto effective = config::effective(*config_, database, entry->login);
-  pool::Options options = pool_options(effective.pool, movable);
-  options.min_at_once = !entry->backend->plan()->passes_through;
-  entry->backend->set_pool(std::make_unique<pool::Pool>(
-      options, server_budgets(database, name, user), worker_count_, base::random_u64()));
+  entry->backend->set_pool(std::make_unique<pool::Pool>(options_of(*entry, database, movable),
+                                                        server_budgets(database, name, user),
+                                                        worker_count_, base::random_u64()));
   if (paused_.contains("") || paused_.contains(name)) {
     pool::Orders none;
     entry->backend->pool().pause(true, base::steady_now(), none);
   }
   return entry;
+}
+
+pool::Options House::options_of(const Entry& entry, const config::Database& database,
+                                bool movable) const {
+  pool::Options out =
+      pool_options(config::effective(*config_, database, entry.login).pool, movable);
+  out.min_at_once = !entry.backend->plan()->passes_through;
+  return out;
 }
 
 // Movable: its servers stand on sockets, which may go from loop to loop.
@@ -231,7 +243,7 @@ base::Status House::open_fixed() {
     bool movable = false;  // says at once when a file cannot be opened
     if (auto made = dialler(database, movable); !made) return made.error();
     if (database.user.empty() || database.pool.min == 0) continue;
-    if (auto made = backend_for(database, name, database.user); !made) return made.error();
+    if (auto made = entry_for(database, name, database.user); !made) return made.error();
   }
   return base::ok();
 }
@@ -279,23 +291,23 @@ void House::refresh(Entry& entry, const config::Database& database, session::Wor
   server_budgets(database, entry.name, entry.backend->user());
   const bool changed = moved || !same_target(before->target, plan->target) ||
                        before->connect_query != plan->connect_query;
-  const auto effective = config::effective(*config_, database, entry.login);
   pool::Pool& pool = entry.backend->pool();
-  pool::Options options = pool_options(effective.pool, pool.movable());
-  options.min_at_once = !plan->passes_through;
-  pool.configure(options, changed, worker.now(), worker.orders());
+  pool.configure(options_of(entry, database, pool.movable()), changed, worker.now(),
+                 worker.orders());
   pool.keep_origins(origins(entry.url), worker.now(), worker.orders());
   worker.carry_out(*entry.backend);
 }
 
 void House::tick(session::Worker& worker) {
   names_->tick();
+  expire(worker.now());
   std::map<pool::Pool*, session::Backend*> owners;
   std::vector<pool::Pool*> pools;
-  for (session::Backend* backend : all_backends()) {
+  const Backends all = all_backends();
+  for (const auto& backend : all) {
     backend->pool().tick(worker.now(), worker.orders());
     worker.carry_out(*backend);
-    owners.emplace(&backend->pool(), backend);
+    owners.emplace(&backend->pool(), backend.get());
     pools.push_back(&backend->pool());
   }
   pool::share(pools, [&](pool::Pool& rich) {

@@ -1,6 +1,6 @@
 // Who may come in, and to which pool: the names of the configuration joined to backends. Asked by
-// all workers. Backends are made when somebody first needs them and live as long as the process, so
-// that what they count is never lost.
+// all workers. Backends are made when somebody first needs them, and go when nobody has needed them
+// for an hour.
 #pragma once
 
 #include <functional>
@@ -46,9 +46,9 @@ class House final : public session::House {
   base::Error no_backend(const session::Door& door, const protocol::LoginRequest& request) override;
   std::shared_ptr<const session::Plan> plan_of(const session::Backend& backend,
                                                const std::string& login) override;
-  base::Result<session::Backend*> own_backend(const session::Backend& shared,
-                                              const protocol::LoginRequest& request,
-                                              std::function<void()>& on_leave) override;
+  base::Result<std::shared_ptr<session::Backend>> own_backend(
+      const session::Backend& shared, const protocol::LoginRequest& request,
+      std::function<void()>& on_leave) override;
   void login_failed(const std::string& peer, const protocol::LoginRequest& request) override;
   session::Worker& worker(pool::WorkerId id) override { return *workers_[id]; }
   uint32_t workers() const override { return worker_count_; }
@@ -57,8 +57,9 @@ class House final : public session::House {
   std::shared_ptr<const config::Config> config() const;
   const protocol::Protocol* protocol(std::string_view name) const;
   // Without those of the console; those of one database and user side by side.
-  std::vector<session::Backend*> backends() const;
-  std::vector<session::Backend*> all_backends() const;
+  using Backends = std::vector<std::shared_ptr<session::Backend>>;
+  Backends backends() const;
+  Backends all_backends() const;
   int clients() const { return all_clients_.used(); }
   int used(const std::string& budget) const;  // by its name; 0 when nobody has asked for it
   int64_t failed_logins() const { return failed_logins_; }
@@ -84,24 +85,33 @@ class House final : public session::House {
  private:
   struct Entry;                                          // a backend and what it was made of
   using EntryKey = std::pair<std::string, std::string>;  // database, server user
-  base::Result<session::Backend*> backend_for(const config::Database& database,
-                                              const std::string& name, const std::string& login);
+  base::Result<Entry*> entry_for(const config::Database& database, const std::string& name,
+                                 const std::string& login);
   base::Result<std::unique_ptr<Entry>> make_entry(const config::Database& database,
                                                   const std::string& name,
                                                   const std::string& login);
+  pool::Options options_of(const Entry& entry, const config::Database& database,
+                           bool movable) const;
   void prepare_own(Entry& entry, const config::Database& database,
                    const protocol::LoginRequest& request);
   session::Admitted decide(const Demand& demand, const session::Visitor& visitor,
                            const std::string& looked_up);
+  session::Admitted decide_by(const Demand& demand, const session::Visitor& visitor,
+                              const session::Answer& rows);
   void admit_by(const Demand& demand, const session::Visitor& visitor, session::Worker& worker,
                 std::function<void(session::Admitted)> done);
   void ask_groups(const session::Visitor& visitor, session::Worker& worker,
                   std::function<void(session::Admitted)> done);
   protocol::Admission admission(const Demand& demand, const session::Visitor& visitor,
                                 const std::string& looked_up) const;
-  base::Result<session::Backend*> lookup_backend();
+  base::Result<std::shared_ptr<session::Backend>> lookup_backend();
+  void set_auth_rules();
   void reload_lookups(session::Worker& worker);
   void refresh(Entry& entry, const config::Database& database, session::Worker& worker);
+  // What nobody uses any more (house_expiry.cpp).
+  void expire(base::Time now);
+  bool has_expired(Entry& entry, base::Time now) const;
+  bool is_drawn_on(const pool::Budget& budget) const;
   // Names of hosts (house_names.cpp).
   std::unique_ptr<Names> make_names();
   void heard(const std::string& host, const Names::Addresses& addresses, bool mended);
@@ -112,7 +122,7 @@ class House final : public session::House {
   void note_paused(const std::string& database, bool paused);
   bool is_console(const session::Door& door, const protocol::LoginRequest& request) const;
   void admit_to_console(const protocol::LoginRequest& request, session::Admitted& out);
-  session::Backend& console_backend(const std::string& login);
+  std::shared_ptr<session::Backend> console_backend(const std::string& login);
   std::shared_ptr<const session::Plan> make_plan(const config::Database& database,
                                                  const Entry& entry,
                                                  const std::string& login) const;
@@ -131,16 +141,17 @@ class House final : public session::House {
   uint32_t worker_count_;
   std::vector<session::Worker*> workers_;
   std::map<EntryKey, std::unique_ptr<Entry>> entries_;
+  uint32_t entries_made_ = 0;
   std::vector<std::unique_ptr<Entry>> own_entries_;  // each for one client at a time
   std::shared_ptr<session::Dialler> console_;
-  std::map<std::string, std::unique_ptr<session::Backend>> consoles_;  // by login
+  std::map<std::string, std::shared_ptr<session::Backend>> consoles_;  // by login
   std::atomic<int> console_clients_{0};
   std::set<std::string> paused_;  // databases; "" stands for all
   std::map<std::string, std::unique_ptr<pool::Budget>> budgets_;
   pool::Budget all_clients_;
   std::atomic<int64_t> failed_logins_{0};
   Brake brake_;
-  Lookups lookups_;
+  Lookups logins_, groups_;  // by auth.query's sql and group_sql
   std::unique_ptr<Names> names_;
   std::unique_ptr<Entry> asker_;  // of auth.query
   std::vector<std::unique_ptr<Entry>> former_askers_;

@@ -36,20 +36,19 @@ void House::admit(const session::Visitor& visitor, session::Worker& worker,
 // Lines with +role: whose member is this user? Without group_sql: nobody's.
 void House::ask_groups(const session::Visitor& visitor, session::Worker& worker,
                        std::function<void(session::Admitted)> done) {
-  const auto go_on = [this, visitor, &worker, answer = std::move(done)](session::Answer rows) {
+  const auto go_on = [this, visitor, &worker, answer = std::move(done)](const Answer& rows) {
     config::Groups groups;
     if (rows)
-      for (const protocol::Row& row : *rows)
+      for (const protocol::Row& row : rows.value())
         if (!row.empty() && row[0]) groups.insert(*row[0]);
     Demand demand = demand_of(*config(), visitor, &groups);
     if (!rows) demand.refusal = rows.error();
     admit_by(demand, visitor, worker, answer);
   };
-  const std::string sql = config()->auth.query.group_sql;
-  if (sql.empty()) return go_on(std::vector<protocol::Row>{});
+  if (config()->auth.query.group_sql.empty()) return go_on(Rows{});
   auto backend = lookup_backend();
   if (!backend) return go_on(backend.error());
-  worker.ask(**backend, {sql, visitor.request.user, go_on});
+  groups_.find(visitor.request.user, **backend, worker, go_on);
 }
 
 void House::admit_by(const Demand& demand, const session::Visitor& visitor, session::Worker& worker,
@@ -69,14 +68,25 @@ void House::admit_by(const Demand& demand, const session::Visitor& visitor, sess
     refused.refusal = backend.error();
     return done(std::move(refused));
   }
-  lookups_.find(
-      name, **backend, worker, [this, demand, visitor, answer = std::move(done)](Looked looked) {
-        if (looked.error.text.empty()) return answer(decide(demand, visitor, looked.secret));
-        session::Admitted out;
-        base::log(base::LogLevel::Warn, "auth.query cannot be asked: {}", looked.error.text);
-        out.refusal = {ErrorKind::Unreachable, "nobody can tell just now who may log in", "08006"};
-        answer(std::move(out));
-      });
+  logins_.find(name, **backend, worker,
+               [this, demand, visitor, answer = std::move(done)](const Answer& rows) {
+                 answer(decide_by(demand, visitor, rows));
+               });
+}
+
+session::Admitted House::decide_by(const Demand& demand, const session::Visitor& visitor,
+                                   const Answer& rows) {
+  if (!rows) {
+    base::log(base::LogLevel::Warn, "auth.query cannot be asked: {}", rows.error().text);
+    session::Admitted out;
+    out.refusal = {ErrorKind::Unreachable, "nobody can tell just now who may log in", "08006"};
+    return out;
+  }
+  const std::string& user = visitor.request.user;
+  const Looked looked = read_login(user, rows.value(), seconds_since_1970());
+  if (!looked.why.empty())
+    base::log(base::LogLevel::Info, "auth.query: user \"{}\" may not log in: {}", user, looked.why);
+  return decide(demand, visitor, looked.secret);
 }
 
 session::Admitted House::decide(const Demand& demand, const session::Visitor& visitor,
@@ -103,23 +113,22 @@ session::Admitted House::decide(const Demand& demand, const session::Visitor& vi
     out.refusal = {ErrorKind::Refused, "replication needs a PostgreSQL server", "0A000"};
     return out;
   }
-  auto backend = backend_for(*database, name, request.user);
-  if (!backend) {
-    out.refusal = backend.error();
+  auto entry = entry_for(*database, name, request.user);
+  if (!entry) {
+    out.refusal = entry.error();
     return out;
   }
-  out.backend = *backend;
-  Entry& entry = *entries_.find({out.backend->database(), out.backend->user()})->second;
-  out.admission.options = plan_for(entry, request.user)->client;
+  out.backend = (*entry)->backend;
+  out.admission.options = plan_for(**entry, request.user)->client;
   if (replicates) keep_nothing(out.admission.options);
   return out;
 }
 
 // A replication client gets a pool of one for itself: outside the size of the database's pool,
 // inside the caps. When it has left and its server is closed, the next one gets it.
-base::Result<session::Backend*> House::own_backend(const session::Backend& shared,
-                                                   const protocol::LoginRequest& request,
-                                                   std::function<void()>& on_leave) {
+base::Result<std::shared_ptr<session::Backend>> House::own_backend(
+    const session::Backend& shared, const protocol::LoginRequest& request,
+    std::function<void()>& on_leave) {
   const std::lock_guard lock(mutex_);
   const config::Database* database = config_->database(shared.database());
   if (!database) return Error{ErrorKind::Refused, "the database is not there any more", "3D000"};
@@ -142,7 +151,7 @@ base::Result<session::Backend*> House::own_backend(const session::Backend& share
     const std::lock_guard relock(mutex_);
     entry.is_taken = false;
   };
-  return entry.backend.get();
+  return entry.backend;
 }
 
 // Its stream runs for days: no time of a query or transaction counts.
@@ -162,8 +171,7 @@ void House::prepare_own(Entry& entry, const config::Database& database,
     plan->target.settings.emplace_back(setting, value);
   }
   entry.backend->set_plan(std::move(plan));
-  pool::Options options =
-      pool_options(config::effective(*config_, database, entry.login).pool, true);
+  pool::Options options = options_of(entry, database, true);
   options.size = 1;
   options.min = options.overflow = 0;
   options.idle_timeout = base::kSecond;  // a login that came too late for its client
@@ -202,22 +210,29 @@ protocol::Admission House::admission(const Demand& demand, const session::Visito
   return out;
 }
 
-base::Result<session::Backend*> House::lookup_backend() {
+base::Result<std::shared_ptr<session::Backend>> House::lookup_backend() {
   const std::lock_guard lock(mutex_);
-  if (asker_) return asker_->backend.get();
+  if (asker_) return asker_->backend;
   auto entry = make_entry(config::asked_database(*config_), config_->auth.query.database, "");
   if (!entry) return entry.error();
   asker_ = std::move(*entry);
   pool::Orders none;
   asker_->backend->pool().pause(false, base::steady_now(), none);
-  return asker_->backend.get();
+  return asker_->backend;
+}
+
+void House::set_auth_rules() {
+  const config::Auth& auth = config_->auth;
+  logins_.set_rules({auth.query.sql, auth.query.ttl, auth.query.negative_ttl});
+  groups_.set_rules({auth.query.group_sql, auth.query.ttl, auth.query.negative_ttl});
+  brake_.set_rules(auth.brake.failures, auth.brake.window);
 }
 
 void House::reload_lookups(session::Worker& worker) {
   const config::Auth& auth = config_->auth;
-  lookups_.set_rules({auth.query.sql, auth.query.ttl, auth.query.negative_ttl});
-  lookups_.forget();
-  brake_.set_rules(auth.brake.failures, auth.brake.window);
+  set_auth_rules();
+  logins_.forget();
+  groups_.forget();
   if (!asker_) return;
   if (asker_->name == auth.query.database && asker_->backend->user() == auth.query.user)
     return refresh(*asker_, config::asked_database(*config_), worker);
@@ -270,7 +285,8 @@ Error House::count_client(const std::string& name, const protocol::LoginRequest&
 void House::login_failed(const std::string& peer, const protocol::LoginRequest& request) {
   ++failed_logins_;
   brake_.failed(peer, request.user, base::steady_now());
-  lookups_.forget(request.user);  // the secret may be another one since
+  logins_.forget(request.user);  // the secret may be another one since
+  groups_.forget(request.user);
 }
 
 }  // namespace weir::app

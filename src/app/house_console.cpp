@@ -38,7 +38,7 @@ bool House::is_console(const session::Door& door, const protocol::LoginRequest& 
 // Who is not listed hears so after the password, not before: see no_backend().
 void House::admit_to_console(const protocol::LoginRequest& request, session::Admitted& out) {
   if (out.admission.mock || role_of(config_->admin, request.user) == AdminRole::None) return;
-  out.backend = &console_backend(request.user);
+  out.backend = console_backend(request.user);
   out.admission.options = out.backend->plan()->client;
   ++console_clients_;
   out.on_leave = [this] { --console_clients_; };
@@ -54,9 +54,9 @@ base::Error House::no_backend(const session::Door& door, const protocol::LoginRe
 }
 
 // Session mode and nothing carried: every message passes as it is.
-session::Backend& House::console_backend(const std::string& login) {
+std::shared_ptr<session::Backend> House::console_backend(const std::string& login) {
   auto& backend = consoles_[login];
-  if (backend) return *backend;
+  if (backend) return backend;
   auto plan = std::make_shared<session::Plan>();
   plan->mode = session::Mode::Session;
   plan->check_after = 0;
@@ -69,7 +69,7 @@ session::Backend& House::console_backend(const std::string& login) {
                   .pool = kConsoleNumber + static_cast<uint32_t>(consoles_.size())};
   plan->dialler = console_;
   backend =
-      std::make_unique<session::Backend>(kDatabase, login, *protocol("postgres"), worker_count_);
+      std::make_shared<session::Backend>(kDatabase, login, *protocol("postgres"), worker_count_);
   backend->set_plan(std::move(plan));
   const pool::Options options{.size = kConsoleClients,
                               .idle_timeout = 60 * base::kSecond,
@@ -78,15 +78,15 @@ session::Backend& House::console_backend(const std::string& login) {
                               .movable = false};
   backend->set_pool(std::make_unique<pool::Pool>(options, std::vector<pool::Budget*>{},
                                                  worker_count_, base::random_u64()));
-  return *backend;
+  return backend;
 }
 
-std::vector<session::Backend*> House::all_backends() const {
+House::Backends House::all_backends() const {
   auto out = backends();
   const std::lock_guard lock(mutex_);
-  for (const auto& [login, backend] : consoles_) out.push_back(backend.get());
-  if (asker_) out.push_back(asker_->backend.get());
-  for (const auto& entry : former_askers_) out.push_back(entry->backend.get());
+  for (const auto& [login, backend] : consoles_) out.push_back(backend);
+  if (asker_) out.push_back(asker_->backend);
+  for (const auto& entry : former_askers_) out.push_back(entry->backend);
   return out;
 }
 
@@ -114,16 +114,16 @@ void House::note_paused(const std::string& database, bool paused) {
 
 // A pool that is made later is paused as well.
 void House::pause(const std::string& database, bool paused, session::Worker& worker) {
-  std::vector<session::Backend*> concerned;
+  Backends concerned;
   {
     const std::lock_guard lock(mutex_);
     note_paused(database, paused);
     for (const auto& [key, entry] : entries_)
-      if (database.empty() || key.first == database) concerned.push_back(entry->backend.get());
+      if (database.empty() || key.first == database) concerned.push_back(entry->backend);
     for (const auto& entry : own_entries_)
-      if (database.empty() || entry->name == database) concerned.push_back(entry->backend.get());
+      if (database.empty() || entry->name == database) concerned.push_back(entry->backend);
   }
-  for (session::Backend* backend : concerned) {
+  for (const auto& backend : concerned) {
     backend->pool().pause(paused, worker.now(), worker.orders());
     worker.carry_out(*backend);
   }
@@ -145,9 +145,8 @@ void House::reconnect(const std::string& database, session::Worker& worker) {
   for (const auto& [key, entry] : entries_) {
     const config::Database* configured = config_->database(entry->name);
     if (!configured || (!database.empty() && key.first != database)) continue;
-    const auto effective = config::effective(*config_, *configured, entry->login);
     pool::Pool& pool = entry->backend->pool();
-    pool.configure(pool_options(effective.pool, pool.movable()), true, worker.now(),
+    pool.configure(options_of(*entry, *configured, pool.movable()), true, worker.now(),
                    worker.orders());
     worker.carry_out(*entry->backend);
   }

@@ -1,5 +1,4 @@
-// A backend and what it was made of. Owned by the house, under its mutex; lives as long as the
-// process.
+// A backend and what it was made of. Owned by the house, under its mutex.
 #pragma once
 
 #include <memory>
@@ -18,8 +17,9 @@ struct House::Entry {
   std::shared_ptr<session::Dialler> dialler;
   config::Url url;
   config::Tls tls;
-  std::unique_ptr<session::Backend> backend;
-  bool is_taken = false;  // by a client that needs servers of its own
+  std::shared_ptr<session::Backend> backend;
+  base::Time used_at = 0;  // a client came, or it had a server
+  bool is_taken = false;   // by a client that needs servers of its own
   // Of users with a mode or timeouts of their own that share the pool.
   std::map<std::string, std::shared_ptr<const session::Plan>> plans;
 };

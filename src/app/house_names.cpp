@@ -59,12 +59,12 @@ std::vector<uint64_t> House::origins(const config::Url& url, const std::string& 
 // server because of the name try again at once.
 void House::heard(const std::string& host, const Names::Addresses& addresses, bool mended) {
   session::Worker& here = worker(0);
-  std::vector<std::pair<session::Backend*, std::vector<uint64_t>>> concerned;
+  std::vector<std::pair<std::shared_ptr<session::Backend>, std::vector<uint64_t>>> concerned;
   {
     const std::lock_guard lock(mutex_);
     each_entry([&](const Entry& entry) {
       if (is_at(entry.url, host))
-        concerned.emplace_back(entry.backend.get(), origins(entry.url, host, addresses));
+        concerned.emplace_back(entry.backend, origins(entry.url, host, addresses));
     });
   }
   for (auto& [backend, right] : concerned) {

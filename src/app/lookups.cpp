@@ -1,21 +1,11 @@
 #include "lookups.h"
 
-#include <weir/base/log.h>
-
 #include <chrono>
 #include <ctime>
 
 namespace weir::app {
 
-using base::log;
-using base::LogLevel;
-
 namespace {
-
-int64_t seconds_since_1970() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
-}
 
 // A timestamp in ISO style and UTC, as the questions' connections are set to, is over. What cannot
 // be read is taken for over.
@@ -27,24 +17,23 @@ bool is_over(const std::string& text, int64_t now) {
   return timegm(&parts) <= now;
 }
 
-Looked refused(const std::string& user, const char* why) {
-  log(LogLevel::Info, "auth.query: user \"{}\" may not log in: {}", user, why);
-  return {};
-}
-
 }  // namespace
 
-Looked read_login(const std::string& user, const std::vector<protocol::Row>& rows, int64_t now) {
+int64_t seconds_since_1970() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
+}
+
+Looked read_login(const std::string& user, const Rows& rows, int64_t now) {
   if (rows.empty()) return {};
   const protocol::Row& row = rows[0];
-  if (rows.size() > 1) return refused(user, "the query gave more than one row");
-  if (row.size() < 2) return refused(user, "the query gave fewer than two columns");
-  if (row[0] != user) return refused(user, "the query gave a row of another user");
+  if (rows.size() > 1) return {{}, "the query gave more than one row"};
+  if (row.size() < 2) return {{}, "the query gave fewer than two columns"};
+  if (row[0] != user) return {{}, "the query gave a row of another user"};
   if (row.size() > 3 && row[3] != "t" && row[3] != "true" && row[3] != "1")
-    return refused(user, "can_login is not true");
-  if (row.size() > 2 && row[2] && is_over(*row[2], now))
-    return refused(user, "valid_until is over");
-  if (!row[1] || row[1]->empty()) return refused(user, "it has no password");
+    return {{}, "can_login is not true"};
+  if (row.size() > 2 && row[2] && is_over(*row[2], now)) return {{}, "valid_until is over"};
+  if (!row[1] || row[1]->empty()) return {{}, "it has no password"};
   return {*row[1], {}};
 }
 
@@ -90,9 +79,9 @@ void Lookups::find(const std::string& user, session::Backend& backend, session::
     make_room(worker.now());
     Known& known = users_[user];
     if (known.until > worker.now()) {
-      const Looked looked = known.looked;
+      const session::Answer answer(known.rows);
       lock.unlock();
-      return done(looked);
+      return done(answer);
     }
     known.waiting.push_back({&worker, std::move(done)});
     if (std::exchange(known.is_asked, true)) return;
@@ -106,24 +95,20 @@ void Lookups::find(const std::string& user, session::Backend& backend, session::
 }
 
 void Lookups::answered(const std::string& user, uint64_t round, session::Answer answer) {
-  Looked looked;
-  if (answer)
-    looked = read_login(user, *answer, seconds_since_1970());
-  else
-    looked.error = answer.error();
   std::vector<Waiting> waiting;
   {
     const std::lock_guard lock(mutex_);
     Known& known = users_[user];
     waiting.swap(known.waiting);
     known.is_asked = false;
-    known.looked = looked;
-    const base::Duration life = looked.secret.empty() ? rules_.negative_ttl : rules_.ttl;
+    known.rows = answer ? *answer : Rows{};
+    const bool is_negative = is_negative_(user, known.rows);
+    const base::Duration life = is_negative ? rules_.negative_ttl : rules_.ttl;
     known.until = answer && round == round_ ? base::steady_now() + life : 0;
   }
   for (Waiting& each : waiting)
     each.worker->loop().mailbox().post_call(
-        [done = std::move(each.done), looked] { done(looked); });
+        [done = std::move(each.done), answer] { done(answer); });
 }
 
 }  // namespace weir::app

@@ -1,6 +1,6 @@
-// Secrets of users that the configuration does not name, asked of a database (auth.query) and
-// remembered for a while. One question for each user is under way at a time, however many clients
-// wait for its answer. Any thread.
+// What a database says of users (auth.query), asked when they come and remembered for a while. One
+// question for each user is under way at a time, however many clients wait for its answer. Any
+// thread.
 #pragma once
 
 #include <deque>
@@ -15,22 +15,21 @@
 
 namespace weir::app {
 
-// What the database says of a user. `error` set: it could not be asked.
-struct Looked {
-  std::string secret;  // empty: there is no such user, or it may not log in
-  base::Error error;
-};
+using Rows = std::vector<protocol::Row>;
 
 class Lookups {
  public:
   struct Rules {
-    std::string sql;  // columns: name, verifier [, valid_until [, can_login]]
+    std::string sql;
     base::Duration ttl = 0, negative_ttl = 0;
     friend bool operator==(const Rules&, const Rules&) = default;
   };
-  using Done = std::function<void(Looked)>;
+  using Done = std::function<void(const session::Answer&)>;
+  // Do these rows say that there is nothing about the user? Such are believed for negative_ttl.
+  using IsNegative = bool (*)(const std::string& user, const Rows& rows);
   static constexpr size_t kUsersMax = 10'000;  // remembered
 
+  explicit Lookups(IsNegative is_negative) : is_negative_(is_negative) {}
   // New rules forget everything.
   void set_rules(Rules rules);
   void forget();
@@ -44,7 +43,7 @@ class Lookups {
     Done done;
   };
   struct Known {
-    Looked looked;
+    Rows rows;
     base::Time until = 0;  // 0: not known yet
     bool is_asked = false;
     std::vector<Waiting> waiting;
@@ -53,14 +52,21 @@ class Lookups {
   void forget_all();
   void make_room(base::Time now);
 
+  const IsNegative is_negative_;
   std::mutex mutex_;
   Rules rules_;
   uint64_t round_ = 0;  // what was asked in an earlier one is not remembered
   std::map<std::string, Known, std::less<>> users_;
 };
 
-// The row of auth.query for `user`; the log says why somebody may not log in. `now` is in seconds
+// The row of auth.query's sql for `user`: name, verifier [, valid_until [, can_login]]. Without a
+// secret it may not log in; `why` says why, if there is something about it. `now` is in seconds
 // since 1970.
-Looked read_login(const std::string& user, const std::vector<protocol::Row>& rows, int64_t now);
+struct Looked {
+  std::string secret;
+  std::string why;
+};
+Looked read_login(const std::string& user, const Rows& rows, int64_t now);
+int64_t seconds_since_1970();
 
 }  // namespace weir::app

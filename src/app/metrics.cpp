@@ -353,18 +353,19 @@ int64_t Sample::active() const {
 
 std::vector<Sample> Metrics::samples() const {
   std::vector<Sample> out;
-  for (session::Backend* backend : sources_.backends()) {
+  for (const auto& backend : sources_.backends()) {
     const pool::Snapshot pool = backend->pool().snapshot();
     const bool is_new = out.empty() || out.back().database != backend->database() ||
                         out.back().user != backend->user();
     if (is_new)
-      out.push_back({backend->database(), backend->user(), pool, {}, backend});
+      out.push_back({backend->database(), backend->user(), pool, {}, {}});
     else
       out.back().pool->add(pool);  // of a replication client
     Sample& sample = out.back();
+    sample.backends.push_back(backend);
     for (const Stats& slot : std::as_const(*backend).stats()) sample.slots.push_back(&slot);
   }
-  out.push_back({"", "", {}, sources_.strangers, nullptr});
+  out.push_back({"", "", {}, sources_.strangers, {}});
   return out;
 }
 

@@ -25,8 +25,8 @@ struct Reloads {
 struct Sample {
   std::string database, user;
   std::optional<pool::Snapshot> pool;
-  std::vector<const session::Stats*> slots;  // one for each worker
-  const session::Backend* backend = nullptr;
+  std::vector<const session::Stats*> slots;                       // one for each worker
+  std::vector<std::shared_ptr<const session::Backend>> backends;  // of replication clients as well
 
   template <class Pick>
   int64_t sum(Pick pick) const {  // pick: Stats -> Counter
@@ -44,7 +44,7 @@ struct Sample {
 class Metrics final : public prometheus::Collectable {
  public:
   struct Sources {
-    std::function<std::vector<session::Backend*>()> backends;
+    std::function<std::vector<std::shared_ptr<session::Backend>>()> backends;
     std::vector<const session::Stats*> strangers;  // of each worker
     const Reloads& reloads;
   };

@@ -40,7 +40,7 @@ Conversation::StartTls tls_on(net::Loop& loop, std::unique_ptr<net::Stream>& str
 
 Opening::Opening(Worker& worker, Backend& backend)
     : worker_(worker),
-      backend_(backend),
+      backend_(backend.shared_from_this()),
       plan_(backend.plan()),
       generation_(backend.pool().generation()),
       timer_(on_deadline, this) {}
@@ -74,10 +74,10 @@ void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   if (was_refused_in_clear_) target.tls = Encryption::Required;
   if (target.role == Role::PreferStandby && tried_ < plan_->dialler->places())
     target.role = Role::Standby;
-  if (const std::string learnt = plan_->passes_through ? backend_.learnt() : ""; !learnt.empty())
+  if (const std::string learnt = plan_->passes_through ? backend_->learnt() : ""; !learnt.empty())
     target.secret = learnt;
   may_fall_back_ = target.tls == Encryption::Fallback;
-  auto login = backend_.protocol().login(target);
+  auto login = backend_->protocol().login(target);
   login_ = login.get();
   conversation_ = std::make_unique<Conversation>(worker_.loop(), *stream_, std::move(login));
   conversation_->allow_tls(tls_on(worker_.loop(), stream_, tls));
@@ -91,16 +91,17 @@ void Opening::on_login(base::Status result, const std::string& rest) {
     return dial_with_tls();
   if (!result) return fail(result.error());
   auto state = login_->take_server();
-  backend_.with_facts([&](protocol::Facts& facts) { facts.learn(*state); });
-  server_ = std::make_unique<PooledServer>(worker_, backend_, std::move(stream_), std::move(state));
+  backend_->with_facts([&](protocol::Facts& facts) { facts.learn(*state); });
+  server_ =
+      std::make_unique<PooledServer>(worker_, *backend_, std::move(stream_), std::move(state));
   server_->generation = generation_;
   server_->dialler = plan_->dialler;
   server_->place = place_;
   server_->origin = plan_->dialler->origin(place_, server_->stream().peer());
-  if (!rest.empty() && !backend_.link().on_idle_server(server_->state(), rest))
+  if (!rest.empty() && !backend_->link().on_idle_server(server_->state(), rest))
     return fail({base::ErrorKind::Protocol, "the server said more than its login"});
   if (plan_->connect_query.empty()) return join_pool();
-  auto talk = backend_.protocol().query(plan_->connect_query, server_->state());
+  auto talk = backend_->protocol().query(plan_->connect_query, server_->state());
   conversation_ =
       std::make_unique<Conversation>(worker_.loop(), server_->stream(), std::move(talk));
   conversation_->begin(plan_->connect_timeout, [this](base::Status status, const std::string&) {
@@ -115,11 +116,11 @@ void Opening::on_query(base::Status result) {
 }
 
 void Opening::join_pool() {
-  worker_.stats(backend_).opens[OpenResult::Ok].add();
+  worker_.stats(*backend_).opens[OpenResult::Ok].add();
   server_->use(nullptr);
-  log(LogLevel::Info, "server {} open: {}/{} at {}, pid {}", server_->id, backend_.database(),
-      backend_.user(), plan_->dialler->text(place_), server_->state().remote_id());
-  Backend& backend = backend_;
+  log(LogLevel::Info, "server {} open: {}/{} at {}, pid {}", server_->id, backend_->database(),
+      backend_->user(), plan_->dialler->text(place_), server_->state().remote_id());
+  Backend& backend = *backend_;
   Worker& worker = worker_;
   auto server = std::move(server_);
   stop();
@@ -130,14 +131,14 @@ void Opening::join_pool() {
 
 void Opening::fail(const base::Error& error) {
   const base::Error why = error;
-  log(LogLevel::Warn, "server of {}/{} at {} cannot be opened: {}", backend_.database(),
-      backend_.user(), plan_->dialler->text(place_), why.text);
+  log(LogLevel::Warn, "server of {}/{} at {} cannot be opened: {}", backend_->database(),
+      backend_->user(), plan_->dialler->text(place_), why.text);
   if (why.kind != base::ErrorKind::Refused) {
     plan_->dialler->failed(place_, worker_.now());
     if (dial_next()) return;
   }
-  worker_.stats(backend_).opens[open_result(why)].add();
-  Backend& backend = backend_;
+  worker_.stats(*backend_).opens[open_result(why)].add();
+  Backend& backend = *backend_;
   Worker& worker = worker_;
   stop();
   worker.finished(*this);
@@ -282,13 +283,13 @@ void Caretaker::give_up(CloseReason why) {
 
 Cancelling::Cancelling(Worker& worker, PooledServer& server, Done done)
     : worker_(worker),
-      backend_(server.backend()),
-      patience_(backend_.plan()->talk_timeout()),
+      backend_(server.backend().shared_from_this()),
+      patience_(backend_->plan()->talk_timeout()),
       server_id_(server.id),
       dialler_(server.dialler),
       place_(server.place),
       peer_(server.stream().peer()),
-      dialogue_(backend_.link().cancel(server.state())),
+      dialogue_(backend_->link().cancel(server.state())),
       done_(std::move(done)),
       timer_(on_deadline, this) {
   ++server.cancels;
@@ -311,7 +312,7 @@ void Cancelling::on_connected(base::Result<std::unique_ptr<net::Stream>> result)
 }
 
 void Cancelling::finish(bool sent) {
-  worker_.stats(backend_).cancels[sent ? CancelResult::Sent : CancelResult::Failed].add();
+  worker_.stats(*backend_).cancels[sent ? CancelResult::Sent : CancelResult::Failed].add();
   const Done done = std::move(done_);
   Worker& worker = worker_;
   const uint64_t server_id = server_id_;

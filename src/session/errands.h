@@ -33,7 +33,7 @@ class Opening final : public Errand {
   static void on_deadline(void* self, Time now);
 
   Worker& worker_;
-  Backend& backend_;
+  std::shared_ptr<Backend> backend_;
   std::shared_ptr<const Plan> plan_;
   uint32_t generation_;
   int place_ = -1;
@@ -118,7 +118,7 @@ class Cancelling final : public Errand {
   static void on_deadline(void* self, Time now);
 
   Worker& worker_;
-  Backend& backend_;
+  std::shared_ptr<Backend> backend_;
   Duration patience_;
   uint64_t server_id_;
   std::shared_ptr<Dialler> dialler_;

@@ -7,7 +7,7 @@ using base::ErrorKind;
 
 Inquiry::Inquiry(Worker& worker, Backend& backend, uint64_t id, Question question)
     : worker_(worker),
-      backend_(backend),
+      backend_(backend.shared_from_this()),
       id_(id),
       question_(std::move(question)),
       plan_(backend.plan()),
@@ -18,22 +18,23 @@ Inquiry::Inquiry(Worker& worker, Backend& backend, uint64_t id, Question questio
 // Cut short: the worker ends.
 Inquiry::~Inquiry() {
   if (!question_.answered) return;
-  backend_.pool().withdraw(waiter_);
+  backend_->pool().withdraw(waiter_);
   worker_.remove_holder(id_);
 }
 
 void Inquiry::begin() {
   waiter_.fair_class = id_;
-  worker_.loop().timers().set(timer_, worker_.now() + plan_->acquire_timeout);
+  waiter_.deadline = worker_.now() + plan_->acquire_timeout;
+  worker_.loop().timers().set(timer_, waiter_.deadline);
   acquire();
 }
 
 void Inquiry::acquire() {
   waiter_.ticket = {worker_.id(), id_, waiter_.ticket.wait + 1};
-  auto server = backend_.pool().acquire(waiter_, worker_.now(), worker_.orders());
+  auto server = backend_->pool().acquire(waiter_, worker_.now(), worker_.orders());
   if (server)
     return served(std::unique_ptr<PooledServer>(static_cast<PooledServer*>(server.release())));
-  worker_.carry_out(backend_);
+  worker_.carry_out(*backend_);
 }
 
 bool Inquiry::waits_for(const pool::Ticket& ticket) const {
@@ -49,7 +50,7 @@ void Inquiry::served(std::unique_ptr<PooledServer> server) {
   timer_.drop();
   lease_ = Lease(std::move(server));
   lease_->activity = "active";
-  auto lookup = backend_.protocol().lookup(question_.text, question_.argument, lease_->state());
+  auto lookup = backend_->protocol().lookup(question_.text, question_.argument, lease_->state());
   if (!lookup) return finish(Error{ErrorKind::Config, "this protocol has no lookups"});
   lookup_ = lookup.get();
   conversation_ =
@@ -75,12 +76,12 @@ void Inquiry::wait_failed(const Error& why) { finish(why); }
 
 void Inquiry::on_deadline(void* self, Time now) {
   auto& inquiry = *static_cast<Inquiry*>(self);
-  inquiry.finish(inquiry.backend_.pool().wait_error(now - inquiry.waiter_.since));
+  inquiry.finish(inquiry.backend_->pool().wait_error(now - inquiry.waiter_.since));
 }
 
 void Inquiry::finish(Answer answer) {
   timer_.drop();
-  backend_.pool().withdraw(waiter_);
+  backend_->pool().withdraw(waiter_);
   worker_.remove_holder(id_);
   // Never from inside the call that asked, which may hold a lock.
   worker_.loop().run_soon([tell = std::exchange(question_.answered, nullptr),

@@ -25,7 +25,7 @@ class Inquiry final : public Errand, public Holder {
   static void on_deadline(void* self, Time now);
 
   Worker& worker_;
-  Backend& backend_;
+  std::shared_ptr<Backend> backend_;
   const uint64_t id_;
   Question question_;
   std::shared_ptr<const Plan> plan_;

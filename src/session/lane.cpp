@@ -20,7 +20,7 @@ constexpr Duration kHoldWhenWanted = base::kMillisecond;
 }  // namespace
 
 Lane::Lane(Worker& worker, Backend& backend, uint64_t id)
-    : worker_(worker), backend_(backend), id_(id), timer_(on_timer, this) {
+    : worker_(worker), backend_(backend.shared_from_this()), id_(id), timer_(on_timer, this) {
   worker_.add_holder(id_, *this);
 }
 
@@ -59,7 +59,7 @@ void Lane::want(uint64_t session) {
 void Lane::forget(uint64_t session) {
   std::erase(wanting_, session);
   std::erase(blocked_, session);
-  if (state_ == State::Waiting && wanting_.empty() && backend_.pool().withdraw(waiter_)) {
+  if (state_ == State::Waiting && wanting_.empty() && backend_->pool().withdraw(waiter_)) {
     ++waiter_.ticket.wait;
     state_ = State::Resting;
   }
@@ -70,10 +70,10 @@ void Lane::forget(uint64_t session) {
 void Lane::acquire() {
   state_ = State::Waiting;
   waiter_.ticket = {worker_.id(), id_, waiter_.ticket.wait + 1};
-  auto server = backend_.pool().acquire(waiter_, worker_.now(), worker_.orders());
+  auto server = backend_->pool().acquire(waiter_, worker_.now(), worker_.orders());
   if (server)
     return served(std::unique_ptr<PooledServer>(static_cast<PooledServer*>(server.release())));
-  worker_.carry_out(backend_);
+  worker_.carry_out(*backend_);
 }
 
 bool Lane::waits_for(const pool::Ticket& ticket) const {
@@ -91,7 +91,7 @@ void Lane::served(std::unique_ptr<PooledServer> server) {
   lease_->activity = "active";
   lease_->client_id = id_;
   opened_at_ = worker_.now();
-  plan_ = backend_.plan();
+  plan_ = backend_->plan();
   owed_since_ = 0;
   state_ = State::Open;
   open_up();
@@ -117,11 +117,11 @@ void Lane::wait_failed(const base::Error& why) {
 // it.
 void Lane::after_answers() {
   if (state_ != State::Open && state_ != State::Draining) return;
-  const bool owes = backend_.link().owes(lease_->state());
+  const bool owes = backend_->link().owes(lease_->state());
   owed_since_ = owes ? worker_.now() : 0;
   if (!owes) return give_back();
   if (state_ == State::Open && worker_.now() - opened_at_ >= kHoldWhenWanted &&
-      backend_.pool().has_waiters())
+      backend_->pool().has_waiters())
     state_ = State::Draining;
 }
 
@@ -162,7 +162,7 @@ void Lane::on_server_bytes(Bytes bytes) {
 // True: call again with the rest.
 bool Lane::share(Bytes& bytes) {
   shares_.clear();
-  const Progress progress = backend_.link().on_lane(lease_->state(), bytes, shares_);
+  const Progress progress = backend_->link().on_lane(lease_->state(), bytes, shares_);
   for (const protocol::Share& each : shares_)
     if (Session* session = worker_.session(each.owner)) session->on_lane_share(each);
   if (progress.next == Next::Fail) {

@@ -64,7 +64,7 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   static void on_timer(void* self, Time now) { static_cast<Lane*>(self)->on_time(now); }
 
   Worker& worker_;
-  Backend& backend_;
+  std::shared_ptr<Backend> backend_;
   const uint64_t id_;
   State state_ = State::Resting;
   Lease lease_;

@@ -156,7 +156,7 @@ void Session::admitted(Admitted admitted) {
   user_ = request.user;
   application_name_ = request.application_name;
   stats().clients[ClientCount::Login].add(-1);
-  backend_ = admitted.backend;
+  backend_ = std::move(admitted.backend);
   stats().clients[ClientCount::Login].add(1);
   if (backend_) plan_ = worker_.house().plan_of(*backend_, user_);
   admitted.admission.session_id = id_;
@@ -190,7 +190,7 @@ bool Session::take_own_backend() {
     return false;
   }
   stats().clients[ClientCount::Login].add(-1);
-  backend_ = *own;
+  backend_ = std::move(*own);
   stats().clients[ClientCount::Login].add(1);
   plan_ = backend_->plan();
   return true;

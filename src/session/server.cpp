@@ -4,7 +4,10 @@ namespace weir::session {
 
 PooledServer::PooledServer(Worker& home, Backend& backend, std::unique_ptr<net::Stream> stream,
                            std::unique_ptr<protocol::ServerState> state)
-    : home_(&home), backend_(backend), stream_(std::move(stream)), state_(std::move(state)) {
+    : home_(&home),
+      backend_(backend.shared_from_this()),
+      stream_(std::move(stream)),
+      state_(std::move(state)) {
   id = home.next_server_id();
   worker = home.id();
   stream_->set_reader(this);
@@ -35,9 +38,9 @@ void PooledServer::join(Worker& to) {
 }
 
 void PooledServer::on_bytes(base::Bytes bytes) {
-  home_->stats(backend_).server_in.add(static_cast<int64_t>(bytes.size()));
+  home_->stats(*backend_).server_in.add(static_cast<int64_t>(bytes.size()));
   if (user_) return user_->on_server_bytes(bytes);
-  if (!backend_.link().on_idle_server(*state_, bytes)) home_->broken(*this, CloseReason::Broken);
+  if (!backend_->link().on_idle_server(*state_, bytes)) home_->broken(*this, CloseReason::Broken);
 }
 
 void PooledServer::on_end(const base::Error& why) {

@@ -29,7 +29,7 @@ class PooledServer final : public pool::Server, public net::Deferred, private ne
   ~PooledServer() override;
 
   uint64_t variant() const override { return state_->variant(); }
-  Backend& backend() { return backend_; }
+  Backend& backend() { return *backend_; }
   Worker& home() { return *home_; }
   net::Stream& stream() { return *stream_; }
   protocol::ServerState& state() { return *state_; }
@@ -62,7 +62,7 @@ class PooledServer final : public pool::Server, public net::Deferred, private ne
   void on_writable() override;
 
   Worker* home_;
-  Backend& backend_;
+  std::shared_ptr<Backend> backend_;
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<protocol::ServerState> state_;
   ServerUser* user_ = nullptr;

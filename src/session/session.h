@@ -148,7 +148,7 @@ class Session final : public net::Deferred,
   std::unique_ptr<protocol::Greeting> greeting_;  // until logged in
   std::unique_ptr<net::Work> work_;               // of the greeting
   std::unique_ptr<protocol::ClientState> client_;
-  Backend* backend_ = nullptr;
+  std::shared_ptr<Backend> backend_;
   std::shared_ptr<const Plan> plan_;
   std::function<void()> on_leave_;
   Lease lease_;

@@ -80,6 +80,25 @@ def test_members_of_a_role(start_rules, postgres):
     assert "rejects" in refusal(pool, "other")
 
 
+def test_members_are_remembered(start_rules, postgres):
+    postgres.rows("drop sequence if exists group_asked; create sequence group_asked;"
+                  "grant all on sequence group_asked to public")
+    query = {"database": "app", "user": "boss", "ttl": "1m", "negative_ttl": "0",
+             "group_sql": "select 'guest' from nextval('group_asked') where $1 = 'app'"}
+    pool = start_rules("host all +guest all trust\nhost all all all reject\n",
+                       users={"boss": {"password": PASSWORD}}, auth={"query": query})
+
+    def asked():
+        return postgres.value("select last_value from group_asked")
+
+    for _ in range(5):
+        assert pool.client("app", password=None).value("select 1") == "1"
+    assert asked() == "1"
+    pool.reload()  # forgets
+    assert pool.client("app", password=None).value("select 1") == "1"
+    assert asked() == "2"
+
+
 @pytest.mark.parametrize("name", ["people", "cert"])
 def test_certificates_and_maps(start_rules, authority, name):
     """A map that a line names says all: equal names alone do not do."""

@@ -37,7 +37,7 @@ class PooledWorld final : public session::House {
       : options_(std::move(options)),
         cap_("server connections of the test", options_.server_cap),
         protocol_(postgres::make_protocol(texts_)),
-        backend_(std::make_unique<session::Backend>("base", "app", *protocol_, options_.workers)) {
+        backend_(std::make_shared<session::Backend>("base", "app", *protocol_, options_.workers)) {
     auto plan = std::make_shared<session::Plan>(options_.plan);
     plan->dialler = std::shared_ptr<session::Dialler>(std::shared_ptr<void>(), &database);
     plan->target = {.user = "app", .secret = "", .database = "base", .settings = {}};
@@ -132,7 +132,7 @@ class PooledWorld final : public session::House {
     ++visits_;
     if (visitor.over_tls) ++visits_over_tls_;
     session::Admitted out;
-    out.backend = backend_.get();
+    out.backend = backend_;
     out.admission = options_.admission;
     out.admission.options = backend_->plan()->client;
     ++admitted_;
@@ -149,7 +149,7 @@ class PooledWorld final : public session::House {
   pool::Budget cap_;
   std::unique_ptr<protocol::Protocol> protocol_;
   std::vector<std::unique_ptr<fake::FakeLoop>> loops_;
-  std::unique_ptr<session::Backend> backend_;
+  std::shared_ptr<session::Backend> backend_;
   std::vector<std::unique_ptr<session::Worker>> workers_;
 };
 

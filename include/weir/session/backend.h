@@ -1,6 +1,6 @@
 // A backend: one pool of servers with everything that is needed to open, judge and count them. Made
-// by app, one for each (database, server user); lives as long as the process. Any worker reads it;
-// what a reload changes is the Plan.
+// by app, one for each (database, server user); lives as long as app or anybody else holds it. Any
+// worker reads it; what a reload changes is the Plan.
 #pragma once
 
 #include <memory>
@@ -139,7 +139,7 @@ struct alignas(64) Stats {
   base::Histogram acquire, attach, query, transaction;
 };
 
-class Backend {
+class Backend : public std::enable_shared_from_this<Backend> {
  public:
   Backend(std::string database, std::string user, const protocol::Protocol& protocol,
           uint32_t workers)

@@ -53,7 +53,7 @@ struct Visitor {
 };
 
 struct Admitted {
-  Backend* backend = nullptr;  // null with `refusal` empty: a mock login goes on, and fails
+  std::shared_ptr<Backend> backend;  // null with `refusal` empty: a mock login goes on, and fails
   protocol::Admission admission;
   base::Error refusal;             // said at once when its text is set
   std::function<void()> on_leave;  // gives back what was counted
@@ -73,9 +73,9 @@ class House {
   }
   // A replication client has proved who it is: its own backend, of one server. `on_leave` gives
   // that back as well.
-  virtual base::Result<Backend*> own_backend(const Backend& /*shared*/,
-                                             const protocol::LoginRequest& /*request*/,
-                                             std::function<void()>& /*on_leave*/) {
+  virtual base::Result<std::shared_ptr<Backend>> own_backend(
+      const Backend& /*shared*/, const protocol::LoginRequest& /*request*/,
+      std::function<void()>& /*on_leave*/) {
     return base::Error{base::ErrorKind::Refused, "no replication here", "0A000"};
   }
   virtual void login_failed(const std::string& peer, const protocol::LoginRequest& request) = 0;

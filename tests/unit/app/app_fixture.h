@@ -19,24 +19,18 @@ class PlainServer final : public pool::Server {
 class AppFixture : public testing::Test {
  protected:
   session::Backend& add_backend(const std::string& database) {
-    auto backend = std::make_unique<session::Backend>(database, "alice", *protocols_.at(0), 2);
+    auto backend = std::make_shared<session::Backend>(database, "alice", *protocols_.at(0), 2);
     backend->set_pool(
         std::make_unique<pool::Pool>(pool::Options{.size = 4}, std::vector<pool::Budget*>{}, 2, 1));
     return *backends_.emplace_back(std::move(backend));
   }
-  std::vector<session::Backend*> pointers() const {
-    std::vector<session::Backend*> out;
-    for (const auto& backend : backends_) out.push_back(backend.get());
-    return out;
-  }
-
   base::InternTable texts_;
   std::vector<std::unique_ptr<protocol::Protocol>> protocols_ = make_protocols(texts_);
-  std::vector<std::unique_ptr<session::Backend>> backends_;
+  std::vector<std::shared_ptr<session::Backend>> backends_;
   session::Backend& app_ = add_backend("app");
   session::Stats strangers_[2];
   Reloads reloads_;
-  Metrics metrics_{{[this] { return pointers(); }, {&strangers_[0], &strangers_[1]}, reloads_}};
+  Metrics metrics_{{[this] { return backends_; }, {&strangers_[0], &strangers_[1]}, reloads_}};
 };
 
 }  // namespace weir::app

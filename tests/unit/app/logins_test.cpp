@@ -8,7 +8,6 @@ namespace weir::app {
 namespace {
 
 using base::kSecond;
-using Rows = std::vector<protocol::Row>;
 
 constexpr int64_t kNow = 1'700'000'000;  // 2023-11-14 22:13:20
 
