@@ -147,7 +147,8 @@ tier_fuzz() {
   local target targets seconds=10 found options
   targets=$(fuzz_targets)
   [ "$LONG" = 0 ] || seconds=$(each_of $FUZZ_SECONDS_LONG $targets)
-  build fuzz $(printf 'fuzz_%s ' $targets) || return 1
+  # weir itself as well: this is the other compiler.
+  build fuzz weir $(printf 'fuzz_%s ' $targets) || return 1
   for target in $targets; do
     found=$OUT/found-$target
     mkdir -p "$found" "tests/fuzz/corpus/$target"

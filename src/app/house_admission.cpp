@@ -166,9 +166,9 @@ void House::prepare_own(Entry& entry, const config::Database& database,
   timeouts.query = timeouts.transaction = timeouts.idle_in_transaction = timeouts.client_idle = 0;
   keep_nothing(plan->client);
   plan->replication = request.replication;
-  for (const auto& [setting, value] : request.own_settings) {
-    std::erase_if(plan->target.settings, [&](const auto& one) { return one.first == setting; });
-    plan->target.settings.emplace_back(setting, value);
+  for (const auto& own : request.own_settings) {
+    std::erase_if(plan->target.settings, [&](const auto& one) { return one.first == own.first; });
+    plan->target.settings.push_back(own);
   }
   entry.backend->set_plan(std::move(plan));
   pool::Options options = options_of(entry, database, true);

@@ -135,11 +135,12 @@ TEST(Loop, DeletesAfterTheCallback) {
 TEST(Loop, DeletesAfterACallbackOfASocket) {
   auto loop = make_loop();
   auto [a, b] = socket_pair(*loop, *loop);
+  auto& mine = b;
   Recorder reader;
   bool deleted = false, deleted_inside = false;
   reader.then = [&] {
-    loop->delete_later(std::make_unique<Mortal>([&, stream = &b] {
-      stream->reset();
+    loop->delete_later(std::make_unique<Mortal>([&deleted, &mine] {
+      mine.reset();
       deleted = true;
     }));
     deleted_inside = deleted;

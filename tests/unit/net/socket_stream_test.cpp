@@ -275,12 +275,13 @@ TEST(SocketStream, ABusyStreamYieldsToAnother) {
   Recorder busy, other;
   b->set_reader(&busy);
   d->set_reader(&other);
+  Stream& talker = *c;
   // Each delivery brings its own successor, so that b never runs dry.
   size_t others_at = 0;
   busy.then = [&] {
     pump.left = all;
     pump.go_on();
-    if (busy.deliveries == 1) write(*c, "me too");
+    if (busy.deliveries == 1) write(talker, "me too");
   };
   other.then = [&] { others_at = busy.bytes.size(); };
   ASSERT_TRUE(RunUntil(*loop, [&] { return others_at > 0; }));
