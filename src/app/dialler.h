@@ -33,6 +33,7 @@ class NetworkDialler final : public session::Dialler {
   uint64_t origin(int place, const std::string& peer) const override;
   std::string text(int place) const override;
   net::TlsConnect tls(int place) const override;
+  bool is_remote(int place) const override { return at(place).endpoint.unix_path.empty(); }
   int places() const override { return static_cast<int>(places_.size()); }
   void failed(int place, base::Time now) override;
 

@@ -41,8 +41,8 @@ Conversation::StartTls tls_on(net::Loop& loop, std::unique_ptr<net::Stream>& str
 Opening::Opening(Worker& worker, Backend& backend)
     : worker_(worker),
       backend_(backend.shared_from_this()),
-      plan_(backend.plan()),
       generation_(backend.pool().generation()),
+      plan_(backend.plan()),
       timer_(on_deadline, this) {}
 
 void Opening::begin() { dial(); }
@@ -70,6 +70,8 @@ void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   stream_ = std::move(*result);
   const net::TlsConnect tls = plan_->dialler->tls(place_);
   protocol::LoginTarget target = plan_->target;
+  if (!tls.context && plan_->dialler->is_remote(place_) && target.tls >= Encryption::Required)
+    return fail({base::ErrorKind::Config, "TLS is demanded, and cannot be spoken"});
   if (!tls.context) target.tls = Encryption::None;
   if (was_refused_in_clear_) target.tls = Encryption::Required;
   if (target.role == Role::PreferStandby && tried_ < plan_->dialler->places())

@@ -34,8 +34,8 @@ class Opening final : public Errand {
 
   Worker& worker_;
   std::shared_ptr<Backend> backend_;
+  const uint32_t generation_;  // read before the plan: a server is not taken for newer than it is
   std::shared_ptr<const Plan> plan_;
-  uint32_t generation_;
   int place_ = -1;
   int tried_ = 0;                      // places, before this one
   bool may_fall_back_ = false;         // to TLS, if the login in clear is refused

@@ -36,6 +36,8 @@ class Dialler {
   virtual uint64_t origin(int /*place*/, const std::string& /*peer*/) const { return 0; }
   virtual std::string text(int place) const = 0;
   virtual net::TlsConnect tls(int /*place*/) const { return {}; }  // without a context: in clear
+  // Bytes to this place can be seen by others: where TLS is demanded, nothing else will do.
+  virtual bool is_remote(int /*place*/) const { return false; }
   virtual int places() const { return 1; }
   // Others are dialled before it for a while.
   virtual void failed(int /*place*/, Time /*now*/) {}

@@ -55,11 +55,11 @@ PostgresLogin::Result PostgresLogin::on_negotiated(Bytes in, std::string& send) 
     const Result result = begin(send);
     return {result.step, 1};
   }
-  if (in[0] != 'E')
-    return give_up(ErrorKind::Protocol,
-                   "server answered the request for TLS with neither yes nor no");
-  state_ = State::Authentication;  // an error, in either manner
-  return step(in, send);
+  // The error itself may be anybody's (CVE-2024-10977).
+  if (in[0] == 'E')
+    return give_up(ErrorKind::Unreachable, "server answered the request for TLS with an error");
+  return give_up(ErrorKind::Protocol,
+                 "server answered the request for TLS with neither yes nor no");
 }
 
 PostgresLogin::Result PostgresLogin::begin(std::string& send) {

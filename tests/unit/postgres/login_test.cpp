@@ -287,6 +287,19 @@ TEST(Login, SaysNothingToWhoPassesOverTheRequestForTls) {
   }
 }
 
+// Anybody on the way can have sent it (CVE-2024-10977).
+TEST(Login, BelievesNoErrorBeforeTls) {
+  for (const auto& bytes : {error("28P01", "go away"), "Egone\n\0"s}) {
+    protocol::LoginTarget wants = target("pencil");
+    wants.tls = protocol::Encryption::Required;
+    std::unique_ptr<PostgresLogin> login;
+    const Outcome outcome = log_in(wants, {bytes}, bytewise, &login);
+    expect_failure(outcome, "server answered the request for TLS with an error");
+    EXPECT_EQ(login->error().kind, base::ErrorKind::Unreachable);
+    EXPECT_EQ(outcome.sent.size(), 8u);
+  }
+}
+
 TEST(Login, FailsAtAnEarlyEnd) {
   const std::string all = kOk + kRest;
   for (size_t size = 0; size < all.size(); ++size) {
