@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <sstream>
 
 #include "notify.h"
 #include "protocols.h"
@@ -93,9 +94,11 @@ void Daemon::run() {
 // ---------------------------------------------------------------- the page
 
 base::Status Daemon::open_page() {
-  Metrics::Sources sources{[this] { return house_->backends(); }, {}, reloads_};
-  for (const auto& seat : seats_)
+  Metrics::Sources sources{[this] { return house_->backends(); }, {}, {}, reloads_};
+  for (const auto& seat : seats_) {
     sources.strangers.push_back(&std::as_const(*seat->worker).strangers());
+    sources.turns.push_back(&seat->loop->turns());
+  }
   metrics_ = std::make_unique<Metrics>(std::move(sources));
   page_ = std::make_unique<Page>(*metrics_, [this] { return not_ready(); });
   const auto& address = house_->config()->http.address;
@@ -293,7 +296,9 @@ base::Status Daemon::load_again() {
     reloads_.good.add();
     log(LogLevel::Info, "reload: done");
   } else {
-    log(LogLevel::Error, "reload: the configuration stays as it was\n{}", status.error().text);
+    log(LogLevel::Error, "reload: the configuration stays as it was");
+    std::istringstream report(status.error().text);
+    for (std::string line; std::getline(report, line);) log(LogLevel::Error, "{}", line);
     reloads_.failed.add();
   }
   return status;

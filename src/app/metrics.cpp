@@ -51,7 +51,10 @@ class Families {
     begin(type, name_and_help.first, name_and_help.second).add(Labels{}, value);
   }
   void add(const Sample& sample, ClientMetric::Histogram histogram) {
-    add(names(sample)).histogram = std::move(histogram);
+    add(names(sample), std::move(histogram));
+  }
+  void add(Labels labels, ClientMetric::Histogram histogram) {
+    add(std::move(labels)).histogram = std::move(histogram);
   }
   std::vector<MetricFamily> take() { return std::move(done_); }
 
@@ -153,18 +156,23 @@ constexpr Timing kTimings[] = {
     {"weir_transaction_seconds", "How long a client kept its server", &Stats::transaction},
 };
 
-ClientMetric::Histogram sum_up(const Sample& sample, Histogram Stats::*which) {
+ClientMetric::Histogram sum_up(const std::vector<const Histogram*>& parts) {
   ClientMetric::Histogram out;
   for (int i = 0; i < Histogram::kBuckets; ++i) {
-    for (const Stats* slot : sample.slots)
-      out.sample_count += static_cast<uint64_t>((slot->*which).count(i));
+    for (const Histogram* part : parts) out.sample_count += static_cast<uint64_t>(part->count(i));
     const bool last = i == Histogram::kBuckets - 1;
     const double bound = static_cast<double>(Histogram::upper_bound(i)) * kMicrosecond;
     out.bucket.push_back({out.sample_count, last ? INFINITY : bound});
   }
-  for (const Stats* slot : sample.slots)
-    out.sample_sum += static_cast<double>((slot->*which).sum()) * kMicrosecond;
+  for (const Histogram* part : parts)
+    out.sample_sum += static_cast<double>(part->sum()) * kMicrosecond;
   return out;
+}
+
+ClientMetric::Histogram sum_up(const Sample& sample, Histogram Stats::*which) {
+  std::vector<const Histogram*> parts;
+  for (const Stats* slot : sample.slots) parts.push_back(&(slot->*which));
+  return sum_up(parts);
 }
 
 void add_timings(Families& out, const Samples& samples) {
@@ -173,6 +181,13 @@ void add_timings(Families& out, const Samples& samples) {
     for (const Sample& sample : samples)
       if (sample.pool) out.add(sample, sum_up(sample, timing.histogram));
   }
+}
+
+void add_turns(Families& out, const std::vector<const Histogram*>& turns) {
+  out.begin(MetricType::Histogram, "weir_loop_turn_seconds",
+            "How long each turn of a worker's event loop took");
+  for (size_t i = 0; i < turns.size(); ++i)
+    out.add(Labels{{"worker", std::to_string(i)}}, sum_up({turns[i]}));
 }
 
 // ---------------------------------------------------------------- what has been
@@ -377,6 +392,7 @@ std::vector<MetricFamily> Metrics::Collect() const {
   add_servers(out, all);
   add_pools(out, all);
   add_timings(out, all);
+  add_turns(out, sources_.turns);
   add_counts(out, all);
   add_results(out, all);
   add_process(out);

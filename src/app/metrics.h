@@ -46,6 +46,7 @@ class Metrics final : public prometheus::Collectable {
   struct Sources {
     std::function<std::vector<std::shared_ptr<session::Backend>>()> backends;
     std::vector<const session::Stats*> strangers;  // of each worker
+    std::vector<const base::Histogram*> turns;     // of each worker's loop
     const Reloads& reloads;
   };
   explicit Metrics(Sources sources) : sources_(std::move(sources)) {}

@@ -43,6 +43,21 @@ void make_logger() {
   spdlog::set_default_logger(std::move(logger));
 }
 
+// A line stays one line, whatever names and texts of others are in it.
+std::string escape_text(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte == '\n')
+      out += "\\n";
+    else if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
+      out += fmt::format("\\x{:02x}", byte);
+    else
+      out.push_back(c);
+  }
+  return out;
+}
+
 std::string escape_json(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -100,7 +115,7 @@ void log_line(LogLevel level, std::string_view text) {
   if (json_now.load(std::memory_order_relaxed))
     logger->log(to_spdlog(level), "{}", escape_json(text));
   else
-    logger->log(to_spdlog(level), "{}", text);
+    logger->log(to_spdlog(level), "{}", escape_text(text));
 }
 
 }  // namespace weir::base

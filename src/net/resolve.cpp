@@ -5,23 +5,15 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <mutex>
-#include <system_error>
-#include <thread>
 
 #include "address.h"
+#include "waiting_threads.h"
 
 namespace weir::net {
 
 namespace {
 
-// What the thread and the one who waits share. The thread cannot be stopped, so it may outlive both
-// the wait and the loop: then it finds no mailbox.
-struct Question {
-  std::mutex mutex;
-  base::Mailbox* mailbox;  // null: given up
-  ResolveCallback done;    // touched on the mailbox's thread alone
-};
+constexpr size_t kThreadsMax = 32;  // given up ones that hang included
 
 Resolved failure(const std::string& host, const std::string& why) {
   return base::Error{base::ErrorKind::Unreachable, "cannot look up " + host + ": " + why};
@@ -51,42 +43,23 @@ Resolved look_up(const std::string& host) {
   return out;
 }
 
-void answer(const std::shared_ptr<Question>& question, Resolved resolved) {
-  const std::lock_guard lock(question->mutex);
-  if (!question->mailbox) return;
-  question->mailbox->post_call([question, resolved = std::move(resolved)]() mutable {
-    if (!question->mailbox) return;  // given up meanwhile, on this thread
-    const auto done = std::move(question->done);
-    done(std::move(resolved));
-  });
-}
-
 class Lookup final : public Resolving {
  public:
-  Lookup(base::Mailbox& mailbox, const std::string& host, ResolveCallback done)
-      : question_(std::make_shared<Question>()) {
-    question_->mailbox = &mailbox;
-    question_->done = std::move(done);
-    try {
-      std::thread([question = question_, host] { answer(question, look_up(host)); }).detach();
-    } catch (const std::system_error& no_thread) {
-      answer(question_, failure(host, no_thread.what()));
-    }
-  }
-  ~Lookup() override {
-    const std::lock_guard lock(question_->mutex);
-    question_->mailbox = nullptr;
-  }
+  explicit Lookup(std::unique_ptr<Work> work) : work_(std::move(work)) {}
 
  private:
-  std::shared_ptr<Question> question_;
+  std::unique_ptr<Work> work_;
 };
 
 }  // namespace
 
 std::unique_ptr<Resolving> resolve(base::Mailbox& mailbox, const std::string& host,
                                    ResolveCallback done) {
-  return std::make_unique<Lookup>(mailbox, host, std::move(done));
+  static WaitingThreads& threads = *new WaitingThreads(kThreadsMax);
+  auto found = std::make_shared<Resolved>(failure(host, "no thread can be had"));
+  return std::make_unique<Lookup>(threads.run(
+      mailbox, [found, host] { *found = look_up(host); },
+      [found, done = std::move(done)] { done(std::move(*found)); }));
 }
 
 bool is_numeric(const std::string& host) { return !numeric_addresses(host, 0).empty(); }

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "waiting_threads.h"
+
 namespace weir::net {
 
 UvMailbox::UvMailbox() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -122,6 +124,7 @@ void UvLoop::before_poll() {
     uv_idle_stop(&idle_);
   else
     uv_idle_start(&idle_, [](uv_idle_t*) {});
+  if (clock_read_) turns_.observe(base::steady_now() - now_);
   clock_read_ = false;
 }
 
@@ -162,9 +165,18 @@ class QueuedWork final : public Work {
   std::shared_ptr<bool> wanted_;
 };
 
+std::unique_ptr<Work> work_that_may_hang(base::Mailbox& mailbox, std::function<void()> what,
+                                         std::function<void()> done) {
+  constexpr size_t kThreadsMax = 32;
+  static WaitingThreads& threads = *new WaitingThreads(kThreadsMax);
+  return threads.run(mailbox, std::move(what), std::move(done));
+}
+
 }  // namespace
 
-std::unique_ptr<Work> UvLoop::work(std::function<void()> what, std::function<void()> done) {
+std::unique_ptr<Work> UvLoop::work(std::function<void()> what, std::function<void()> done,
+                                   bool may_hang) {
+  if (may_hang) return work_that_may_hang(mailbox_, std::move(what), std::move(done));
   auto* job = new Job{{}, std::move(what), std::move(done)};
   job->request.data = job;
   auto out = std::make_unique<QueuedWork>(job->wanted);

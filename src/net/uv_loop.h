@@ -64,7 +64,9 @@ class UvLoop final : public Loop {
   std::span<char> scratch() override { return {scratch_.get(), base::kScratchBytes}; }
   void delete_later(std::unique_ptr<Deferred> object) override;
   void run_soon(std::function<void()> call) override { soon_.push_back(std::move(call)); }
-  std::unique_ptr<Work> work(std::function<void()> what, std::function<void()> done) override;
+  std::unique_ptr<Work> work(std::function<void()> what, std::function<void()> done,
+                             bool may_hang) override;
+  const base::Histogram& turns() const override { return turns_; }
   void run() override;
   void stop() override;
 
@@ -85,6 +87,7 @@ class UvLoop final : public Loop {
   uv_check_t check_;
   uv_idle_t idle_;  // active while something is to run soon: then polling does not block
   uv_timer_t timer_;
+  base::Histogram turns_;
   mutable base::Time now_;
   mutable bool clock_read_ = true;
   base::Time armed_ = base::kNever;

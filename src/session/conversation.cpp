@@ -46,10 +46,12 @@ void Conversation::start_tls() {
 
 void Conversation::work() {
   stream_->pause(net::kPauseUnread);
-  work_ = loop_.work(dialogue_->work(), [this] {
+  protocol::Work work = dialogue_->work();
+  const auto go_on = [this] {
     stream_->resume(net::kPauseUnread);
     feed();
-  });
+  };
+  work_ = loop_.work(std::move(work.run), go_on, work.may_hang);
 }
 
 void Conversation::shaken(const base::Status& status) {

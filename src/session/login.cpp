@@ -97,11 +97,13 @@ void Session::greeting_step(Dialogue::Result result, std::string& send) {
 
 void Session::work() {
   stream_->pause(net::kPauseUnread);
-  work_ = worker_.loop().work(greeting_->work(), [this] {
+  protocol::Work work = greeting_->work();
+  const auto go_on = [this] {
     if (state_ != State::Greeting) return;
     stream_->resume(net::kPauseUnread);
     greet();
-  });
+  };
+  work_ = worker_.loop().work(std::move(work.run), go_on, work.may_hang);
 }
 
 // The bytes behind are the client's half of the handshake, or there are none.

@@ -38,6 +38,7 @@ class FakeLoop final : public net::Loop {
   }
 
   base::Time now() const override { return now_; }
+  const base::Histogram& turns() const override { return turns_; }
   base::TimerWheel& timers() override { return timers_; }
   base::Mailbox& mailbox() override { return mailbox_; }
   std::span<char> scratch() override { return {scratch_.get(), base::kScratchBytes}; }
@@ -46,7 +47,8 @@ class FakeLoop final : public net::Loop {
   }
   void run_soon(std::function<void()> call) override { soon_.push_back(std::move(call)); }
   // On this thread, with the calls of run_soon().
-  std::unique_ptr<net::Work> work(std::function<void()> what, std::function<void()> done) override {
+  std::unique_ptr<net::Work> work(std::function<void()> what, std::function<void()> done,
+                                  bool) override {
     auto out = std::make_unique<FakeWork>();
     run_soon([what = std::move(what), done = std::move(done), wanted = out->wanted] {
       what();
@@ -166,6 +168,7 @@ class FakeLoop final : public net::Loop {
 
   base::Time now_;
   base::TimerWheel timers_;
+  base::Histogram turns_;  // of no length
   FakeMailbox mailbox_;
   std::unique_ptr<char[]> scratch_ = std::make_unique<char[]>(base::kScratchBytes);
   std::vector<std::unique_ptr<net::Deferred>> later_;

@@ -117,7 +117,7 @@ class Driver {
   protocol::Dialogue::Result work() {
     std::string none;
     if (dialogue_.feed("early", none).step != Step::Wait) std::abort();
-    dialogue_.work()();
+    dialogue_.work().run();
     const auto result = dialogue_.feed(outcome_.left, outcome_.sent);
     outcome_.left.erase(0, result.consumed);
     return result;

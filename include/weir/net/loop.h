@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <weir/base/mailbox.h>
+#include <weir/base/stats.h>
 #include <weir/base/time.h>
 #include <weir/base/timer.h>
 #include <weir/net/stream.h>
@@ -39,8 +40,13 @@ class Loop {
   virtual std::span<char> scratch() = 0;  // the receive buffer, shared by all streams of the loop
   virtual void delete_later(std::unique_ptr<Deferred> object) = 0;  // after the current callback
   virtual void run_soon(std::function<void()> call) = 0;            // before the next poll
-  // `done` comes on the loop's thread when `what` has run on another. The loop's end waits for it.
-  virtual std::unique_ptr<Work> work(std::function<void()> what, std::function<void()> done) = 0;
+  // `done` comes on the loop's thread when `what` has run on another. The loop's end waits for it,
+  // but not for what may hang: that waits for others, and has threads of its own.
+  virtual std::unique_ptr<Work> work(std::function<void()> what, std::function<void()> done,
+                                     bool may_hang) = 0;
+  // How long each turn with something to do took, from its first look at the clock until the next
+  // poll: nobody else was served meanwhile. Any thread reads it.
+  virtual const base::Histogram& turns() const = 0;
   virtual void run() = 0;  // until stop()
   virtual void stop() = 0;
 };

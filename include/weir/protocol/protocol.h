@@ -74,6 +74,12 @@ struct Secured {
   std::string server_end_point;  // hash of the server's certificate (RFC 5929, 4.1)
 };
 
+// What takes too long for a loop.
+struct Work {
+  std::function<void()> run;
+  bool may_hang = false;  // it waits for others, not for a processor
+};
+
 class Dialogue {
  public:
   struct Result {
@@ -85,7 +91,7 @@ class Dialogue {
   virtual Result feed(Bytes in, std::string& send) = 0;
   virtual void secured(const Secured&) {}  // after StartTls, before feed({})
   // After Work. Once; may outlive the dialogue, not its protocol.
-  virtual std::function<void()> work() { return {}; }
+  virtual Work work() { return {}; }
   virtual Result on_end() {  // the peer closed
     if (error_.text.empty())
       error_ = {base::ErrorKind::Unreachable, "connection closed by the peer"};

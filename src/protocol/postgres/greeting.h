@@ -36,7 +36,7 @@ class PostgresGreeting final : public protocol::Greeting {
   Result start(std::string& send) override;
   Result feed(Bytes in, std::string& send) override;
   void secured(const protocol::Secured& shown) override;
-  std::function<void()> work() override { return std::move(work_); }
+  protocol::Work work() override { return {std::move(work_), admission_.check != nullptr}; }
   Result admit(const protocol::Admission& admission, std::string& send) override;
   bool settled_by(const protocol::Facts& facts) const override;
   protocol::ClientState& client() override { return *client_; }

@@ -36,7 +36,7 @@ class PostgresLogin final : public protocol::Login {
   Result start(std::string& send) override;
   Result feed(Bytes in, std::string& send) override;
   void secured(const protocol::Secured& shown) override;
-  std::function<void()> work() override { return std::move(work_); }
+  protocol::Work work() override { return {std::move(work_)}; }
   std::unique_ptr<protocol::ServerState> take_server() override { return std::move(server_); }
 
  private:

@@ -133,7 +133,8 @@ def storm_section(results, targets, clients, rounds):
             get = lambda field: results.value(variant.name, target, field)
             spread = f" ({min(times):.3f}–{max(times):.3f})" if times else ""
             rows.append([variant.title, target, number(get("seconds"), 3) + spread, number(get("half"), 3),
-                         number(get("proxy_cpu"), 3), number(get("client_cpu"), 3), number(get("servers"), 0)])
+                         number(get("proxy_cpu"), 3), number(get("client_cpu"), 3), number(get("servers"), 0),
+                         number(get("turn"), 1, 1000)])
         ratios.append([variant.title] + [_spread(results.ratios(variant.name, field))
                                          for field in ("seconds", "half", "proxy_cpu")])
     return "\n".join([
@@ -141,8 +142,9 @@ def storm_section(results, targets, clients, rounds):
         f"{clients} clients connect at once to a proxy that has just been started, log in with scram-sha-256, run one "
         f"SELECT 1 and stay; at most {POOL_SIZE} servers, which ask for SCRAM too. Time from the first connect to the "
         f"last answer (least to most in brackets) and to half of the answers; {rounds} rounds, in turn. The clients "
-        "are one process; with plain passwords each has to derive its keys anew.", "",
-        table(["clients", "target", "all s", "half s", "CPU s", "the clients' CPU s", "servers opened"], rows), "",
+        "are one process; with plain passwords each has to derive its keys anew. "
+        "Turns of weir's loops are known by powers of two.", "",
+        table(["clients", "target", "all s", "half s", "CPU s", "the clients' CPU s", "servers opened", "longest turn of a loop, ms"], rows), "",
         table(["weir/pgbouncer", "all", "half", "CPU"], ratios), ""] + bullets("Failures", results.failures))
 
 

@@ -68,6 +68,7 @@ class Service:
         self.name, self.command, self.directory = name, command, directory
         self.port, self.cpus = port, cpus
         self.log = directory / f"{name}.log"
+        self.http_port = None    # of weir's page
         self.stop_signal = signal.SIGTERM
         self.process = None
 
@@ -273,8 +274,10 @@ class Stack:
         """A proxy that is not yet started."""
         port = free_port()
         (self.directory / "userlist.txt").write_text(self._users_file())
-        command = getattr(self, f"_{name}_command")(self._values(port))
+        values = self._values(port)
+        command = getattr(self, f"_{name}_command")(values)
         self.proxies[name] = Service(name, unprivileged() + command, self.directory, port, self.cpus)
+        self.proxies[name].http_port = values["HTTP_PORT"]
         return self.proxies[name]
 
     def _check_tls(self, name):

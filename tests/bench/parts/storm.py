@@ -1,9 +1,11 @@
 """Many clients that arrive at once at a proxy that has just been started: the time until all are answered."""
 
+import re
 import selectors
 import socket
 import sys
 import time
+import urllib.request
 from collections import defaultdict
 from dataclasses import dataclass
 from statistics import median
@@ -32,6 +34,7 @@ class Storm:
     proxy_cpu: float
     client_cpu: float        # seconds, as all figures above
     servers: int             # that the proxy has opened
+    turn: float              # no turn of a loop of weir's took longer; None: not known
 
 
 class Results:
@@ -41,7 +44,7 @@ class Results:
 
     def value(self, variant, target, field):
         found = [getattr(storm, field) for storm in self.storms[variant, target].values()]
-        return median(found) if found else None
+        return median(found) if found and None not in found else None
 
     def ratios(self, variant, field):
         """weir's to PgBouncer's of the same rounds."""
@@ -159,7 +162,8 @@ def _one_round(stack, target, number, results):
         return
     results.storms[name, target][number] = storm
     print(f"storm {name} round {number + 1}: {target} {storm.seconds:.3f} s, half after {storm.half:.3f} s, CPU "
-          f"{storm.proxy_cpu:.3f} s (clients {storm.client_cpu:.3f} s), {storm.servers} servers", file=sys.stderr)
+          f"{storm.proxy_cpu:.3f} s (clients {storm.client_cpu:.3f} s), {storm.servers} servers"
+          + (f", longest turn below {storm.turn * 1000:.1f} ms" if storm.turn else ""), file=sys.stderr)
 
 
 def _storm(stack, target):
@@ -172,9 +176,21 @@ def _storm(stack, target):
         times = _arrive(service.port, stack.logins)
         used = time.process_time() - used
         proxy = measure.cpu_of(service.pid) - before
-        return Storm(times[-1], times[len(times) // 2], proxy.total_ns / 1e9, used, stack.server_count())
+        return Storm(times[-1], times[len(times) // 2], proxy.total_ns / 1e9, used, stack.server_count(),
+                     _longest_turn(service) if target == "weir" else None)
     finally:
         service.stop()
+
+
+def _longest_turn(service):
+    """The bound of the highest bucket that holds one, in seconds."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.http_port}/metrics", timeout=10) as answer:
+        page = answer.read().decode()
+    buckets = defaultdict(list)
+    for worker, bound, count in re.findall(
+            r'^weir_loop_turn_seconds_bucket{worker="(\d+)",le="([^"]+)"} (\d+)', page, re.MULTILINE):
+        buckets[worker].append((int(count), float(bound)))
+    return max(next(bound for count, bound in each if count == each[-1][0]) for each in buckets.values())
 
 
 def _arrive(port, logins):

@@ -29,8 +29,10 @@ class AppFixture : public testing::Test {
   std::vector<std::shared_ptr<session::Backend>> backends_;
   session::Backend& app_ = add_backend("app");
   session::Stats strangers_[2];
+  base::Histogram turns_;
   Reloads reloads_;
-  Metrics metrics_{{[this] { return backends_; }, {&strangers_[0], &strangers_[1]}, reloads_}};
+  Metrics metrics_{
+      {[this] { return backends_; }, {&strangers_[0], &strangers_[1]}, {&turns_}, reloads_}};
 };
 
 }  // namespace weir::app

@@ -89,7 +89,7 @@ const char* type_name(MetricType type) {
 }
 
 std::map<std::string, Shape> scraped(const std::vector<MetricFamily>& families) {
-  static const std::set<std::string> kFree{"database", "user", "version"};
+  static const std::set<std::string> kFree{"database", "user", "version", "worker"};
   std::map<std::string, Shape> out;
   for (const MetricFamily& family : families) {
     Shape& shape = out[family.name];

@@ -36,6 +36,7 @@ TEST(Log, LevelsFormatsAndReopening) {
   EXPECT_FALSE(log_enabled(LogLevel::Debug));
   log(LogLevel::Debug, "hidden");
   log(LogLevel::Info, "shown {}", 2);
+  log(LogLevel::Info, "user \"a\n2026-11-21 I forged\x1b[0m\"");
   close_log();
   options.file = second;
   options.json = true;
@@ -45,6 +46,7 @@ TEST(Log, LevelsFormatsAndReopening) {
   close_log();
   EXPECT_NE(contents(first).find(" I shown 2\n"), std::string::npos) << contents(first);
   EXPECT_EQ(contents(first).find("hidden"), std::string::npos);
+  EXPECT_NE(contents(first).find(R"(user "a\n2026-11-21 I forged\x1b[0m")"), std::string::npos);
   EXPECT_NE(contents(second).find(R"("message":"a \"quoted\"\u000a\\ line"})"), std::string::npos)
       << contents(second);
   std::filesystem::remove(first);

@@ -2,8 +2,12 @@
 #include <sys/resource.h>
 
 #include <array>
+#include <atomic>
+#include <condition_variable>
 #include <csignal>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include "net_fixture.h"
 
@@ -11,17 +15,72 @@ namespace weir::net {
 namespace {
 
 TEST(Loop, WorkRunsOnAnotherThread) {
+  for (const bool may_hang : {false, true}) {
+    const auto loop = make_loop();
+    std::thread::id there, back;
+    const auto work = loop->work([&] { there = std::this_thread::get_id(); },
+                                 [&] {
+                                   back = std::this_thread::get_id();
+                                   loop->stop();
+                                 },
+                                 may_hang);
+    loop->run();
+    EXPECT_NE(there, std::this_thread::get_id());
+    EXPECT_NE(there, std::thread::id());
+    EXPECT_EQ(back, std::this_thread::get_id());
+  }
+}
+
+// The last of them goes by itself when the test is over.
+TEST(Loop, WorkThatHangsHoldsUpNeitherOtherWorkNorTheEnd) {
+  struct Gate {
+    std::mutex mutex;
+    std::condition_variable opened;
+    bool is_open = false;
+    std::atomic<int> waiting = 0, through = 0;
+  };
+  const auto gate = std::make_shared<Gate>();
+  constexpr int kMany = 100;
+  {
+    const auto loop = make_loop();
+    std::vector<std::unique_ptr<Work>> hanging;
+    const auto hang = [gate] {
+      std::unique_lock lock(gate->mutex);
+      ++gate->waiting;
+      gate->opened.wait(lock, [&] { return gate->is_open; });
+      ++gate->through;
+    };
+    for (int i = 0; i < kMany; ++i)
+      hanging.push_back(loop->work(
+          hang, [] { FAIL(); }, true));
+    bool done = false;
+    const auto work = loop->work([] {}, [&] { done = true; }, false);
+    ASSERT_TRUE(RunUntil(*loop, [&] { return done && gate->waiting > 0; }));
+  }
+  EXPECT_LT(gate->waiting, kMany) << "the others wait for a thread";
+  const std::lock_guard lock(gate->mutex);
+  EXPECT_EQ(gate->through, 0);
+  gate->is_open = true;
+  gate->opened.notify_all();
+}
+
+TEST(Loop, CountsTurns) {
   const auto loop = make_loop();
-  std::thread::id there, back;
-  const auto work = loop->work([&] { there = std::this_thread::get_id(); },
-                               [&] {
-                                 back = std::this_thread::get_id();
-                                 loop->stop();
-                               });
-  loop->run();
-  EXPECT_NE(there, std::this_thread::get_id());
-  EXPECT_NE(there, std::thread::id());
-  EXPECT_EQ(back, std::this_thread::get_id());
+  const auto count = [&] {
+    int64_t all = 0;
+    for (int i = 0; i < base::Histogram::kBuckets; ++i) all += loop->turns().count(i);
+    return all;
+  };
+  bool done = false;
+  loop->run_soon([&] {
+    const base::Time start = loop->now();
+    while (base::steady_now() < start + 2 * base::kMillisecond) {
+    }
+    loop->run_soon([&] { done = true; });
+  });
+  ASSERT_TRUE(RunUntil(*loop, [&] { return done; }));
+  EXPECT_GE(count(), 1);
+  EXPECT_GE(loop->turns().sum(), 2 * base::kMillisecond);
 }
 
 TEST(Loop, WorkThatNobodyWaitsForIsDoneAllTheSame) {
@@ -29,7 +88,7 @@ TEST(Loop, WorkThatNobodyWaitsForIsDoneAllTheSame) {
   bool told = false;
   {
     const auto loop = make_loop();
-    loop->work([&] { ran = true; }, [&] { told = true; }).reset();
+    loop->work([&] { ran = true; }, [&] { told = true; }, false).reset();
   }
   EXPECT_TRUE(ran);
   EXPECT_FALSE(told);
