@@ -1,15 +1,19 @@
 #include "brake.h"
 
+#include <cctype>
+
 namespace weir::app {
 
 namespace {
 
-// An address without its port.
+// An address without its port, and a name as directories compare them: in small letters.
 std::string key_of(const std::string& peer, const std::string& user) {
   const size_t colon = peer.rfind(':');
   const bool has_port = colon != std::string::npos &&
                         peer.find_first_not_of("0123456789", colon + 1) == std::string::npos;
-  return peer.substr(0, has_port ? colon : std::string::npos) + '\0' + user;
+  std::string key = peer.substr(0, has_port ? colon : std::string::npos) + '\0' + user;
+  for (char& c : key) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return key;
 }
 
 }  // namespace

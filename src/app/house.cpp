@@ -1,6 +1,7 @@
 #include "house.h"
 
 #include <weir/base/crypto.h>
+#include <weir/base/log.h>
 #include <weir/config/check.h>
 #include <weir/protocol/postgres.h>
 
@@ -137,16 +138,25 @@ pool::Options House::options_of(const Entry& entry, const config::Database& data
                                 bool movable) const {
   pool::Options out =
       pool_options(config::effective(*config_, database, entry.login).pool, movable);
-  out.min_at_once = !entry.backend->plan()->passes_through;
+  out.min_at_once = !entry.backend->plan()->passes_through && !entry.is_any;
   return out;
 }
 
 // Movable: its servers stand on sockets, which may go from loop to loop.
 base::Result<std::shared_ptr<session::Dialler>> House::dialler(const config::Database& database,
-                                                               bool& movable) const {
+                                                               bool& movable) {
   auto engine = engines_(database);
   movable = engine && !*engine;
   if (!movable) return engine;
+  auto& known = diallers_[database.name];
+  if (known) return known;
+  auto made = network_dialler(database);
+  if (made) known = *made;
+  return made;
+}
+
+base::Result<std::shared_ptr<session::Dialler>> House::network_dialler(
+    const config::Database& database) const {
   auto tls = server_tls(database.tls);
   if (!tls)
     return Error{ErrorKind::Config, "databases." + database.name + ".tls: " + tls.error().text};
@@ -256,9 +266,11 @@ base::Status House::prepare(const config::Config& config) const {
       return Error{ErrorKind::Config, "databases." + entry->name + ".url: from " + entry->protocol +
                                           " to " + database->protocol + " takes a restart"};
   }
-  bool movable = false;
-  for (const auto& [name, database] : config.databases)
-    if (auto made = dialler(database, movable); !made) return made.error();
+  for (const auto& [name, database] : config.databases) {
+    auto made = engines_(database);
+    if (made && !*made) made = network_dialler(database);
+    if (!made) return made.error();
+  }
   return base::ok();
 }
 
@@ -267,18 +279,23 @@ void House::reload(std::shared_ptr<const config::Config> config, session::Worker
   config_ = std::move(config);
   all_clients_.set_limit(config_->max_clients);
   names_->set_rules({config_->dns.ttl, config_->dns.negative_ttl});
+  diallers_.clear();
   for (const auto& [key, entry] : entries_) {
-    const bool stays = entry->is_any || config_->databases.contains(entry->name);
-    const config::Database* database = stays ? config_->database(entry->name) : nullptr;
-    // Without one its clients stay until they leave; nobody new gets in.
-    if (database) refresh(*entry, *database, worker);
+    entry->is_any = !config_->databases.contains(entry->name);
+    // Without a database its clients stay until they leave; nobody new gets in.
+    if (const config::Database* database = config_->database(entry->name))
+      refresh(*entry, *database, worker);
   }
   reload_lookups(worker);
 }
 
 void House::refresh(Entry& entry, const config::Database& database, session::Worker& worker) {
   bool movable = true;
-  if (auto made = dialler(database, movable)) entry.dialler = std::move(*made);
+  auto made = dialler(database, movable);
+  if (!made)
+    return base::log(base::LogLevel::Error, "pool {}/{} stays as it was: {}", entry.name,
+                     entry.backend->user(), made.error().text);
+  entry.dialler = std::move(*made);
   const bool moved = database.url.hosts != entry.url.hosts || database.tls != entry.tls ||
                      (!movable && database.url.path != entry.url.path);
   entry.url = database.url;

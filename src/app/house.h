@@ -92,8 +92,8 @@ class House final : public session::House {
                                                   const std::string& login);
   pool::Options options_of(const Entry& entry, const config::Database& database,
                            bool movable) const;
-  void prepare_own(Entry& entry, const config::Database& database,
-                   const protocol::LoginRequest& request);
+  base::Status prepare_own(Entry& entry, const config::Database& database,
+                           const protocol::LoginRequest& request);
   session::Admitted decide(const Demand& demand, const session::Visitor& visitor,
                            const std::string& looked_up);
   session::Admitted decide_by(const Demand& demand, const session::Visitor& visitor,
@@ -110,8 +110,9 @@ class House final : public session::House {
   void refresh(Entry& entry, const config::Database& database, session::Worker& worker);
   // What nobody uses any more (house_expiry.cpp).
   void expire(base::Time now);
-  bool has_expired(Entry& entry, base::Time now) const;
-  bool is_drawn_on(const pool::Budget& budget) const;
+  bool has_expired(Entry& entry, base::Time now, base::Duration made_up_max) const;
+  bool is_made_up(const Entry& entry) const;
+  void forget_budgets();
   // Names of hosts (house_names.cpp).
   std::unique_ptr<Names> make_names();
   void heard(const std::string& host, const Names::Addresses& addresses, bool mended);
@@ -130,7 +131,9 @@ class House final : public session::House {
   base::Error count_client(const std::string& name, const protocol::LoginRequest& request,
                            std::vector<pool::Budget*>& taken);
   base::Result<std::shared_ptr<session::Dialler>> dialler(const config::Database& database,
-                                                          bool& movable) const;
+                                                          bool& movable);
+  base::Result<std::shared_ptr<session::Dialler>> network_dialler(
+      const config::Database& database) const;
   std::vector<pool::Budget*> server_budgets(const config::Database& database,
                                             const std::string& name, const std::string& user);
 
@@ -146,6 +149,8 @@ class House final : public session::House {
   std::shared_ptr<session::Dialler> console_;
   std::map<std::string, std::shared_ptr<session::Backend>> consoles_;  // by login
   std::atomic<int> console_clients_{0};
+  // Of the networks' databases by their names in the configuration; one for all their pools.
+  std::map<std::string, std::shared_ptr<session::Dialler>> diallers_;
   std::set<std::string> paused_;  // databases; "" stands for all
   std::map<std::string, std::unique_ptr<pool::Budget>> budgets_;
   pool::Budget all_clients_;

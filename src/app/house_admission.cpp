@@ -15,6 +15,12 @@ using session::Answer;
 
 namespace {
 
+// What went wrong is not for those who have not proved who they are.
+Error nobody_can_tell(const Error& why) {
+  base::log(base::LogLevel::Warn, "auth.query cannot be asked: {}", why.text);
+  return {ErrorKind::Unreachable, "nobody can tell just now who may log in", "08006"};
+}
+
 // Of a client that has its server to itself nothing needs to be carried.
 void keep_nothing(protocol::Admission::ClientOptions& options) {
   options.statement_mode = options.transaction_mode = false;
@@ -42,7 +48,7 @@ void House::ask_groups(const session::Visitor& visitor, session::Worker& worker,
       for (const protocol::Row& row : rows.value())
         if (!row.empty() && row[0]) groups.insert(*row[0]);
     Demand demand = demand_of(*config(), visitor, &groups);
-    if (!rows) demand.refusal = rows.error();
+    if (!rows) demand.refusal = nobody_can_tell(rows.error());
     admit_by(demand, visitor, worker, answer);
   };
   if (config()->auth.query.group_sql.empty()) return go_on(Rows{});
@@ -77,9 +83,8 @@ void House::admit_by(const Demand& demand, const session::Visitor& visitor, sess
 session::Admitted House::decide_by(const Demand& demand, const session::Visitor& visitor,
                                    const Answer& rows) {
   if (!rows) {
-    base::log(base::LogLevel::Warn, "auth.query cannot be asked: {}", rows.error().text);
     session::Admitted out;
-    out.refusal = {ErrorKind::Unreachable, "nobody can tell just now who may log in", "08006"};
+    out.refusal = nobody_can_tell(rows.error());
     return out;
   }
   const std::string& user = visitor.request.user;
@@ -144,7 +149,8 @@ base::Result<std::shared_ptr<session::Backend>> House::own_backend(
     found = own_entries_.insert(found, std::move(*made));
   }
   Entry& entry = **found;
-  prepare_own(entry, *database, request);
+  if (const auto prepared = prepare_own(entry, *database, request); !prepared)
+    return prepared.error();
   entry.is_taken = true;
   on_leave = [this, &entry, leave = std::move(on_leave)] {
     leave();
@@ -155,10 +161,12 @@ base::Result<std::shared_ptr<session::Backend>> House::own_backend(
 }
 
 // Its stream runs for days: no time of a query or transaction counts.
-void House::prepare_own(Entry& entry, const config::Database& database,
-                        const protocol::LoginRequest& request) {
+base::Status House::prepare_own(Entry& entry, const config::Database& database,
+                                const protocol::LoginRequest& request) {
   bool movable = true;
-  if (auto made = dialler(database, movable)) entry.dialler = std::move(*made);
+  auto made = dialler(database, movable);
+  if (!made) return made.error();
+  entry.dialler = std::move(*made);
   auto plan = std::make_shared<session::Plan>(*make_plan(database, entry, request.user));
   plan->mode = session::Mode::Session;
   plan->connect_query.clear();
@@ -177,6 +185,7 @@ void House::prepare_own(Entry& entry, const config::Database& database,
   options.idle_timeout = base::kSecond;  // a login that came too late for its client
   pool::Orders none;
   entry.backend->pool().configure(options, true, base::steady_now(), none);
+  return base::ok();
 }
 
 protocol::Admission House::admission(const Demand& demand, const session::Visitor& visitor,

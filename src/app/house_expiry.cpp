@@ -11,6 +11,9 @@ namespace weir::app {
 namespace {
 
 constexpr base::Duration kUnusedMax = config::kHour;
+// Long enough for the pause after a failed login to count.
+constexpr base::Duration kMadeUpMax = config::kMinute;
+constexpr std::ptrdiff_t kMadeUpCount = 1000;  // more of them than this go at once
 
 bool somebody_logged_in(const session::Backend& backend) {
   return std::any_of(backend.stats().begin(), backend.stats().end(), [](const auto& stats) {
@@ -20,40 +23,59 @@ bool somebody_logged_in(const session::Backend& backend) {
 
 }  // namespace
 
+// Its names are those that a client gave, which has proved nothing.
+bool House::is_made_up(const Entry& entry) const {
+  const config::Database* database = config_->database(entry.name);
+  const bool is_listed = !entry.is_any && database &&
+                         (!database->user.empty() || config_->user(entry.backend->user()));
+  return !is_listed && !somebody_logged_in(*entry.backend);
+}
+
 // Whoever uses a backend holds it, and gets it from the house only. Its pool's own parts do not
 // count: as long as it has any, it stays.
-bool House::has_expired(Entry& entry, base::Time now) const {
+bool House::has_expired(Entry& entry, base::Time now, base::Duration made_up_max) const {
   if (!entry.backend->pool().is_empty()) entry.used_at = now;
   if (entry.used_at == now || entry.is_taken || entry.backend.use_count() > 1) return false;
+  if (is_made_up(entry)) return now - entry.used_at >= made_up_max;
   const config::Database* database = config_->database(entry.name);
-  if (database && config::effective(*config_, *database, entry.login).pool.min > 0) return false;
-  // A database that "*" stands for has whatever name a client gave it.
-  const bool is_made_up = entry.is_any && !somebody_logged_in(*entry.backend);
-  return is_made_up || now - entry.used_at >= kUnusedMax;
+  const bool is_kept = database && config::effective(*config_, *database, entry.login).pool.min > 0;
+  return !is_kept && now - entry.used_at >= kUnusedMax;
 }
 
 void House::expire(base::Time now) {
   const std::lock_guard lock(mutex_);
-  const auto is_over = [&](const std::unique_ptr<Entry>& entry) {
-    return has_expired(*entry, now);
+  const bool is_crowd = std::count_if(entries_.begin(), entries_.end(), [&](const auto& each) {
+                          return is_made_up(*each.second);
+                        }) > kMadeUpCount;
+  const auto is_over = [&](Entry& entry) {
+    return has_expired(entry, now, is_crowd ? 0 : kMadeUpMax);
   };
-  size_t count = std::erase_if(entries_, [&](const auto& each) { return is_over(each.second); });
-  count += std::erase_if(own_entries_, is_over);
-  count += std::erase_if(former_askers_, is_over);
-  if (count == 0) return;
-  std::erase_if(budgets_, [&](const auto& each) {
-    return each.second->used() == 0 && !is_drawn_on(*each.second);
-  });
+  const auto key_of = [](const Entry& entry) {
+    return EntryKey(entry.name, entry.backend->user());
+  };
+  // Pools of replication clients count under the same names as the shared one: they outlive it.
+  for (const auto& own : own_entries_) {
+    const auto shared = entries_.find(key_of(*own));
+    if (shared != entries_.end() && !is_over(*own)) shared->second->used_at = now;
+  }
+  size_t count = std::erase_if(entries_, [&](auto& each) { return is_over(*each.second); });
+  count += std::erase_if(
+      own_entries_, [&](auto& own) { return !entries_.contains(key_of(*own)) && is_over(*own); });
+  count += std::erase_if(former_askers_, [&](auto& entry) { return is_over(*entry); });
+  if (count > 0) forget_budgets();
 }
 
-bool House::is_drawn_on(const pool::Budget& budget) const {
-  bool found = false;
+void House::forget_budgets() {
+  std::set<const pool::Budget*> drawn_on;
   const auto look = [&](const Entry& entry) {
-    found = found || entry.backend->pool().draws_on(&budget);
+    const auto& budgets = entry.backend->pool().budgets();
+    drawn_on.insert(budgets.begin(), budgets.end());
   };
   each_entry(look);
-  for (const auto& entry : own_entries_) look(*entry);
-  return found;
+  for (const auto& own : own_entries_) look(*own);
+  std::erase_if(budgets_, [&](const auto& each) {
+    return each.second->used() == 0 && !drawn_on.contains(each.second.get());
+  });
 }
 
 }  // namespace weir::app

@@ -1,9 +1,15 @@
 #include <ldap.h>
 
+#include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
+#include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <system_error>
+#include <thread>
 
 #include <weir/base/log.h>
 
@@ -15,7 +21,8 @@ namespace {
 
 using config::Ldap;
 
-constexpr timeval kPatience{10, 0};
+constexpr int kPatienceSeconds = 10;
+constexpr timeval kPatience{kPatienceSeconds, 0};
 constexpr size_t kUserBytesMax = 63;  // of a role in PostgreSQL
 
 struct Unbind {
@@ -27,6 +34,55 @@ struct FreeMessage {
   void operator()(LDAPMessage* message) const { ldap_msgfree(message); }
 };
 using Message = std::unique_ptr<LDAPMessage, FreeMessage>;
+
+// Ends the connection when time is over: the library has deadlines, but none in a TLS handshake and
+// in the middle of an answer.
+class Deadline {
+ public:
+  Deadline() : thread_([this] { wait(); }) {}
+  ~Deadline() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_done_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+    if (fd_ >= 0) close(fd_);
+  }
+  // A descriptor of its own: the library may close the other at any time.
+  void watch(int fd) {
+    const std::lock_guard lock(mutex_);
+    if (fd_ >= 0) close(fd_);
+    fd_ = dup(fd);
+    if (is_over_ && fd_ >= 0) shutdown(fd_, SHUT_RDWR);
+  }
+
+ private:
+  void wait() {
+    std::unique_lock lock(mutex_);
+    const auto is_done = [this] { return is_done_; };
+    if (changed_.wait_for(lock, std::chrono::seconds(kPatienceSeconds), is_done)) return;
+    is_over_ = true;
+    if (fd_ >= 0) shutdown(fd_, SHUT_RDWR);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int fd_ = -1;
+  bool is_done_ = false, is_over_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
+// What the library calls when it has connected, and when it closes.
+ldap_conncb watched_by(Deadline& deadline) {
+  return {[](LDAP*, Sockbuf* socket, LDAPURLDesc*, sockaddr*, ldap_conncb* context) {
+            int fd = -1;
+            if (ber_sockbuf_ctrl(socket, LBER_SB_OPT_GET_FD, &fd) == 1 && fd >= 0)
+              static_cast<Deadline*>(context->lc_arg)->watch(fd);
+            return 0;
+          },
+          [](LDAP*, Sockbuf*, ldap_conncb*) {}, &deadline};
+}
 
 // RFC 4515, section 3: what has a meaning in a filter, and what is no ASCII, as \XX.
 std::string in_filter(std::string_view text) {
@@ -74,7 +130,7 @@ class Question {
 
   bool accepts(const std::string& password) {
     // Who gives a name and no password is let in as nobody by many servers (RFC 4513, 5.1.2).
-    if (password.empty() || user_.empty() || user_.size() > kUserBytesMax) return false;
+    if (password.empty() || !is_name()) return false;
     if (!connect()) return false;
     std::string name = ldap_.prefix + user_ + ldap_.suffix;
     if (ldap_.base_dn.empty() ? !fits_in_name() : !find(name)) return false;
@@ -88,6 +144,12 @@ class Question {
   bool find(std::string& name);
   int bind(const std::string& name, const std::string& password);
 
+  // Directories take spaces at the ends, and several in a row, for what they have without them: one
+  // entry is one user here.
+  bool is_name() const {
+    return !user_.empty() && user_.size() <= kUserBytesMax && user_.front() != ' ' &&
+           user_.back() != ' ' && user_.find("  ") == std::string::npos;
+  }
   // As it stands between prefix and suffix, it must not end the attribute that it is the value of.
   bool fits_in_name() const { return user_.find_first_of(",+\"\\<>;=#") == std::string::npos; }
 
@@ -103,6 +165,8 @@ class Question {
 
   const Ldap& ldap_;
   const std::string& user_;
+  Deadline deadline_;
+  ldap_conncb callbacks_ = watched_by(deadline_);
   Connection connection_;
 };
 
@@ -121,6 +185,7 @@ bool Question::connect() {
     ldap_set_option(made, LDAP_OPT_PROTOCOL_VERSION, &version);
     ldap_set_option(made, LDAP_OPT_NETWORK_TIMEOUT, &kPatience);
     ldap_set_option(made, LDAP_OPT_TIMEOUT, &kPatience);
+    ldap_set_option(made, LDAP_OPT_CONNECT_CB, &callbacks_);
     // Another server than the one that is configured is told no password.
     ldap_set_option(made, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
     if (ldap_.start_tls) status = ldap_start_tls_s(made, nullptr, nullptr);
@@ -167,7 +232,13 @@ bool Question::find(std::string& name) {
 
 PasswordCheck ldap_check(config::Ldap ldap, std::string user) {
   return [ldap = std::move(ldap), user = std::move(user)](const std::string& password) {
-    return Question(ldap, user).accepts(password);
+    try {
+      return Question(ldap, user).accepts(password);
+    } catch (const std::system_error& no_thread) {
+      base::log(base::LogLevel::Warn, "LDAP server {} cannot be asked about \"{}\": {}", ldap.url,
+                user, no_thread.what());
+      return false;
+    }
   };
 }
 

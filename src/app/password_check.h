@@ -14,7 +14,7 @@ using PasswordCheck = std::function<bool(const std::string& password)>;
 
 // Of `user` who comes from `peer`, by the file of this name in /etc/pam.d.
 PasswordCheck pam_check(std::string service, std::string user, std::string peer);
-// A server that says nothing is given up after ten seconds, for each request.
+// After ten seconds it is given up.
 PasswordCheck ldap_check(config::Ldap ldap, std::string user);
 
 }  // namespace weir::app

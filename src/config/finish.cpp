@@ -192,6 +192,8 @@ void check_ldap(Reading& reading, const Config& config) {
     reading.complain_of("auth.ldap.url", "expected to be given, as clients log in by it");
   else if (ldap.base_dn.empty())
     reading.complain_of("auth.ldap.base_dn", "expected to be given, as clients are looked for");
+  else if (ldap.start_tls && ldap.url.find("ldaps://") != std::string::npos)
+    reading.complain_of("auth.ldap.start_tls", "only for ldap://, as ldaps:// is encrypted anyway");
 }
 
 void check_auth(Reading& reading, const Config& config) {

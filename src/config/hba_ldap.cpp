@@ -50,6 +50,7 @@ class UrlReader {
     const size_t path =
         scheme_end == std::string_view::npos ? scheme_end : text.find('/', scheme_end + 3);
     out.url = text.substr(0, path);
+    out.scope = Ldap::Scope::Base;  // what RFC 4516 means where nothing is said
     if (!is_one_url(out.url)) return false;
     if (path == std::string_view::npos) return true;
     rest_ = text.substr(path + 1);
@@ -69,6 +70,8 @@ class UrlReader {
   bool take(const char* name) {
     std::string value;
     if (!take(value)) return false;
+    if (name == std::string_view("ldapsearchattribute"))
+      value.resize(std::min(value.find(','), value.size()));
     if (!value.empty()) words_.emplace(name, value);
     return true;
   }
@@ -76,7 +79,7 @@ class UrlReader {
   static bool read_scope(const std::string& text, Ldap::Scope& out) {
     out = text == "sub"   ? Ldap::Scope::Subtree
           : text == "one" ? Ldap::Scope::OneLevel
-                          : Ldap::Scope::Base;  // what RFC 4516 means where nothing is said
+                          : Ldap::Scope::Base;
     return text.empty() || text == "base" || text == "one" || text == "sub";
   }
 
@@ -127,6 +130,9 @@ bool is_ldap_url(const std::string& text) {
 }
 
 std::string complaint_of_ldap_option(const std::string& name, const std::string& value) {
+  if (name == "ldapbasedn" && value.empty()) return "expected a DN as ldapbasedn";
+  if (name == "ldapsearchfilter" && value.find(kUserOfPostgres) == std::string::npos)
+    return "expected $username somewhere in ldapsearchfilter";
   if (name == "ldapport" && !is_port(value)) return "expected ldapport=1 to 65535";
   if (name == "ldaptls" && value != "0" && value != "1") return "expected ldaptls=0 or ldaptls=1";
   if (name == "ldapscheme" && value != "ldap" && value != "ldaps")
@@ -147,6 +153,9 @@ std::string read_ldap(const LdapWords& given, Ldap& out) {
   if (out.url.empty()) return "expected ldapserver or ldapurl with ldap";
   if (!is_ldap_url(out.url)) return "expected names of hosts as ldapserver";
   const auto has = [&](const char* name) { return words.contains(name); };
+  out.start_tls = has("ldaptls") && words["ldaptls"] == "1";
+  if (out.start_tls && out.url.find("ldaps://") != std::string::npos)
+    return "expected ldaptls=1 with ldap only: ldaps is encrypted anyway";
   const bool is_simple = has("ldapprefix") || has("ldapsuffix");
   const bool is_search = has("ldapbasedn") || has("ldapbinddn") || has("ldapsearchattribute") ||
                          has("ldapsearchfilter") || has("ldapbindpasswd");
@@ -156,7 +165,9 @@ std::string read_ldap(const LdapWords& given, Ldap& out) {
     return "expected ldapbasedn, ldapprefix or ldapsuffix with ldap";
   if (has("ldapsearchattribute") && has("ldapsearchfilter"))
     return "expected ldapsearchattribute or ldapsearchfilter, but not both";
-  out.start_tls = has("ldaptls") && words["ldaptls"] == "1";
+  if (has("ldapsearchfilter") &&
+      words["ldapsearchfilter"].find(kUserOfPostgres) == std::string::npos)
+    return "expected $username somewhere in the filter of ldapurl";
   out.base_dn = words["ldapbasedn"];
   out.filter = filter_of(words);
   out.bind_dn = words["ldapbinddn"];

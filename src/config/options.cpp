@@ -69,6 +69,14 @@ constexpr std::array<Word<LoadBalance>, 3> kLoadBalances{{{"disable", LoadBalanc
 constexpr std::array<Word<std::string_view>, 4> kTlsVersions{
     {{"1.0", "1.0"}, {"1.1", "1.1"}, {"1.2", "1.2"}, {"1.3", "1.3"}}};
 
+struct LdapFilter : Text {
+  static bool parse(const std::string& text, std::string& out) {
+    out = text;
+    return text.find("{user}") != std::string::npos;
+  }
+  static std::string takes() { return "a filter of RFC 4515 with {user} in it"; }
+};
+
 struct LdapUrl : Text {
   static bool parse(const std::string& text, std::string& out) {
     out = text;
@@ -210,8 +218,8 @@ constexpr Option<Config> kTop[] = {
      "as whom it is looked for; absent = as nobody"},
     {"auth.ldap.bind_password", field<Hidden, &Config::auth, &Auth::ldap, &Ldap::bind_password>, "",
      "with this password"},
-    {"auth.ldap.filter", field<SomeText, &Config::auth, &Auth::ldap, &Ldap::filter>, "(uid={user})",
-     "what is looked for; {user} is the client's name"},
+    {"auth.ldap.filter", field<LdapFilter, &Config::auth, &Auth::ldap, &Ldap::filter>,
+     "(uid={user})", "what is looked for; {user} is the client's name"},
     {"auth.brake.failures",
      field<Whole<0, 1'000'000>, &Config::auth, &Auth::brake, &Auth::Brake::failures>, "10",
      "failed logins as one user from one address, then it has to wait; 0 = off"},

@@ -24,7 +24,9 @@ Inquiry::~Inquiry() {
 
 void Inquiry::begin() {
   waiter_.fair_class = id_;
-  waiter_.deadline = worker_.now() + plan_->acquire_timeout;
+  constexpr Duration kPatience = 30 * base::kSecond;  // where clients wait without end
+  const Duration patience = plan_->acquire_timeout > 0 ? plan_->acquire_timeout : kPatience;
+  waiter_.deadline = worker_.now() + patience;
   worker_.loop().timers().set(timer_, waiter_.deadline);
   acquire();
 }

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import PASSWORD, ServerError, free_port, merge, weir_only
+from harness import (LONG, PASSWORD, ServerError, eventually, free_port, merge, weir_only)
 from support.directory import BASE, BOSS, BOSS_PASSWORD, SLAPD, Directory
 
 pytestmark = [weir_only, pytest.mark.skipif(not pathlib.Path(SLAPD).exists(),
@@ -75,7 +75,7 @@ def test_an_empty_password_proves_nothing(start_ldap):
     assert REFUSED in refusal(start_ldap(), "app", "")
 
 
-@pytest.mark.parametrize("name", ["*", "a*", "app)(uid=*", "app)(|(uid=*", "\\61pp", "app\\2a"])
+@pytest.mark.parametrize("name", ["*", "a*", "app ", " app", "app)(uid=*", "app)(|(uid=*", "\\61pp", "app\\2a"])
 def test_a_name_is_no_part_of_the_filter(start_ldap, name):
     assert REFUSED in refusal(start_ldap(), name)
 
@@ -163,3 +163,24 @@ def test_a_silent_server_delays_nobody_else(start_ldap, directory):
         waiting.join(20)
         assert not waiting.is_alive()
         assert pool.client("scram_user").value("select 1") == "1"
+
+
+@pytest.mark.skipif(not LONG, reason="it waits for what the directory does not say")
+@pytest.mark.parametrize("scheme, answer", [("ldap", b"\x30\x0c\x02\x01"), ("ldaps", b""),
+                                            ("ldaps", b"\x16\x03\x03\x00\x40")])
+def test_half_an_answer_holds_no_thread_for_ever(start_ldap, scheme, answer):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def serve():
+            connection = server.accept()[0]
+            connection.recv(1000)
+            connection.sendall(answer)
+            connection.recv(1000)
+            connection.recv(1000)
+        threading.Thread(target=serve, daemon=True).start()
+        pool = start_ldap(url=f"{scheme}://127.0.0.1:{server.getsockname()[1]}", config={
+            "defaults": {"timeouts": {"client_login": "1s"}}})
+        before = pool.metrics().sum("process_threads")
+        assert "not completed in time" in refusal(pool)
+        assert pool.metrics().sum("process_threads") > before
+        eventually(lambda: pool.metrics().sum("process_threads") == before, within_s=40,
+                   what="the thread has ended")

@@ -176,6 +176,7 @@ class Pool {
   };
   Lack lack() const;
   bool draws_on(const Budget* budget) const;
+  const std::vector<Budget*>& budgets() const { return budgets_; }  // always the same
   // When the server began to rest that rests longest, of those above `min`; kNever: there is none.
   Time idle_since() const;
   bool evict(Orders& orders);  // closes it

@@ -54,6 +54,7 @@ TEST(Brake, LetsGoWhenTheWindowIsOver) {
     brake.failed("10.0.0.1:" + std::to_string(4000 + now), "ada", now);
   }
   EXPECT_TRUE(brakes(4));
+  EXPECT_FALSE(brake.refusal("10.0.0.1:5000", "Ada", 4).text.empty());  // to a directory the same
   EXPECT_FALSE(brakes(4, "10.0.0.2:5000"));
   EXPECT_TRUE(brake.refusal("10.0.0.1:1", "bob", 4).text.empty());
   EXPECT_TRUE(brakes(10 * kSecond));

@@ -45,6 +45,8 @@ TEST(HbaLdap, Url) {
   EXPECT_EQ(ldap.filter, "(mail={user})");
   EXPECT_EQ(ldap.scope, Ldap::Scope::Subtree);
   EXPECT_EQ(ldap.bind_dn, "cn=x");
+  EXPECT_EQ(ldap_of("ldapurl=ldap://h ldapbasedn=a").scope, Ldap::Scope::Base);
+  EXPECT_EQ(ldap_of("ldapurl=\"ldap://h/dc=x?uid,cn?sub\"").filter, "(uid={user})");
   const Ldap least = ldap_of("ldapurl=ldap://[::1]/dc=x");
   EXPECT_EQ(least.url, "ldap://[::1]");
   EXPECT_EQ(least.filter, "(uid={user})");
@@ -74,11 +76,18 @@ TEST(HbaLdap, Complaints) {
             "1:1: expected ldapprefix and ldapsuffix, or options for a search, but not both\n");
   EXPECT_EQ(said("ldapsuffix=a ldapbindpasswd=b"),
             "1:1: expected ldapprefix and ldapsuffix, or options for a search, but not both\n");
-  EXPECT_EQ(said("ldapbasedn=a ldapsearchattribute=b ldapsearchfilter=c"),
+  EXPECT_EQ(said("ldapbasedn="), "1:36: expected a DN as ldapbasedn\n");
+  EXPECT_EQ(said("ldapbasedn=a ldapsearchfilter=(uid=*)"),
+            "1:49: expected $username somewhere in ldapsearchfilter\n");
+  EXPECT_EQ(hba_problems("host all all all ldap ldapurl=ldap://h/dc=x??sub?(uid=*)"),
+            "1:1: expected $username somewhere in the filter of ldapurl\n");
+  EXPECT_EQ(said("ldapbasedn=a ldapsearchattribute=b ldapsearchfilter=$username"),
             "1:1: expected ldapsearchattribute or ldapsearchfilter, but not both\n");
   for (const char* port : {"0", "65536", "x", "", "-1", "123456"})
     EXPECT_EQ(said(std::string("ldapbasedn=a ldapport=") + port),
               "1:49: expected ldapport=1 to 65535\n");
+  EXPECT_EQ(said("ldapbasedn=a ldapscheme=ldaps ldaptls=1"),
+            "1:1: expected ldaptls=1 with ldap only: ldaps is encrypted anyway\n");
   EXPECT_EQ(said("ldapbasedn=a ldaptls=yes"), "1:49: expected ldaptls=0 or ldaptls=1\n");
   EXPECT_EQ(said("ldapbasedn=a ldapscheme=http"),
             "1:49: expected ldapscheme=ldap or ldapscheme=ldaps\n");
