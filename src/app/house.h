@@ -110,7 +110,7 @@ class House final : public session::House {
   void refresh(Entry& entry, const config::Database& database, session::Worker& worker);
   // What nobody uses any more (house_expiry.cpp).
   void expire(base::Time now);
-  bool has_expired(Entry& entry, base::Time now, base::Duration made_up_max) const;
+  bool has_expired(Entry& entry, base::Time now, bool is_crowded) const;
   bool is_made_up(const Entry& entry) const;
   void forget_budgets();
   // Names of hosts (house_names.cpp).

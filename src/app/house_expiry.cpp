@@ -33,10 +33,10 @@ bool House::is_made_up(const Entry& entry) const {
 
 // Whoever uses a backend holds it, and gets it from the house only. Its pool's own parts do not
 // count: as long as it has any, it stays.
-bool House::has_expired(Entry& entry, base::Time now, base::Duration made_up_max) const {
+bool House::has_expired(Entry& entry, base::Time now, bool is_crowded) const {
   if (!entry.backend->pool().is_empty()) entry.used_at = now;
   if (entry.used_at == now || entry.is_taken || entry.backend.use_count() > 1) return false;
-  if (is_made_up(entry)) return now - entry.used_at >= made_up_max;
+  if (is_made_up(entry)) return is_crowded || now - entry.used_at >= kMadeUpMax;
   const config::Database* database = config_->database(entry.name);
   const bool is_kept = database && config::effective(*config_, *database, entry.login).pool.min > 0;
   return !is_kept && now - entry.used_at >= kUnusedMax;
@@ -44,12 +44,10 @@ bool House::has_expired(Entry& entry, base::Time now, base::Duration made_up_max
 
 void House::expire(base::Time now) {
   const std::lock_guard lock(mutex_);
-  const bool is_crowd = std::count_if(entries_.begin(), entries_.end(), [&](const auto& each) {
-                          return is_made_up(*each.second);
-                        }) > kMadeUpCount;
-  const auto is_over = [&](Entry& entry) {
-    return has_expired(entry, now, is_crowd ? 0 : kMadeUpMax);
-  };
+  const bool is_crowded = std::count_if(entries_.begin(), entries_.end(), [&](const auto& each) {
+                            return is_made_up(*each.second);
+                          }) > kMadeUpCount;
+  const auto is_over = [&](Entry& entry) { return has_expired(entry, now, is_crowded); };
   const auto key_of = [](const Entry& entry) {
     return EntryKey(entry.name, entry.backend->user());
   };

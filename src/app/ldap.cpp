@@ -1,5 +1,6 @@
 #include <ldap.h>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -53,7 +54,7 @@ class Deadline {
   void watch(int fd) {
     const std::lock_guard lock(mutex_);
     if (fd_ >= 0) close(fd_);
-    fd_ = dup(fd);
+    fd_ = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (is_over_ && fd_ >= 0) shutdown(fd_, SHUT_RDWR);
   }
 

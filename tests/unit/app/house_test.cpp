@@ -79,7 +79,7 @@ TEST_F(HouseTest, NamesThatStrangersMakeUpLeaveNothing) {
 TEST_F(HouseTest, ACrowdOfThemGoesAtOnce) {
   visit("named", false);
   for (int i = 0; i < 1100; ++i) visit("made-up-" + std::to_string(i), false);
-  EXPECT_EQ(after(100 * base::kMillisecond), 1u);
+  EXPECT_EQ(after(0), 1u);  // its clock may even be behind that of those who came
 }
 
 TEST_F(HouseTest, UsersThatStrangersMakeUpLeaveNothing) {
