@@ -138,6 +138,13 @@ def test_a_password_that_changes(start_pool, postgres, ada):
     assert pool.client(ada, password="another").value("select 1") == "1"
 
 
+def test_look_ups_where_clients_wait_without_end(start_pool, ada):
+    pool = start_pool(config=merge(asking(ttl="0"), {
+        "defaults": {"pool": {"acquire_timeout": "0"}}}), size=1)
+    for _ in range(3):  # without a server at first
+        assert pool.client(ada).value("select current_user") == "ada"
+
+
 def test_look_up_that_fails(start_pool, postgres, ada):
     pool = start_pool(config=merge(asking("select nothing from nowhere where $1 = ''"), {
         "defaults": {"pool": {"acquire_timeout": "1s"}}}), size=1)
