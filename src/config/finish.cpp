@@ -188,9 +188,9 @@ void check_listener(Reading& reading, Config& config, size_t index) {
 
 void check_ldap(Reading& reading, const Config& config) {
   const Ldap& ldap = config.auth.ldap;
-  if (ldap.url.empty())
+  if (!reading.given("auth.ldap.url"))
     reading.complain_of("auth.ldap.url", "expected to be given, as clients log in by it");
-  else if (ldap.base_dn.empty())
+  else if (!reading.given("auth.ldap.base_dn"))
     reading.complain_of("auth.ldap.base_dn", "expected to be given, as clients are looked for");
   else if (ldap.start_tls && ldap.url.find("ldaps://") != std::string::npos)
     reading.complain_of("auth.ldap.start_tls", "only for ldap://, as ldaps:// is encrypted anyway");
