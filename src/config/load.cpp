@@ -2,8 +2,10 @@
 #include <weir/config/load.h>
 
 #include <glob.h>
+#include <yaml-cpp/eventhandler.h>
 
 #include <filesystem>
+#include <sstream>
 
 #include "finish.h"
 #include "options.h"
@@ -17,13 +19,45 @@ std::string without_quotation(const std::string& message) {
   return message.substr(0, message.find(": "));
 }
 
+// Where the second document of a text begins, if it has one. YAML::LoadAll() never ends where
+// something follows a flow collection: "{a: b}, c" has a next document for ever.
+class SecondDocument final : private YAML::EventHandler {
+ public:
+  static std::optional<YAML::Mark> find(const std::string& text) {
+    std::istringstream in(text);
+    YAML::Parser parser(in);
+    SecondDocument handler;
+    while (handler.documents_ < 2 && parser.HandleNextDocument(handler)) {
+    }
+    return handler.mark_;
+  }
+
+ private:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (++documents_ == 2) mark_ = mark;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  int documents_ = 0;
+  std::optional<YAML::Mark> mark_;
+};
+
 // The one document of a text; null, with a complaint, when it is not YAML.
-std::optional<YAML::Node> parse_yaml(Reading& reading, std::string_view text, size_t source) {
+std::optional<YAML::Node> parse_yaml(Reading& reading, const std::string& text, size_t source) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.empty()) return YAML::Node();
-    if (documents.size() == 1) return documents[0];
-    reading.complain({source, documents[1].Mark().line + 1, documents[1].Mark().column + 1}, {},
+    const auto second = SecondDocument::find(text);
+    if (!second) return YAML::Load(text);
+    reading.complain({source, second->line + 1, second->column + 1}, {},
                      "expected one YAML document, this is the second");
   } catch (const YAML::Exception& wrong) {
     const bool placed = !wrong.mark.is_null();
@@ -48,7 +82,7 @@ class Loader {
                         "expected at most " + show_size(kFileBytesMax) + " of YAML");
       return;
     }
-    const auto node = parse_yaml(reading_, text, source);
+    const auto node = parse_yaml(reading_, std::string(text), source);
     if (!node) return;
     read_map(reading_, reading_.top(*node, source), Target<Config>{top_options(), config_});
     for (const Value& pattern : reading_.take_wanted()) read_included(pattern, depth + 1);
