@@ -147,16 +147,14 @@ tier_fuzz() {
   local target targets seconds=10 found options
   targets=$(fuzz_targets)
   [ "$LONG" = 0 ] || seconds=$(each_of $FUZZ_SECONDS_LONG $targets)
-  build fuzz $(printf 'fuzz_%s ' $targets) || return 1
-  # This is the other compiler: the rest of weir takes it two minutes.
-  [ "$LONG" = 0 ] || build fuzz weir || return 1
+  build asan $(printf 'fuzz_%s ' $targets) || return 1
   for target in $targets; do
     found=$OUT/found-$target
     mkdir -p "$found" "tests/fuzz/corpus/$target"
     # Whole sessions have so many features that weighing them takes four fifths of the time.
     options=()
     [[ $target != session_* ]] || options=(-entropic=0)
-    if timeout -k 10 $((seconds * 3 + 60)) "$BUILD/fuzz/tests/fuzz_$target" -max_total_time="$seconds" \
+    if timeout -k 10 $((seconds * 3 + 60)) "$BUILD/asan/tests/fuzz_$target" -max_total_time="$seconds" \
       -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$OUT/$target-" "${options[@]}" \
       "$found" "tests/fuzz/corpus/$target" >"$OUT/$target.log" 2>&1; then
       case_of "$target"
@@ -167,6 +165,7 @@ tier_fuzz() {
   done
 }
 
+# The other compiler, with AddressSanitizer: the fuzz targets share this build.
 tier_asan() {
   build_with_tests asan || return 1
   run_units asan
