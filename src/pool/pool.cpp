@@ -52,12 +52,14 @@ std::unique_ptr<Server> Pool::acquire(Waiter& waiter, Time now, Orders& orders) 
   const std::lock_guard lock(mutex_);
   waiter.since = now;
   const WorkerId here = waiter.ticket.worker;
-  if (!paused_) {
-    if (auto server = take_idle(here, waiter.variant)) {
+  if (!paused_ && may_lend(waiter)) {
+    const Kept kept = has_room(now) ? Kept::Spared : Kept::Taken;
+    if (auto server = take_idle(here, waiter, kept)) {
       ++busy_;
+      lend(*server, waiter);
       return server;
     }
-    if (options_.movable && move_idle(waiter, orders)) return nullptr;
+    if (options_.movable && move_idle(waiter, kept, orders)) return nullptr;
     if (is_in_vain(waiter, now)) {
       fail(waiter, now, orders);
       return nullptr;
@@ -68,21 +70,40 @@ std::unique_ptr<Server> Pool::acquire(Waiter& waiter, Time now, Orders& orders) 
   return nullptr;
 }
 
-std::unique_ptr<Server> Pool::take_idle(WorkerId worker, uint64_t variant) {
+bool Pool::may_lend(const Waiter& waiter) const {
+  return waiter.keeps || options_.reserved == 0 || leased_ < options_.size - options_.reserved;
+}
+
+void Pool::lend(Server& server, const Waiter& waiter) {
+  server.leased = !waiter.keeps;
+  leased_ += server.leased ? 1 : 0;
+}
+
+void Pool::returned(Server& server) {
+  if (std::exchange(server.leased, false)) --leased_;
+}
+
+// Among those that fit the last or the first, as `pick` says; rather one that the waiter keeps, or
+// one of the same flavour.
+std::unique_ptr<Server> Pool::take_idle(WorkerId worker, const Waiter& waiter, Kept kept) {
   auto& stack = idle_[worker];
-  const auto fits = [variant](const auto& server) { return server->variant() == variant; };
-  if (stack.empty()) return nullptr;
-  if (options_.pick == Pick::Lifo && fits(stack.back())) {
-    auto server = std::move(stack.back());
-    stack.pop_back();
-    return server;
-  }
   auto found = stack.end();
-  if (options_.pick == Pick::Lifo) {
-    const auto last = std::find_if(stack.rbegin(), stack.rend(), fits);
-    if (last != stack.rend()) found = std::prev(last.base());
-  } else {
-    found = std::find_if(stack.begin(), stack.end(), fits);
+  const bool lifo = options_.pick == Pick::Lifo;
+  int best = -1;
+  const int enough = waiter.keeps ? 3 : 2;
+  for (size_t n = 0; n < stack.size() && best < enough; ++n) {
+    const auto each = stack.begin() + static_cast<std::ptrdiff_t>(lifo ? stack.size() - 1 - n : n);
+    const Server& server = **each;
+    const bool own = waiter.keeps && server.keeper == waiter.ticket.session;
+    const bool free = server.keeper == 0 || own || kept == Kept::Taken;
+    if (!free || server.variant() != waiter.variant) continue;
+    const bool same = server.flavour() == waiter.flavour;
+    const int fit = own ? 3 : server.keeper != 0 ? 0 : same ? 2 : 1;
+    if (fit > best) {
+      best = fit;
+      found = each;
+    }
+    if (!lifo && fit > 0) break;  // scattered holds are to meet all servers
   }
   if (found == stack.end()) return nullptr;
   auto server = std::move(*found);
@@ -92,15 +113,16 @@ std::unique_ptr<Server> Pool::take_idle(WorkerId worker, uint64_t variant) {
 
 // An idle server of the worker that has most of them goes to the waiter, or one of another that
 // has a fitting one.
-bool Pool::move_idle(Waiter& waiter, Orders& orders) {
+bool Pool::move_idle(Waiter& waiter, Kept kept, Orders& orders) {
   const auto richest = std::max_element(
       idle_.begin(), idle_.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
   if (richest->empty()) return false;
-  auto server = take_idle(static_cast<WorkerId>(richest - idle_.begin()), waiter.variant);
+  auto server = take_idle(static_cast<WorkerId>(richest - idle_.begin()), waiter, kept);
   for (WorkerId from = 0; from < workers_ && !server; ++from)
-    server = take_idle(from, waiter.variant);
+    server = take_idle(from, waiter, kept);
   if (!server) return false;
   ++busy_;
+  lend(*server, waiter);
   const WorkerId from = server->worker;
   orders.push_back({.kind = Order::Kind::Move,
                     .worker = from,
@@ -152,7 +174,7 @@ Waiter* Pool::first_of(Class& in, WorkerId worker, uint64_t variant, bool movabl
   for (WorkerId i = 0; i < in.lines.size(); ++i) {
     if (!movable && i != worker) continue;
     Waiter* first = in.lines[i].first;
-    while (first && first->variant != variant) first = first->next;
+    while (first && (first->variant != variant || !may_lend(*first))) first = first->next;
     if (!first) continue;
     if (i == worker) here = first;
     if (!oldest || first->since < oldest->since) oldest = first;
@@ -183,6 +205,7 @@ Waiter* Pool::oldest_waiter() const {
 
 void Pool::give_back(std::unique_ptr<Server> server, Time now, Orders& orders) {
   const std::lock_guard lock(mutex_);
+  returned(*server);
   const bool stale = is_stale(*server, now);
   const bool spare = waiting_ == 0 && open_count() > options_.size;
   if (stale || spare) {
@@ -212,6 +235,7 @@ void Pool::give_back(std::unique_ptr<Server> server, Time now, Orders& orders) {
 
 void Pool::hand_over(std::unique_ptr<Server> server, Waiter& waiter, Orders& orders) {
   const Ticket ticket = waiter.ticket;
+  lend(*server, waiter);
   dequeue(waiter);
   const WorkerId here = server->worker;
   const auto kind = ticket.worker == here ? Order::Kind::Serve : Order::Kind::Move;
@@ -229,8 +253,9 @@ void Pool::close(std::unique_ptr<Server> server, Orders& orders) {
                     .origin_gone = origin_gone});
 }
 
-void Pool::closing() {
+void Pool::closing(Server& server) {
   const std::lock_guard lock(mutex_);
+  returned(server);
   --busy_;
   ++closing_;
 }
@@ -322,6 +347,7 @@ void Pool::open_failed(const Error& error, WorkerId worker, Time now, Orders& or
         retry_delay_ == 0 ? options_.retry_min : std::min(retry_delay_ * 2, options_.retry_max);
     retry_at_ = now + jitter(retry_delay_);
   }
+  if (!paused_) serve_idle(orders);
   fail_waiters(refused_ && open_count() == opening_, now, orders);
 }
 
@@ -383,11 +409,9 @@ void Pool::tick_idle(Time now, Orders& orders) {
   }
 }
 
-void Pool::pause(bool paused, Time now, Orders& orders) {
-  const std::lock_guard lock(mutex_);
-  paused_ = paused;
-  if (paused) return;
-  for (auto& stack : idle_) {  // those who waited are served from what is idle, then by opening
+// Those who wait are served from what is idle, whoever keeps it.
+void Pool::serve_idle(Orders& orders) {
+  for (auto& stack : idle_) {
     for (size_t i = stack.size(); i > 0 && waiting_ > 0; --i) {
       Waiter* waiter = next_waiter(stack[i - 1]->worker, stack[i - 1]->variant());
       if (!waiter) continue;
@@ -397,6 +421,13 @@ void Pool::pause(bool paused, Time now, Orders& orders) {
       hand_over(std::move(server), *waiter, orders);
     }
   }
+}
+
+void Pool::pause(bool paused, Time now, Orders& orders) {
+  const std::lock_guard lock(mutex_);
+  paused_ = paused;
+  if (paused) return;
+  serve_idle(orders);
   if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
 }
 

@@ -16,6 +16,15 @@ bool Pool::take_slot() {
   return true;
 }
 
+// Whether a further server could be opened now.
+bool Pool::has_room(Time now) const {
+  const auto full = [](const Budget* budget) {
+    return budget->limit() > 0 && budget->used() >= budget->limit();
+  };
+  return now >= retry_at_ && open_count() + closing_ < limit(now) &&
+         std::none_of(budgets_.begin(), budgets_.end(), full);
+}
+
 void Pool::free_slot() {
   for (Budget* budget : budgets_) budget->give();
 }
@@ -23,6 +32,8 @@ void Pool::free_slot() {
 // An idle server that nobody who waits can use goes, unless enough is under way for all of them.
 void Pool::make_room(Orders& orders) {
   if (opening_ + closing_ >= waiting_) return;
+  serve_idle(orders);
+  if (waiting_ == 0) return;
   const uint64_t variant = oldest_waiter()->variant;
   for (auto& stack : idle_) {
     const auto found = std::find_if(stack.begin(), stack.end(), [&](const auto& server) {

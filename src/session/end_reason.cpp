@@ -26,6 +26,7 @@ constexpr Words kEnds[] = {
     {"client_stall", "the client did not read its answer"},
     {"shutdown", "weir is shutting down"},
     {"killed", "terminated by an administrator"},
+    {"killed_by_client", "ended by another client"},
     {"too_many_clients", "too many clients"},
 };
 static_assert(std::size(kEnds) == static_cast<size_t>(EndReason::kCount));

@@ -21,6 +21,7 @@ void Session::acquire() {
 void Session::ask_pool(const protocol::ClientState& state) {
   waiter_.ticket = {worker_.id(), id_, waiter_.ticket.wait + 1};
   waiter_.variant = state.variant();
+  waiter_.flavour = state.flavour();
   const Duration patience = plan_->acquire_timeout;
   waiter_.deadline = patience > 0 ? wait_since_ + patience : base::kNever;
   waiter_.fair_class = std::hash<std::string>{}(user_ + '\0' + application_name_);
@@ -41,6 +42,7 @@ void Session::served(std::unique_ptr<PooledServer> server) {
   if (!server) return ask_pool(client_ ? *client_ : greeting_->client());
   lease_ = Lease(std::move(server));
   lease_->client_id = id_;
+  lease_->keeper = 0;
   lease_->activity = "active";
   const Duration rested = worker_.now() - lease_->idle_since;
   if (lease_->ended || !lease_->is_alive(worker_.now())) return drop_server(CloseReason::Lost);

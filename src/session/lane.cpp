@@ -19,8 +19,14 @@ constexpr Duration kHoldWhenWanted = base::kMillisecond;
 
 }  // namespace
 
-Lane::Lane(Worker& worker, Backend& backend, uint64_t id)
-    : worker_(worker), backend_(backend.shared_from_this()), id_(id), timer_(on_timer, this) {
+Lane::Lane(Worker& worker, Backend& backend, Kind kind, uint64_t id)
+    : worker_(worker),
+      backend_(backend.shared_from_this()),
+      id_(id),
+      heavy_(kind.heavy),
+      timer_(on_timer, this) {
+  waiter_.flavour = kind.flavour;
+  waiter_.keeps = true;
   worker_.add_holder(id_, *this);
 }
 
@@ -87,17 +93,41 @@ void Lane::served(std::unique_ptr<PooledServer> server) {
     return acquire();
   }
   lease_ = Lease(std::move(server));
-  lease_->use(this);
   lease_->activity = "active";
   lease_->client_id = id_;
-  opened_at_ = worker_.now();
+  lease_->keeper = id_;
   plan_ = backend_->plan();
   owed_since_ = 0;
-  state_ = State::Open;
-  open_up();
+  auto talk = backend_->link().change_flavour(lease_->state(), waiter_.flavour);
+  if (!talk) return open_up();
+  state_ = State::Attaching;
+  conversation_ = std::make_unique<Conversation>(worker_.loop(), lease_->stream(), std::move(talk));
+  conversation_->begin(plan_->talk_timeout(), [this](base::Status status, const std::string& rest) {
+    if (!rest.empty())
+      status = base::Error{base::ErrorKind::Protocol, "the server said more than it was asked"};
+    attached(status);
+  });
+}
+
+void Lane::attached(const base::Status& result) {
+  conversation_.reset();
+  if (result) return open_up();
+  auto server = lease_.take();
+  if (result.error().kind != base::ErrorKind::Refused) {
+    worker_.close(std::move(server), CloseReason::Lost);
+    return acquire();
+  }
+  // The server is fine; those who want this flavour are told in its words why they cannot have it.
+  const base::Error why = result.error();
+  state_ = State::Resting;
+  worker_.release(std::move(server));
+  wait_failed(why);
 }
 
 void Lane::open_up() {
+  lease_->use(this);
+  opened_at_ = worker_.now();
+  state_ = State::Open;
   std::vector<uint64_t> ready;
   ready.swap(wanting_);
   for (const uint64_t id : ready)

@@ -2,9 +2,10 @@
 // and the link says whose each answer is. Owned by its worker, one or more for each backend that
 // has them; that worker's thread only.
 //
-//   Resting -> Waiting -> Open -> Draining -> Resting
+//   Resting -> Waiting -> Attaching -> Open -> Draining -> Resting
 //   Resting    holds no server: nothing is asked
 //   Waiting    stands in the pool's queue; sessions wait for it
+//   Attaching  a talk with the server, which is of another flavour
 //   Open       requests go out, answers come in; with the last answer the server goes back
 //   Draining   others wait for a server: no more requests, the answers that are due, then the
 //   server goes back
@@ -13,6 +14,7 @@
 #include <memory>
 #include <vector>
 
+#include "conversation.h"
 #include "server.h"
 
 namespace weir::session {
@@ -30,11 +32,17 @@ class Holder {
 
 class Lane final : public net::Deferred, public Holder, private ServerUser {
  public:
-  enum class State : uint8_t { Resting, Waiting, Open, Draining };
+  enum class State : uint8_t { Resting, Waiting, Attaching, Open, Draining };
 
-  Lane(Worker& worker, Backend& backend, uint64_t id);
+  struct Kind {
+    uint64_t flavour = 0;  // of all who share it
+    bool heavy = false;    // for what is slow or large
+  };
+  Lane(Worker& worker, Backend& backend, Kind kind, uint64_t id);
   ~Lane() override;
   uint64_t id() const { return id_; }
+  uint64_t flavour() const { return waiter_.flavour; }
+  bool heavy() const { return heavy_; }
 
   bool is_open() const { return state_ == State::Open; }
   protocol::ServerState& state() { return lease_->state(); }
@@ -55,6 +63,7 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   void on_server_writable() override;
   bool share(base::Bytes& bytes);
   void acquire();
+  void attached(const base::Status& result);
   void open_up();
   void after_answers();
   void give_back();
@@ -66,9 +75,11 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   Worker& worker_;
   std::shared_ptr<Backend> backend_;
   const uint64_t id_;
+  const bool heavy_;
   State state_ = State::Resting;
   Lease lease_;
   pool::Waiter waiter_;
+  std::unique_ptr<Conversation> conversation_;
   Time opened_at_ = 0;
   std::vector<uint64_t> wanting_;  // sessions that wait for it to open
   std::vector<uint64_t> blocked_;  // sessions that wait for it to take more

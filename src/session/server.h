@@ -29,6 +29,7 @@ class PooledServer final : public pool::Server, public net::Deferred, private ne
   ~PooledServer() override;
 
   uint64_t variant() const override { return state_->variant(); }
+  uint64_t flavour() const override { return state_->flavour(); }
   Backend& backend() { return *backend_; }
   Worker& home() { return *home_; }
   net::Stream& stream() { return *stream_; }

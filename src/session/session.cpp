@@ -27,6 +27,7 @@ ClientCount counted_as(Session::State state) {
     case Session::State::Waiting: return ClientCount::Waiting;
     case Session::State::Attaching:
     case Session::State::Reattaching:
+    case Session::State::Calling:
     case Session::State::Sharing:
     case Session::State::Linked: return ClientCount::Active;
     default: return ClientCount::Idle;
@@ -40,8 +41,8 @@ protocol::Encryption encryption(const Door& door) {
 
 }  // namespace
 
-// docs/memory.md counts on it: 496 bytes, and some slack.
-static_assert(sizeof(Session) <= 528);
+// docs/memory.md counts on it.
+static_assert(sizeof(Session) <= 544);
 
 Session::Session(Worker& worker, uint64_t id, DoorPtr door, std::unique_ptr<net::Stream> stream)
     : worker_(worker),
@@ -79,6 +80,7 @@ void Session::on_bytes(Bytes bytes) {
     case State::Waiting:
     case State::Queued:
     case State::Attaching:
+    case State::Calling:
     case State::Reattaching: return park(bytes);
     case State::Idle:
     case State::Sharing:
@@ -109,9 +111,15 @@ bool Session::judge_client(Bytes& bytes) {
   Sink sink{worker_.to_client(), worker_.to_server()};
   if (server && !lease_) sink.owner = id_;
   sink.settled = lane_turns_ == 0;
+  if (!lease_) offer_lane(sink);
   const Progress progress = link().on_client(*client_, server, bytes, sink);
   if (sink.turn_began && !owed) begin_turn(in_block);
   if (sink.turns > 0) note_lane_turns(sink.turns);
+  return act_on(progress, sink, bytes);
+}
+
+// True: judge what is left of `bytes`.
+bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
   if (!send_both()) return false;
   bytes.remove_prefix(progress.consumed);
   switch (progress.next) {
@@ -127,13 +135,20 @@ bool Session::judge_client(Bytes& bytes) {
       return false;
     case Next::NeedLane:
       park(bytes);
-      want_lane();
+      want_lane(sink.heavy);
       return false;
     case Next::Reattach:
       park(bytes);
       reattach();
       return false;
-    case Next::Later: park(bytes); return false;
+    case Next::Roll:
+      park(bytes);
+      call_roll();
+      return false;
+    case Next::Later:
+      park(bytes);
+      lane_later_ = !lease_;
+      return false;
     case Next::Leave: end(EndReason::ClientLeft); return false;
     case Next::Fail: end(EndReason::ProtocolError, sink.error); return false;
   }
@@ -155,6 +170,7 @@ void Session::park(Bytes bytes) {
 }
 
 void Session::go_on() {
+  lane_later_ = false;
   stream_->resume(net::kPauseParked);
   if (!in_.empty()) relay_client({});
 }
@@ -164,6 +180,7 @@ void Session::on_writable() {
   if (!outlet_.empty()) return;
   stalled_at_ = 0;
   stream_->resume(net::kPauseUnread);
+  if (lane_later_) return go_on();
   if (!lease_ || state_ != State::Linked) return;
   lease_->stream().resume(net::kPausePeerFull);
   if (server_rests() && hold_is_over()) end_hold();
@@ -302,6 +319,7 @@ Time Session::deadline() const {
       break;
     case State::Idle: at(state_since_, timeouts.client_idle); break;
     case State::Linked:
+      if (link().is_open_ended(lease_->state())) break;
       if (is_in_block()) at(hold_began_, timeouts.transaction);
       if (link().owes(lease_->state()))
         at(turn_began_,
@@ -461,8 +479,9 @@ void Session::refresh_plan() {
 }
 
 ClientView Session::view() const {
-  static constexpr const char* kNames[] = {"login",  "login",  "idle",    "waiting", "active",
-                                           "active", "active", "waiting", "active",  "ended"};
+  static constexpr const char* kNames[] = {"login",   "login",  "idle",   "waiting",
+                                           "active",  "active", "active", "active",
+                                           "waiting", "active", "ended"};
   ClientView view;
   view.id = id_;
   view.user = user_;

@@ -12,6 +12,7 @@
 //   Attaching    a talk of weir's own with the server it has got: check, settings
 //   Linked       the relay runs
 //   Reattaching  a talk in the middle of a hold: the client's own RESET is made good
+//   Calling      waits for what other workers know of its database's clients
 //   Queued       waits for a lane to open; its request is parked  (Idle -> Queued -> Idle)
 //   Sharing      answers are due on a lane                        (Idle -> Sharing -> Idle)
 //   Ended        being deleted
@@ -39,6 +40,7 @@ class Session final : public net::Deferred,
     Attaching,
     Linked,
     Reattaching,
+    Calling,
     Queued,
     Sharing,
     Ended,
@@ -57,6 +59,9 @@ class Session final : public net::Deferred,
   bool can_leave() const;
   void refresh_plan();
   ClientView view() const;
+  // Nothing: it is none of this database and protocol, or has not logged in.
+  std::optional<protocol::Neighbour> as_neighbour(const std::string& database,
+                                                  const protocol::Protocol& protocol) const;
 
   // From its lane (sharing.cpp).
   void lane_opened();
@@ -111,13 +116,19 @@ class Session final : public net::Deferred,
   void lost_server(const base::Error& why);
   void answer_error(const base::Error& error);
 
-  void want_lane();
+  void want_lane(bool heavy);
+  void offer_lane(protocol::Sink& sink) const;
+  void note_answers(const protocol::Share& share);
   void note_lane_turns(uint32_t turns);
   protocol::ServerState* server_state();
 
   // The relay (session.cpp).
   void relay_client(base::Bytes bytes);
   bool judge_client(base::Bytes& bytes);  // true: call again with what is left
+  bool act_on(const protocol::Progress& progress, const protocol::Sink& sink, base::Bytes& bytes);
+  // Neighbours (sharing.cpp).
+  void call_roll();
+  void on_roll(const protocol::Roll& roll);
   bool judge_server(base::Bytes& bytes);
   bool send_both();  // false: this session has ended
   void begin_turn(bool in_block);
@@ -143,7 +154,15 @@ class Session final : public net::Deferred,
   Worker& worker_;
   const uint64_t id_;
   State state_ = State::Greeting;
-  DoorPtr door_;  // until logged in
+  bool lane_piece_open_ = false;  // half of an answer from the lane has gone out
+  bool noticed_ = false;          // it has been told that it waits
+  bool behind_balancer_ = false;  // who has not said yet whom it stands for
+  bool lane_later_ = false;       // what is parked waits for some answers from the lane
+  uint32_t lane_turns_ = 0;       // whose answers are due on the lane
+  uint32_t lane_window_ = 2;      // how many may be: grows as long as answers are small
+  uint32_t lane_average_ = 0;     // bytes of an answer
+  uint32_t lane_due_ = 0;         // bytes of the one that is coming
+  DoorPtr door_;                  // until logged in
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<protocol::Greeting> greeting_;  // until logged in
   std::unique_ptr<net::Work> work_;               // of the greeting
@@ -152,9 +171,7 @@ class Session final : public net::Deferred,
   std::shared_ptr<const Plan> plan_;
   std::function<void()> on_leave_;
   Lease lease_;
-  Lane* lane_ = nullptr;          // the worker's; chosen when it is first needed
-  uint32_t lane_turns_ = 0;       // whose answers are due on it
-  bool lane_piece_open_ = false;  // half of one has gone out
+  Lane* lane_ = nullptr;  // the worker's; chosen when it is first needed
   std::unique_ptr<Conversation> conversation_;
   std::string in_;  // a piece that is not whole yet, or a request that waits
   size_t want_ = 0;
@@ -168,10 +185,8 @@ class Session final : public net::Deferred,
   Time hold_began_ = 0;
   Time turn_began_ = 0;
   Time turn_ended_ = 0;
-  Time stalled_at_ = 0;           // when the client stopped taking bytes; 0: it takes them
-  bool noticed_ = false;          // it has been told that it waits
-  bool behind_balancer_ = false;  // who has not said yet whom it stands for
-  bool turn_cancelled_ = false;   // its turn has been cancelled for taking too long
+  Time stalled_at_ = 0;          // when the client stopped taking bytes; 0: it takes them
+  bool turn_cancelled_ = false;  // its turn has been cancelled for taking too long
   std::string user_, application_name_;
 };
 

@@ -1,4 +1,4 @@
-// A session's side of a lane.
+// A session's side of a lane, and its view of other sessions.
 #include "lane.h"
 #include "session.h"
 
@@ -8,13 +8,39 @@ namespace {
 
 // What a client of a lane may leave unread: its neighbours cannot be made to wait for it.
 constexpr size_t kUnreadBytesMax = 64 << 20;
+// What it may be sent without having read what was sent before, about.
+constexpr uint32_t kDueBytesMax = 512 << 10;
+constexpr uint32_t kWindowMax = 4096;
+// Answers larger than this go down the heavy lane, where no small ones stand behind them.
+constexpr uint32_t kHeavyBytes = 64 << 10;
 
 }  // namespace
 
 // What judges the client's next bytes: the server that it holds, else its lane while that is open.
 protocol::ServerState* Session::server_state() {
   if (lease_) return &lease_->state();
+  // Nothing is due on a lane when its client changes its flavour.
+  if (lane_ && lane_turns_ == 0 && lane_->flavour() != client_->flavour()) lane_ = nullptr;
   return lane_ && lane_->is_open() ? &lane_->state() : nullptr;
+}
+
+void Session::offer_lane(protocol::Sink& sink) const {
+  const bool reads = outlet_.empty();
+  sink.turns_max = reads && lane_window_ > lane_turns_ ? lane_window_ - lane_turns_ : 0;
+  sink.on_heavy = lane_ && lane_->heavy();
+  sink.prefers_heavy = lane_average_ > kHeavyBytes;
+}
+
+// The window opens while answers are small, so that nobody who does not read gets many large ones.
+void Session::note_answers(const protocol::Share& share) {
+  const auto bytes = static_cast<uint32_t>(std::min<size_t>(share.bytes.size(), kUnreadBytesMax));
+  lane_due_ += bytes;
+  if (share.turns == 0) return;
+  const uint32_t each = lane_due_ / share.turns;
+  lane_due_ = 0;
+  lane_average_ = each > lane_average_ ? each : lane_average_ - (lane_average_ - each) / 8;
+  const uint32_t most = std::clamp(kDueBytesMax / std::max(lane_average_, 1U), 1U, kWindowMax);
+  lane_window_ = std::min(most, lane_window_ + share.turns);
 }
 
 void Session::note_lane_turns(uint32_t turns) {
@@ -24,8 +50,11 @@ void Session::note_lane_turns(uint32_t turns) {
 }
 
 // The next request may be mixed with those of others, but the lane is not open.
-void Session::want_lane() {
-  if (!lane_) lane_ = &worker_.lane(*backend_, plan_->lanes > 0 ? id_ % plan_->lanes : 0);
+void Session::want_lane(bool heavy) {
+  const uint32_t lanes = plan_->lanes;
+  const auto number = static_cast<uint32_t>(heavy || lanes == 0 ? lanes : id_ % lanes);
+  lane_ = &worker_.lane(*backend_, client_->flavour(), number);
+  if (lane_->is_open()) return go_on();
   wait_since_ = worker_.now();
   noticed_ = false;
   to(State::Queued);
@@ -43,6 +72,7 @@ void Session::on_lane_share(const protocol::Share& share) {
   stats().client_out.add(static_cast<int64_t>(share.bytes.size()));
   lane_piece_open_ = share.piece_open;
   const bool was_empty = outlet_.empty();
+  note_answers(share);
   const Sent sent = outlet_.send(*stream_, share.bytes);
   if (sent == Sent::Broken) return end(EndReason::ClientLost);
   if (sent == Sent::Some) stream_->pause(net::kPauseUnread);
@@ -53,9 +83,58 @@ void Session::on_lane_share(const protocol::Share& share) {
   stats().queries.add(share.turns);
   stats().transactions.add(share.turns);
   stats().query.observe(worker_.now() - turn_began_);
-  if (lane_turns_ > 0 || state_ != State::Sharing) return;
+  if (state_ != State::Sharing) return;
+  if (lane_turns_ > 0) {
+    if (lane_later_ && lane_turns_ <= lane_window_ / 2 && outlet_.empty()) go_on();
+    return;
+  }
   to(State::Idle);
   go_on();  // a request that could not go down the lane has waited for the answers before it
+}
+
+// ---------------------------------------------------------------- neighbours
+
+std::optional<protocol::Neighbour> Session::as_neighbour(const std::string& database,
+                                                         const protocol::Protocol& protocol) const {
+  if (!client_ || &backend_->protocol() != &protocol || backend_->database() != database) return {};
+  protocol::Neighbour out;
+  out.id = id_;
+  out.user = user_;
+  out.peer = stream_->peer();
+  out.age_s = (worker_.now() - connected_at_) / base::kSecond;
+  out.idle_s = (worker_.now() - std::max(state_since_, turn_began_)) / base::kSecond;
+  const protocol::ServerState* server = lease_ ? &lease_->state() : nullptr;
+  if (server) out.remote_id = server->remote_id();
+  out.description = link().describe(*client_, server, out);
+  return out;
+}
+
+// A server says nothing meanwhile that its client could be told.
+void Session::call_roll() {
+  to(State::Calling);
+  if (lease_) lease_->stream().pause(net::kPausePeerFull);
+  worker_.call_roll(*backend_, [&worker = worker_, id = id_](const protocol::Roll& roll) {
+    if (Session* session = worker.session(id)) session->on_roll(roll);
+  });
+}
+
+void Session::on_roll(const protocol::Roll& roll) {
+  if (state_ != State::Calling) return;
+  to(lease_ ? State::Linked : State::Idle);
+  if (lease_) unblock();
+  stream_->resume(net::kPauseParked);
+  const std::string parked = std::exchange(in_, {});
+  base::Bytes bytes = parked;
+  protocol::Sink sink{worker_.to_client(), worker_.to_server()};
+  sink.settled = true;
+  const auto progress = link().on_roll(*client_, server_state(), roll, bytes, sink);
+  if (sink.turn_began) begin_turn(false);
+  const std::vector<uint64_t> ends = std::move(sink.ends);
+  Worker& worker = worker_;
+  if (act_on(progress, sink, bytes))
+    while (judge_client(bytes)) {
+    }
+  for (const uint64_t id : ends) worker.end_anywhere(id, EndReason::KilledByNeighbour);
 }
 
 void Session::lane_drained() { stream_->resume(net::kPausePeerFull); }

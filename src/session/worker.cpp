@@ -66,6 +66,47 @@ bool Worker::end_session(uint64_t id, EndReason why) {
   return true;
 }
 
+void Worker::end_anywhere(uint64_t id, EndReason why) {
+  const auto owner = static_cast<pool::WorkerId>(id % house_.workers());
+  if (owner == id_) {
+    end_session(id, why);
+    return;
+  }
+  Worker& to = house_.worker(owner);
+  to.loop().mailbox().post_call([&to, id, why] { to.end_session(id, why); });
+}
+
+void Worker::list_here(const std::string& database, const protocol::Protocol& protocol,
+                       protocol::Roll& roll) const {
+  for (const auto& [id, session] : sessions_) {
+    auto neighbour = session->as_neighbour(database, protocol);
+    if (neighbour) roll.push_back(std::move(*neighbour));
+  }
+}
+
+struct Worker::RollCall {
+  Worker& asker;
+  std::shared_ptr<Backend> backend;
+  std::function<void(protocol::Roll)> done;
+  protocol::Roll roll = {};
+};
+
+void Worker::call_roll(Backend& backend, std::function<void(protocol::Roll)> done) {
+  answer_roll(std::make_shared<RollCall>(
+      RollCall{.asker = *this, .backend = backend.shared_from_this(), .done = std::move(done)}));
+}
+
+// From worker to worker, and back to the one that has asked.
+void Worker::answer_roll(const std::shared_ptr<RollCall>& call) {
+  list_here(call->backend->database(), call->backend->protocol(), call->roll);
+  Worker& next = house_.worker((id_ + 1) % house_.workers());
+  if (&next == this) return call->done(std::move(call->roll));
+  next.loop().mailbox().post_call([&next, call] {
+    if (&next == &call->asker) return call->done(std::move(call->roll));
+    next.answer_roll(call);
+  });
+}
+
 void Worker::clear() {
   sessions_.clear();
   lanes_.clear();
@@ -161,11 +202,13 @@ Session* Worker::session(uint64_t id) const {
   return found == sessions_.end() ? nullptr : found->second.get();
 }
 
-Lane& Worker::lane(Backend& backend, uint64_t number) {
-  const auto found = lanes_.find({&backend, number});
+Lane& Worker::lane(Backend& backend, uint64_t flavour, uint32_t number) {
+  const std::tuple key(&backend, flavour, uint64_t{number});
+  const auto found = lanes_.find(key);
   if (found != lanes_.end()) return *found->second;
-  auto lane = std::make_unique<Lane>(*this, backend, next_session_id());
-  return *lanes_.emplace(std::pair{&backend, number}, std::move(lane)).first->second;
+  auto lane = std::make_unique<Lane>(
+      *this, backend, Lane::Kind{flavour, number >= backend.plan()->lanes}, next_session_id());
+  return *lanes_.emplace(key, std::move(lane)).first->second;
 }
 
 std::vector<Session*> Worker::sessions_owed_by(const Lane& lane) const {
@@ -234,7 +277,7 @@ void Worker::close(std::unique_ptr<PooledServer> server, CloseReason why) {
   stats(backend).closes[why].add();
   log(LogLevel::Info, "server {} closed: {}, {}/{}", server->id, label(why), backend.database(),
       backend.user());
-  backend.pool().closing();
+  backend.pool().closing(*server);
   start(std::make_unique<Closing>(*this, std::move(server), false));
 }
 

@@ -131,7 +131,8 @@ class LinkTalk {
       case Next::Reattach: check(held_ != nullptr); return attach();
       case Next::Leave: return end("leave");
       case Next::Later: return later_ = true, false;
-      case Next::NeedLane: check(false); break;
+      case Next::NeedLane:
+      case Next::Roll: check(false); break;
       case Next::Fail: return end("fail");
     }
     return false;

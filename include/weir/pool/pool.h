@@ -55,8 +55,14 @@ class Server {
  public:
   virtual ~Server() = default;
   virtual uint64_t variant() const = 0;
+  // What a talk can change: whoever asks for a server gets one of his own flavour first.
+  virtual uint64_t flavour() const { return 0; }
 
   uint64_t id = 0;
+  // Who uses it whenever there is something to do (a Ticket's session): while a further server can
+  // be opened, nobody else gets it. 0: nobody.
+  uint64_t keeper = 0;
+  bool leased = false;  // to somebody who does not keep it
   WorkerId worker = 0;  // on whose loop it is
   uint32_t generation = 0;
   uint64_t origin = 0;  // stands for where it is, if that may cease to be right; see keep_origins()
@@ -79,10 +85,12 @@ struct Ticket {
 struct Waiter {
   Ticket ticket;
   uint64_t variant = 0;
+  uint64_t flavour = 0;
   uint64_t fair_class = 0;
   Time since = 0;
   Time deadline = base::kNever;  // when it will give up; who cannot be served by then fails at once
   bool queued = false;
+  bool keeps = false;  // the servers that it gets: Server::keeper
   Waiter* next = nullptr;
   Waiter* previous = nullptr;
 };
@@ -110,6 +118,7 @@ enum class Pick : uint8_t { Lifo, RoundRobin, Scatter };
 struct Options {
   int size = 20;
   int min = 0;
+  int reserved = 0;  // of `size`, for waiters that keep their servers: the others cannot take all
   int overflow = 0;
   Duration overflow_after = 5 * base::kSecond;
   Duration retry_min = 250 * base::kMillisecond;
@@ -146,7 +155,7 @@ class Pool {
   // A clean server at rest comes back from a hold, a check or a login.
   void give_back(std::unique_ptr<Server> server, Time now, Orders& orders);
   // A server is going to be closed by its holder; closed() follows when its slot is free.
-  void closing();
+  void closing(Server& server);
   void closed(Time now, Orders& orders);
   // What an Open came to.
   void opened(std::unique_ptr<Server> server, Time now, Orders& orders);
@@ -201,8 +210,14 @@ class Pool {
     int count = 0;
   };
 
-  std::unique_ptr<Server> take_idle(WorkerId worker, uint64_t variant);
-  bool move_idle(Waiter& waiter, Orders& orders);
+  enum class Kept : uint8_t { Spared, Taken };  // idle servers that others keep
+  std::unique_ptr<Server> take_idle(WorkerId worker, const Waiter& waiter, Kept kept);
+  bool move_idle(Waiter& waiter, Kept kept, Orders& orders);
+  void serve_idle(Orders& orders);
+  bool has_room(Time now) const;
+  bool may_lend(const Waiter& waiter) const;
+  void lend(Server& server, const Waiter& waiter);
+  void returned(Server& server);
   void hand_over(std::unique_ptr<Server> server, Waiter& waiter, Orders& orders);
   void make_room(Orders& orders);
   void enqueue(Waiter& waiter);
@@ -241,6 +256,7 @@ class Pool {
   std::vector<int> wanted_;  // by worker: waiters, less connections under way
   int waiting_ = 0;
   int busy_ = 0;  // lent, in an order, or being checked
+  int leased_ = 0;
   int opening_ = 0;
   int closing_ = 0;
   int ramp_ = 2;  // how many may be opened at a time

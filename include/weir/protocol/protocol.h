@@ -35,6 +35,9 @@ struct ClientState {
   // What cannot be changed on a server after login: only servers of an equal variant serve this
   // client.
   virtual uint64_t variant() const { return 0; }
+  // What Link::attach() can change: servers of an equal flavour are preferred, as they need no
+  // talk. Who shares a lane is of its flavour.
+  virtual uint64_t flavour() const { return 0; }
 };
 
 // What a protocol remembers of one server connection: what it still owes, what it has prepared,
@@ -43,6 +46,7 @@ struct ClientState {
 struct ServerState {
   virtual ~ServerState() = default;
   virtual uint64_t variant() const { return 0; }
+  virtual uint64_t flavour() const { return 0; }
   virtual int64_t remote_id() const {
     return 0;
   }  // the server's own name for the connection (a pid)
@@ -244,9 +248,12 @@ enum class Next : uint8_t {
   // call again with the rest and a lane's state: it may be mixed with other clients' requests
   NeedLane,
   Reattach,  // run attach() on the held server, then call again with the rest
-  Later,     // call again with the rest when the server has answered some of what it owes
-  Leave,     // the client said goodbye
-  Fail,      // error says why: the pair is closed
+  // Call on_roll() with the rest and with all clients of this database. Only when nobody owes the
+  // client an answer.
+  Roll,
+  Later,  // call again with the rest when the server has answered some of what it owes
+  Leave,  // the client said goodbye
+  Fail,   // error says why: the pair is closed
 };
 
 struct Progress {
@@ -255,6 +262,16 @@ struct Progress {
   size_t want = 0;
 };
 
+// A client, for its neighbours: what the session knows of it.
+struct Neighbour {
+  uint64_t id = 0;
+  std::string user, peer;
+  int64_t age_s = 0, idle_s = 0;
+  int64_t remote_id = 0;    // of the server that it holds; 0: none
+  std::string description;  // by Link::describe()
+};
+using Roll = std::vector<Neighbour>;
+
 // Where a Link puts its judgements. One call concerns one run of bytes from one side.
 struct Sink {
   base::Gather& to_client;
@@ -262,14 +279,20 @@ struct Sink {
   uint64_t owner = 0;  // on a lane: whom the answers are for
   bool settled =
       false;  // without a lease: no lane owes this client an answer, weir may answer by itself
+  // On a lane: how many more requests it may be owed answers to. Later: when some have come.
+  uint32_t turns_max = UINT32_MAX;
+  bool on_heavy = false;       // the lane is the one for what is slow or large
+  bool prefers_heavy = false;  // the answers that this client gets are large
+  bool heavy = false;          // with NeedLane: that lane is needed
   Error error = {};
-  uint32_t turns = 0;         // on a lane: requests that went to the server
-  uint32_t queries = 0;       // turns that ended
-  uint32_t transactions = 0;  // ended
-  uint32_t errors = 0;        // error answers that went to the client
-  bool hold_may_end = false;  // the server owes nothing and is outside a transaction
-  bool turn_began = false;    // bytes of a new request went to the server
-  bool retire = false;        // close this server at the end of the hold
+  uint32_t turns = 0;               // on a lane: requests that went to the server
+  uint32_t queries = 0;             // turns that ended
+  uint32_t transactions = 0;        // ended
+  uint32_t errors = 0;              // error answers that went to the client
+  bool hold_may_end = false;        // the server owes nothing and is outside a transaction
+  bool turn_began = false;          // bytes of a new request went to the server
+  bool retire = false;              // close this server at the end of the hold
+  std::vector<uint64_t> ends = {};  // clients of the roll that are to be ended
 };
 
 // A run of a lane's answers that goes to one client.
@@ -303,6 +326,16 @@ class Link {
     return {Next::Fail, 0, 0};
   }
 
+  // The words of a client's protocol for one of its clients. `server`: that it holds, or null.
+  virtual std::string describe(const ClientState&, const ServerState* /*server*/,
+                               const Neighbour&) const {
+    return {};
+  }
+  // Behind Next::Roll: like on_client(), at the command that wanted it.
+  virtual Progress on_roll(ClientState&, ServerState*, const Roll&, Bytes, Sink&) const {
+    return {Next::Fail, 0, 0};
+  }
+
   // A server that nobody holds sent bytes. False: it must not be used again.
   virtual bool on_idle_server(ServerState& server, Bytes in) const = 0;
 
@@ -320,10 +353,17 @@ class Link {
   // Half a piece of this server's has gone to its client, who would take anything else for the
   // other half.
   virtual bool is_mid_piece(const ServerState&) const { return false; }
+  // What its client has asked for ends when it ends: no timeout for queries applies.
+  virtual bool is_open_ended(const ServerState&) const { return false; }
   virtual bool is_idle(const ClientState& client) const = 0;  // no turn begun, no half piece
   virtual bool owes(
       const ServerState& server) const = 0;  // something is running: cancel makes sense
   virtual bool cancel_matches(const ClientState& client, const CancelRequest& request) const = 0;
+
+  // For those who share a lane; see ClientState::flavour(). Null: it has this flavour.
+  virtual std::unique_ptr<Dialogue> change_flavour(ServerState&, uint64_t /*flavour*/) const {
+    return nullptr;
+  }
 
   // Each is null when there is nothing to do. They act on `server` (and `client`), which
   // outlive them.
@@ -341,6 +381,7 @@ class Protocol {
   virtual ~Protocol() = default;
   virtual std::string_view name() const = 0;
   virtual const Link& link() const = 0;
+  virtual bool has_lanes() const { return false; }
   virtual std::unique_ptr<Greeting> greet(const GreetingOptions& options) const = 0;
   virtual std::unique_ptr<Login> login(const LoginTarget& target) const = 0;
   virtual std::unique_ptr<Facts> facts() const = 0;

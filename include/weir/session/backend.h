@@ -97,6 +97,7 @@ enum class EndReason : uint8_t {
   ClientStall,
   Shutdown,
   Killed,
+  KilledByNeighbour,
   TooManyClients,
   kCount,
 };

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -139,9 +140,15 @@ class Worker {
   void broken(PooledServer& server, CloseReason why);  // nobody used it
   void remove(Session& session);
   Session* session(uint64_t id) const;
-  Lane& lane(Backend& backend, uint64_t number);
+  // `number` from 0 to the plan's lanes, of which the last is the heavy one.
+  Lane& lane(Backend& backend, uint64_t flavour, uint32_t number);
   std::vector<Session*> sessions_owed_by(const Lane& lane) const;
   bool end_session(uint64_t id, EndReason why);  // false: it is not here
+  // All clients of the backend's database, whichever worker's. `done` is called on this one's
+  // thread, perhaps before this returns.
+  void call_roll(Backend& backend, std::function<void(protocol::Roll)> done);
+  // On whichever worker it is.
+  void end_anywhere(uint64_t id, EndReason why);
   void start(std::unique_ptr<Errand> errand);
   void ask(Backend& backend, Question question);  // answered on this worker's thread
   void add_holder(uint64_t id, Holder& holder) { holders_.emplace(id, &holder); }
@@ -176,6 +183,10 @@ class Worker {
   void open(Backend& backend);
   void check(Backend& backend, pool::Order order);
   void fail(pool::Order order);
+  struct RollCall;
+  void answer_roll(const std::shared_ptr<RollCall>& call);
+  void list_here(const std::string& database, const protocol::Protocol& protocol,
+                 protocol::Roll& roll) const;
   void cancel_here(const protocol::CancelRequest& request, std::function<void()> done);
 
   pool::WorkerId id_;
@@ -189,7 +200,7 @@ class Worker {
   uint64_t server_count_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::unordered_map<uint64_t, Holder*> holders_;  // besides the sessions
-  std::map<std::pair<Backend*, uint64_t>, std::unique_ptr<Lane>> lanes_;
+  std::map<std::tuple<Backend*, uint64_t, uint64_t>, std::unique_ptr<Lane>> lanes_;
   std::unordered_map<uint64_t, PooledServer*> servers_;  // all that are on this loop
   std::unordered_map<Errand*, std::unique_ptr<Errand>> errands_;
   std::unordered_map<uint64_t, std::unique_ptr<PooledServer>>

@@ -95,6 +95,10 @@ class PostgresLink final : public protocol::Link {
     return of(server).body_left > 0 && !of(server).body_dropped;
   }
 
+  // A stream of replication.
+  bool is_open_ended(const protocol::ServerState& server) const override {
+    return of(server).copy == Copy::Both;
+  }
   bool is_idle(const protocol::ClientState& client) const override {
     return of(client).body_left == 0 && !of(client).skip_to_sync;
   }

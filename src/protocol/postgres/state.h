@@ -62,6 +62,8 @@ class StatementNames {
 };
 
 struct ClientState final : protocol::ClientState {
+  uint64_t flavour() const override { return wanted.id(); }
+
   protocol::Admission::ClientOptions options;
   uint64_t session_id = 0;  // its low 31 bits are the process id that the client was told
   std::string cancel_key;   // that it was told; 4 bytes, or 32 since version 3.2
@@ -173,6 +175,7 @@ class Ledger {
 enum class Copy : uint8_t { None, In, Out, Both };
 
 struct ServerState final : protocol::ServerState {
+  uint64_t flavour() const override { return in_force.id(); }
   int64_t remote_id() const override { return process_id; }
 
   // Is this (in lower case) a setting that ParameterStatus reports and weir carries?

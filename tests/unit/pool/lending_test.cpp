@@ -42,6 +42,67 @@ TEST_F(Lending, RoundRobinTakesTheOneThatRestedLongest) {
   EXPECT_EQ(acquire()->id, 2u);
 }
 
+TEST_F(Lending, AServerOfTheSameFlavourIsPreferred) {
+  make({.size = 3});
+  fill(3);
+  auto second = acquire({.flavour = 7});
+  EXPECT_EQ(second->id, 3u);  // none has it: any will do
+  static_cast<FakeServer&>(*second).flavour_ = 7;
+  give_back(std::move(second));
+  EXPECT_EQ(acquire()->id, 2u);
+  EXPECT_EQ(acquire({.flavour = 7})->id, 3u);
+  EXPECT_EQ(acquire({.flavour = 7})->id, 1u);
+}
+
+TEST_F(Lending, AKeptServerIsSparedWhileAnotherCanBeOpened) {
+  make({.size = 2});
+  fill(1);
+  Waiter& keeper = waiter({.keeps = true});
+  auto kept = acquire(keeper);
+  kept->keeper = keeper.ticket.session;
+  give_back(std::move(kept));
+  EXPECT_EQ(acquire(), nullptr);  // a second one is opened
+  open_all();
+  auto other = std::move(take_one(Kind::Serve).server);
+  EXPECT_EQ(other->id, 2u);
+  auto taken = acquire();  // no third one may be
+  ASSERT_NE(taken, nullptr);
+  EXPECT_EQ(taken->id, 1u);
+  give_back(std::move(other));
+  give_back(std::move(taken));
+  EXPECT_EQ(acquire(keeper)->id, 1u);
+}
+
+TEST_F(Lending, AKeptServerServesWhenNoOtherCanBeOpened) {
+  make({.size = 2, .retry_min = kSecond});
+  fill(1);
+  Waiter& keeper = waiter({.keeps = true});
+  auto kept = acquire(keeper);
+  kept->keeper = keeper.ticket.session;
+  give_back(std::move(kept));
+  Waiter& other = waiter();
+  EXPECT_EQ(acquire(other), nullptr);
+  fail_open(base::ErrorKind::Unreachable);
+  EXPECT_EQ(take_one(Kind::Serve).ticket.session, other.ticket.session);
+}
+
+TEST_F(Lending, LeasesLeaveWhatIsReserved) {
+  make({.size = 3});
+  fill(3);
+  pool->configure({.size = 3, .reserved = 1}, false, now, orders);
+  std::vector<std::unique_ptr<Server>> held;
+  held.push_back(acquire());
+  held.push_back(acquire());
+  Waiter& third = waiter();
+  EXPECT_EQ(acquire(third), nullptr);
+  auto kept = acquire({.keeps = true});
+  ASSERT_NE(kept, nullptr);
+  give_back(std::move(kept));
+  EXPECT_EQ(count(Kind::Serve), 0u) << "it is not for leases";
+  give_back(std::move(held.back()));
+  EXPECT_EQ(take_one(Kind::Serve).ticket.session, third.ticket.session);
+}
+
 TEST_F(Lending, FreedServerGoesToTheHeadWaiterAtOnce) {
   make({.size = 1});
   fill(1);
@@ -258,7 +319,7 @@ TEST_F(Lending, BrokenIdleServerIsTakenOutOnce) {
   auto taken = pool->take_broken(raw);
   ASSERT_NE(taken, nullptr);
   EXPECT_EQ(pool->take_broken(raw), nullptr);
-  pool->closing();
+  pool->closing(*taken);
   EXPECT_EQ(acquire(), nullptr);
   EXPECT_EQ(count(Kind::Open), 0u) << "its slot is not free yet";
   closed();

@@ -67,8 +67,8 @@ class Limits : public testing::Test {
       case 3: return withdraw(seat);
       case 4:
         if (seat.held.empty() || pick(5) != 0) return;
-        seat.held.pop_back();  // breaks
-        seat.pool->closing();
+        seat.pool->closing(*seat.held.back());  // it breaks
+        seat.held.pop_back();
         ++seat.closing;
         return;
       default: return carry_out(seat);

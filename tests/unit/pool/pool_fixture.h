@@ -17,13 +17,17 @@ namespace weir::pool {
 struct FakeServer final : Server {
   explicit FakeServer(uint64_t variant) : variant_(variant) {}
   uint64_t variant() const override { return variant_; }
+  uint64_t flavour() const override { return flavour_; }
   uint64_t variant_;
+  uint64_t flavour_ = 0;
 };
 
 struct Wish {
   WorkerId worker = 0;
   uint64_t variant = 0;
+  uint64_t flavour = 0;
   uint64_t fair_class = 0;
+  bool keeps = false;
 };
 
 class PoolTest : public testing::Test {
@@ -39,6 +43,8 @@ class PoolTest : public testing::Test {
     Waiter& made = waiters.emplace_back();
     made.ticket = {wish.worker, ++last_session, 1};
     made.variant = wish.variant;
+    made.flavour = wish.flavour;
+    made.keeps = wish.keeps;
     made.fair_class = wish.fair_class;
     return made;
   }
