@@ -195,6 +195,25 @@ void Closing::finish() {
 
 void Closing::on_deadline(void* self, Time) { static_cast<Closing*>(self)->finish(); }
 
+// ---------------------------------------------------------------- Farewell
+
+Farewell::Farewell(Worker& worker, std::unique_ptr<net::Stream> stream)
+    : worker_(worker), stream_(std::move(stream)), timer_(on_deadline, this) {}
+
+void Farewell::begin() {
+  stream_->set_reader(this);
+  for (const net::Pause why :
+       {net::kPausePeerFull, net::kPauseParked, net::kPauseUnread, net::kPauseBusy})
+    stream_->resume(why);
+  stream_->shut_write();
+  worker_.loop().timers().set(timer_, worker_.now() + kClosingTime);
+}
+
+void Farewell::on_deadline(void* self, Time) {
+  auto* errand = static_cast<Farewell*>(self);
+  errand->worker_.finished(*errand);
+}
+
 // ---------------------------------------------------------------- Caretaker
 
 Caretaker::Caretaker(Worker& worker, std::unique_ptr<PooledServer> server, Work work)

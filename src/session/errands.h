@@ -68,6 +68,25 @@ class Closing final : public Errand, private net::StreamReader {
   base::Timer timer_;
 };
 
+// Waits, at most a second, until a client that has been told of its end closes. If its stream were
+// closed while bytes of the client lie there unread, the system would throw away what the client
+// has not read yet (RFC 1122, 4.2.2.13).
+class Farewell final : public Errand, private net::StreamReader {
+ public:
+  Farewell(Worker& worker, std::unique_ptr<net::Stream> stream);
+  void begin() override;
+
+ private:
+  void on_bytes(base::Bytes) override {}
+  void on_end(const base::Error&) override { worker_.finished(*this); }
+  void on_writable() override {}
+  static void on_deadline(void* self, Time now);
+
+  Worker& worker_;
+  std::unique_ptr<net::Stream> stream_;
+  base::Timer timer_;
+};
+
 // Brings a server that nobody uses back into order: cancel, recover, reset, check; then it goes to
 // its pool.
 //

@@ -450,6 +450,9 @@ void Session::end(EndReason reason, const base::Error& why) {
       why.text.empty() ? "" : ": ", why.text);
   to(State::Ended);
   stream_->set_reader(nullptr);
+  const bool gone = reason == EndReason::ClientLost || reason == EndReason::ClientLeft;
+  if (!gone && outlet_.empty())
+    worker_.start(std::make_unique<Farewell>(worker_, std::move(stream_)));
   if (on_leave_) on_leave_();
   worker_.remove(*this);
 }
@@ -476,29 +479,6 @@ void Session::leave_server(EndReason reason) {
 void Session::refresh_plan() {
   if (backend_) plan_ = worker_.house().plan_of(*backend_, user_);
   arm();
-}
-
-ClientView Session::view() const {
-  static constexpr const char* kNames[] = {"login",   "login",  "idle",   "waiting",
-                                           "active",  "active", "active", "active",
-                                           "waiting", "active", "ended"};
-  ClientView view;
-  view.id = id_;
-  view.user = user_;
-  view.application_name = application_name_;
-  view.peer = stream_->peer();
-  view.state = kNames[static_cast<size_t>(state_)];
-  view.connected_at = connected_at_;
-  view.request_at = turn_began_;
-  if (backend_) {
-    view.database = backend_->database();
-    view.server_user = backend_->user();
-    view.replication = plan_->replication;
-  }
-  if (state_ == State::Waiting || state_ == State::Queued || state_ == State::Settling)
-    view.waiting_since = wait_since_;
-  if (lease_) view.server_id = lease_->id;
-  return view;
 }
 
 }  // namespace weir::session

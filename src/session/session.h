@@ -126,7 +126,7 @@ class Session final : public net::Deferred,
   void relay_client(base::Bytes bytes);
   bool judge_client(base::Bytes& bytes);  // true: call again with what is left
   bool act_on(const protocol::Progress& progress, const protocol::Sink& sink, base::Bytes& bytes);
-  // Neighbours (sharing.cpp).
+  // Neighbours (neighbours.cpp).
   void call_roll();
   void on_roll(const protocol::Roll& roll);
   bool judge_server(base::Bytes& bytes);

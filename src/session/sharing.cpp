@@ -1,4 +1,4 @@
-// A session's side of a lane, and its view of other sessions.
+// A session's side of a lane.
 #include "lane.h"
 #include "session.h"
 
@@ -90,51 +90,6 @@ void Session::on_lane_share(const protocol::Share& share) {
   }
   to(State::Idle);
   go_on();  // a request that could not go down the lane has waited for the answers before it
-}
-
-// ---------------------------------------------------------------- neighbours
-
-std::optional<protocol::Neighbour> Session::as_neighbour(const std::string& database,
-                                                         const protocol::Protocol& protocol) const {
-  if (!client_ || &backend_->protocol() != &protocol || backend_->database() != database) return {};
-  protocol::Neighbour out;
-  out.id = id_;
-  out.user = user_;
-  out.peer = stream_->peer();
-  out.age_s = (worker_.now() - connected_at_) / base::kSecond;
-  out.idle_s = (worker_.now() - std::max(state_since_, turn_began_)) / base::kSecond;
-  const protocol::ServerState* server = lease_ ? &lease_->state() : nullptr;
-  if (server) out.remote_id = server->remote_id();
-  out.description = link().describe(*client_, server, out);
-  return out;
-}
-
-// A server says nothing meanwhile that its client could be told.
-void Session::call_roll() {
-  to(State::Calling);
-  if (lease_) lease_->stream().pause(net::kPausePeerFull);
-  worker_.call_roll(*backend_, [&worker = worker_, id = id_](const protocol::Roll& roll) {
-    if (Session* session = worker.session(id)) session->on_roll(roll);
-  });
-}
-
-void Session::on_roll(const protocol::Roll& roll) {
-  if (state_ != State::Calling) return;
-  to(lease_ ? State::Linked : State::Idle);
-  if (lease_) unblock();
-  stream_->resume(net::kPauseParked);
-  const std::string parked = std::exchange(in_, {});
-  base::Bytes bytes = parked;
-  protocol::Sink sink{worker_.to_client(), worker_.to_server()};
-  sink.settled = true;
-  const auto progress = link().on_roll(*client_, server_state(), roll, bytes, sink);
-  if (sink.turn_began) begin_turn(false);
-  const std::vector<uint64_t> ends = std::move(sink.ends);
-  Worker& worker = worker_;
-  if (act_on(progress, sink, bytes))
-    while (judge_client(bytes)) {
-    }
-  for (const uint64_t id : ends) worker.end_anywhere(id, EndReason::KilledByNeighbour);
 }
 
 void Session::lane_drained() { stream_->resume(net::kPausePeerFull); }

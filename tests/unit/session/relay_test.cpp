@@ -30,6 +30,24 @@ TEST(Relay, AClientThatDoesNotReadIsNotReadEither) {
   EXPECT_NEAR(static_cast<double>(client.take().size()) / 6, static_cast<double>(asked) / 5, 60);
 }
 
+// Closing at once, with bytes of the client unread, lost the error on its way to the client.
+TEST(Relay, WhoIsToldItsEndIsReadUntilItCloses) {
+  PooledWorld world(quiet());
+  Client client(world);
+  client.login();
+  client.stream->write(std::string("Q\0\0\0\1", 5));  // a length that cannot be
+  world.settle();
+  EXPECT_EQ(talk::types(client.take()), "E");
+  EXPECT_TRUE(client.ended());
+  const size_t written = client.stream->bytes_written();
+  EXPECT_GT(client.stream->write(std::string(1000, 'x')), 0) << "it may go on for a while";
+  world.settle();
+  EXPECT_EQ(client.stream->bytes_under_way(), 0u);
+  world.pass(2 * kSecond);
+  EXPECT_LT(client.stream->write("x"), 0);
+  EXPECT_EQ(client.stream->bytes_written(), written + 1000);
+}
+
 // What the server had already sent used to be dropped, and the server was put in order from the
 // middle of it.
 TEST(Relay, AServerWhoseAnswersAreNotReadOutIsClosed) {
