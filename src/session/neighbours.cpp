@@ -61,8 +61,13 @@ void Session::on_roll(const protocol::Roll& roll) {
   base::Bytes bytes = parked;
   protocol::Sink sink{worker_.to_client(), worker_.to_server()};
   sink.settled = true;
-  const auto progress = link().on_roll(*client_, server_state(), roll, bytes, sink);
+  sink.roll = &roll;
+  protocol::ServerState* server = server_state();
+  if (server && !lease_) sink.owner = id_;
+  if (!lease_) offer_lane(sink);
+  const auto progress = link().on_client(*client_, server, bytes, sink);
   if (sink.turn_began) begin_turn(false);
+  if (sink.turns > 0) note_lane_turns(sink.turns);
   const std::vector<uint64_t> ends = std::move(sink.ends);
   Worker& worker = worker_;
   if (act_on(progress, sink, bytes))

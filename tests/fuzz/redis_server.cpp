@@ -1,6 +1,7 @@
 // A hostile server. The first byte says how its bytes are cut, the second how many of the following
-// ones make the ledger; the rest is what the server says, on a lane and on a lease. However it is
-// cut, everybody gets the same; where it is a fault, at least what comes whole.
+// ones make the ledger, the third how the connection stands; the rest is what the server says, on a
+// lane and on a lease. However it is cut, everybody gets the same and the connection stands the
+// same; where it is a fault, at least what comes whole.
 #include <array>
 
 #include "protocol/redis/link.h"
@@ -15,19 +16,71 @@ using weir::base::Gather;
 struct Told {
   std::array<std::string, 4> bytes;
   std::array<uint32_t, 4> turns{};
+  std::string state;  // how the connection stands in the end
   bool failed = false;
 };
 
-ServerState owing(const std::string& ledger) {
+constexpr size_t kAnswerBytesMax = 1 << 21;  // that weir reads
+constexpr int kKinds = static_cast<int>(Entry::Kind::Probe) + 1;
+
+// On a lane: whose answers are due, and which of them go nowhere.
+ServerState owing_many(const std::string& ledger) {
   ServerState server;
   for (const char c : ledger)
     for (int i = 0; i <= (c >> 4 & 3); ++i)
-      server.ledger.push(c & 3, static_cast<Entry::Kind>((c >> 2 & 3) + (c & 1)));
+      server.ledger.push({.owner = c & 3U, .silent = (c & 4) != 0});
   return server;
 }
 
+int64_t value_of(Entry::Kind kind, int choice) {
+  switch (kind) {
+    case Entry::Kind::Select: return choice;
+    case Entry::Kind::Hello:
+    case Entry::Kind::Auth: return choice > 1 ? choice : 0;
+    case Entry::Kind::Subscribe:
+    case Entry::Kind::Track: return choice % 2 + 1;
+    case Entry::Kind::UnsubscribeAll: return -1;
+    default: return 0;
+  }
+}
+
+// On a lease: answers of all kinds, on a connection that stands in any way.
+ServerState owing_one(uint8_t stand, const std::string& ledger) {
+  ServerState server;
+  server.resp = (stand & 1) != 0 ? 3 : 2;
+  server.subscriptions.channels = stand >> 1 & 1;
+  server.subscriptions.patterns = stand >> 2 & 1;
+  server.monitor = (stand & 8) != 0;
+  server.multi = (stand & 16) != 0;
+  server.watch = (stand & 32) != 0;
+  server.tracking = (stand & 64) != 0;
+  server.raw = stand == 255;
+  if ((stand & 128) != 0) server.hello_name = "me";
+  for (const char c : ledger) {
+    const auto number = static_cast<uint8_t>(c);
+    const auto kind = static_cast<Entry::Kind>(number % kKinds);
+    server.ledger.push({.kind = kind,
+                        .silent = kind == Entry::Kind::Probe || number > 200,
+                        .value = value_of(kind, number / kKinds % 4)});
+  }
+  return server;
+}
+
+std::string stand_of(const ServerState& server, const ClientState& client) {
+  std::string out;
+  for (const int64_t each :
+       {int64_t{server.multi}, int64_t{server.watch}, int64_t{server.monitor},
+        int64_t{server.tracking}, int64_t{server.foreign}, int64_t{server.unknown},
+        int64_t{server.broken}, int64_t{server.logged_out}, server.database, int64_t{server.resp},
+        server.subscriptions.channels, server.subscriptions.patterns, server.subscriptions.shards,
+        client.database, int64_t{client.resp}, static_cast<int64_t>(server.ledger.size())})
+    out += std::to_string(each) + " ";
+  return out + client.name;
+}
+
+// `kept_max`: what may have to be seen again.
 template <class Judge>
-Told play(const std::string& bytes, size_t piece, Judge judge) {
+Told play(const std::string& bytes, size_t piece, size_t kept_max, Judge judge) {
   Told told;
   std::string in;
   size_t want = 0;
@@ -42,15 +95,15 @@ Told play(const std::string& bytes, size_t piece, Judge judge) {
       told.failed = progress.next == Next::Fail;
       again = progress.next == Next::Flush;
       check(told.failed || again || in.empty() || want > in.size());
-      check(told.failed || again || in.size() < ReplyStream::kPeekBytes);
+      check(told.failed || again || in.size() < kept_max);
     }
   }
   return told;
 }
 
-Told on_lane(const std::string& ledger, const std::string& bytes, size_t piece) {
-  ServerState server = owing(ledger);
-  return play(bytes, piece, [&](const std::string& in, Told& told) {
+Told on_lane(uint8_t, const std::string& ledger, const std::string& bytes, size_t piece) {
+  ServerState server = owing_many(ledger);
+  return play(bytes, piece, ReplyStream::kPeekBytes, [&](const std::string& in, Told& told) {
     std::vector<Share> shares;
     const Progress progress = share_answers(server, in, shares);
     for (const Share& share : shares) {
@@ -61,11 +114,10 @@ Told on_lane(const std::string& ledger, const std::string& bytes, size_t piece) 
   });
 }
 
-Told on_lease(const std::string& ledger, const std::string& bytes, size_t piece) {
-  ServerState server = owing(ledger);
+Told on_lease(uint8_t stand, const std::string& ledger, const std::string& bytes, size_t piece) {
+  ServerState server = owing_one(stand, ledger);
   ClientState client;
-  server.raw = ledger.size() % 2 == 1;
-  Told told = play(bytes, piece, [&](const std::string& in, Told& out) {
+  Told told = play(bytes, piece, kAnswerBytesMax, [&](const std::string& in, Told& out) {
     Gather to_client, to_server;
     Sink sink{to_client, to_server};
     const Progress progress = ServerSide(client, server, sink).judge(in);
@@ -76,13 +128,13 @@ Told on_lease(const std::string& ledger, const std::string& bytes, size_t piece)
     out.turns[0] += sink.queries;
     return progress;
   });
-  told.turns[1] = server.multi;
-  told.turns[2] = server.watch;
+  told.state = stand_of(server, client);
   return told;
 }
 
 void compare(const Told& whole, const Told& cut) {
   check(whole.failed == cut.failed);
+  check(whole.failed || whole.state == cut.state);
   for (size_t i = 0; i < whole.bytes.size(); ++i) {
     check(whole.turns[i] == cut.turns[i] || (whole.failed && i > 0));
     check(whole.failed ? cut.bytes[i].starts_with(whole.bytes[i]) : cut.bytes[i] == whole.bytes[i]);
@@ -92,15 +144,16 @@ void compare(const Told& whole, const Told& cut) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size < 2) return 0;
+  if (size < 3) return 0;
   const size_t piece = data[0] + size_t{1};
-  const std::string all(reinterpret_cast<const char*>(data) + 2, size - 2);
+  const uint8_t stand = data[2];
+  const std::string all(reinterpret_cast<const char*>(data) + 3, size - 3);
   const std::string ledger = all.substr(0, data[1] % 16);
   const std::string bytes = all.substr(ledger.size());
   for (const auto& talk : {on_lane, on_lease}) {
-    const Told whole = talk(ledger, bytes, SIZE_MAX);
-    compare(whole, talk(ledger, bytes, 1));
-    compare(whole, talk(ledger, bytes, piece));
+    const Told whole = talk(stand, ledger, bytes, SIZE_MAX);
+    compare(whole, talk(stand, ledger, bytes, 1));
+    compare(whole, talk(stand, ledger, bytes, piece));
   }
   return 0;
 }

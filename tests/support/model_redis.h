@@ -1,6 +1,7 @@
-// A small Redis for tests: connections with their own database, MULTI and WATCH over one set of
-// keys. It reads arrays of bulk strings and plain lines; its parser shares nothing with the one
-// under test.
+// A small Redis for tests: connections with all the state that a real one has (database, version of
+// RESP, user, transaction, watched keys, subscriptions, MONITOR, tracking, name) over one set of
+// keys. Its words are those of redis-server 7.0.15. It reads arrays of bulk strings and plain
+// lines; its parser shares nothing with the one under test.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +17,8 @@
 
 namespace weir::redis::script {
 
+class ModelConnection;
+
 class ModelRedis {
  public:
   struct Value {
@@ -25,6 +28,10 @@ class ModelRedis {
   };
   Value& at(int database, const std::string& key) { return keys_[database][key]; }
 
+  std::map<std::string, std::string> users{{"default", ""}, {"bob", "b"}};  // and their passwords
+  std::vector<ModelConnection*> connections;
+  int last_id = 500;
+
  private:
   std::map<int, std::map<std::string, Value>> keys_;
 };
@@ -33,26 +40,39 @@ class ModelRedis {
 class Connection {
  public:
   virtual ~Connection() = default;
-  virtual std::string feed(std::string_view bytes) = 0;  // what it answers
+  virtual std::string feed(std::string_view bytes) = 0;  // what it says, to this or by itself
   virtual bool half_command() const = 0;                 // it waits for the rest of one
-  virtual bool at_rest() const = 0;
+  virtual bool at_rest() const = 0;                      // no state that weir would have to undo
+  virtual bool stands(int64_t /*database*/, int /*resp*/) const { return true; }
   bool closed = false;
 };
 
 class ModelConnection final : public Connection {
  public:
-  explicit ModelConnection(ModelRedis& redis) : redis_(redis) {}
+  explicit ModelConnection(ModelRedis& redis) : redis_(redis), id_(++redis.last_id) {
+    redis_.connections.push_back(this);
+    reset();
+  }
+  ~ModelConnection() override { std::erase(redis_.connections, this); }
+  ModelConnection(const ModelConnection&) = delete;
+  ModelConnection& operator=(const ModelConnection&) = delete;
 
   bool half_command() const override { return !in_.empty(); }
-  bool at_rest() const override { return !multi_ && watched_.empty(); }
+  bool at_rest() const override {
+    return !multi_ && watched_.empty() && subscribed() == 0 && !monitor_ && !tracking_ &&
+           !replica_ && name_.empty() && user_ == "default";
+  }
+  bool stands(int64_t database, int resp) const override {
+    return database_ == database && resp_ == resp;
+  }
+  const std::string& heard() const { return heard_; }  // the last command
 
   std::string feed(std::string_view bytes) override {
     in_ += bytes;
-    std::string out;
-    std::vector<std::string> arguments;
-    while (!closed && cut(arguments, out))
-      if (!arguments.empty()) command(arguments, out);
-    return out;
+    Arguments arguments;
+    while (!closed && cut(arguments))
+      if (!arguments.empty()) command(arguments);
+    return std::exchange(out_, {});
   }
 
   static std::string bulk(std::string_view text) {
@@ -61,26 +81,34 @@ class ModelConnection final : public Connection {
 
  private:
   using Arguments = std::vector<std::string>;
+  struct Command {
+    void (ModelConnection::*run)(const Arguments& arguments);
+    size_t least = 1, most = SIZE_MAX;  // arguments
+  };
+  using Names = std::set<std::string>;
 
-  bool cut(Arguments& arguments, std::string& out) {
+  // ---------------------------------------------------------------- reading
+
+  bool cut(Arguments& arguments) {
     arguments.clear();
     const size_t line = in_.find('\n');
     if (line == std::string::npos) return false;
-    if (in_[0] != '*') {
-      for (std::string_view rest(in_.data(), line); !rest.empty();) {
-        const size_t end = std::min(rest.find_first_of(" \r"), rest.size());
-        if (end > 0) arguments.emplace_back(rest.substr(0, end));
-        rest.remove_prefix(std::min(rest.size(), end + 1));
-      }
-      in_.erase(0, line + 1);
-      return true;
+    if (in_[0] == '*') return cut_array(arguments, line + 1);
+    for (std::string_view rest(in_.data(), line); !rest.empty();) {
+      const size_t end = std::min(rest.find_first_of(" \r"), rest.size());
+      if (end > 0) arguments.emplace_back(rest.substr(0, end));
+      rest.remove_prefix(std::min(rest.size(), end + 1));
     }
-    size_t at = line + 1;
+    in_.erase(0, line + 1);
+    return true;
+  }
+
+  bool cut_array(Arguments& arguments, size_t at) {
     for (int left = std::atoi(in_.c_str() + 1); left > 0; --left) {
       const size_t end = in_.find('\n', at);
       if (end == std::string::npos) return false;
       if (in_[at] != '$') {
-        out += "-ERR Protocol error: expected '$', got '" + in_.substr(at, 1) + "'\r\n";
+        out_ += "-ERR Protocol error: expected '$', got '" + in_.substr(at, 1) + "'\r\n";
         closed = true;
         return false;
       }
@@ -93,107 +121,374 @@ class ModelConnection final : public Connection {
     return true;
   }
 
-  void command(const Arguments& arguments, std::string& out) {
-    std::string name;
-    for (const char c : arguments[0]) name += static_cast<char>(std::toupper(c));
-    if (name == "QUIT") {
-      out += "+OK\r\n";
-      closed = true;
-    } else if (name == "MULTI") {
-      out += multi_ ? "-ERR MULTI calls can not be nested\r\n" : "+OK\r\n";
-      multi_ = true;
-    } else if (name == "EXEC" || name == "DISCARD") {
-      end_block(name, out);
-    } else if (name == "WATCH" && multi_) {
-      out += "-ERR WATCH inside MULTI is not allowed\r\n";
-    } else if (multi_) {
-      if (is_known(name)) {
-        queued_.push_back(arguments);
-        out += "+QUEUED\r\n";
-      } else {
-        run(name, arguments, out);
-        spoilt_ = true;
-      }
-    } else {
-      run(name, arguments, out);
-    }
-  }
-
-  void end_block(const std::string& name, std::string& out) {
-    if (!multi_) {
-      out += "-ERR " + name + " without MULTI\r\n";
-      return;
-    }
-    const auto queued = std::exchange(queued_, {});
-    const bool spoilt = std::exchange(spoilt_, false);
-    multi_ = false;
-    const bool changed = has_changed();
-    watched_.clear();
-    if (name == "DISCARD") {
-      out += "+OK\r\n";
-    } else if (spoilt) {
-      out += "-EXECABORT Transaction discarded because of previous errors.\r\n";
-    } else if (changed) {
-      out += "*-1\r\n";
-    } else {
-      out += "*" + std::to_string(queued.size()) + "\r\n";
-      for (const Arguments& each : queued) run(upper(each[0]), each, out);
-    }
-  }
-
   static std::string upper(const std::string& text) {
     std::string out;
     for (const char c : text) out += static_cast<char>(std::toupper(c));
     return out;
   }
-  static bool is_known(const std::string& name) {
-    static const std::set<std::string> names{"PING",  "ECHO",    "GET",    "SET",
-                                             "WATCH", "UNWATCH", "SELECT", "SUBSCRIBE"};
-    return names.contains(name);
+  static std::string lower(const std::string& text) {
+    std::string out;
+    for (const char c : text) out += static_cast<char>(std::tolower(c));
+    return out;
   }
-  bool has_changed() const {
-    for (const auto& [key, version] : watched_)
-      if (redis_.at(key.first, key.second).version != version) return true;
-    return false;
+  static const std::string& at(const Arguments& arguments, size_t i) {
+    static const std::string kNone;
+    return i < arguments.size() ? arguments[i] : kNone;
   }
 
-  void run(const std::string& name, const Arguments& arguments, std::string& out) {
-    const auto argument = [&](size_t i) { return i < arguments.size() ? arguments[i] : ""; };
-    if (name == "PING") {
-      out += arguments.size() > 1 ? bulk(argument(1)) : "+PONG\r\n";
-    } else if (name == "ECHO") {
-      out += bulk(argument(1));
-    } else if (name == "SET") {
-      ModelRedis::Value& value = redis_.at(database_, argument(1));
-      value = {argument(2), true, value.version + 1};
-      out += "+OK\r\n";
-    } else if (name == "GET") {
-      const ModelRedis::Value& value = redis_.at(database_, argument(1));
-      out += value.set ? bulk(value.text) : "$-1\r\n";
-    } else if (name == "WATCH") {
-      for (size_t i = 1; i < arguments.size(); ++i)
-        watched_.push_back({{database_, arguments[i]}, redis_.at(database_, arguments[i]).version});
-      out += "+OK\r\n";
-    } else if (name == "UNWATCH") {
-      watched_.clear();
-      out += "+OK\r\n";
-    } else if (name == "SELECT") {
-      database_ = std::atoi(argument(1).c_str());
-      out += "+OK\r\n";
-    } else if (name == "SUBSCRIBE") {
-      for (size_t i = 1; i < arguments.size(); ++i)
-        out += "*3\r\n$9\r\nsubscribe\r\n" + bulk(arguments[i]) + ":" + std::to_string(i) + "\r\n";
+  // ---------------------------------------------------------------- commands
+
+  static const Command* find(const std::string& name) {
+    using M = ModelConnection;
+    static const std::map<std::string, Command> commands{
+        {"PING", {&M::ping, 1, 2}},
+        {"ECHO", {&M::echo, 2, 2}},
+        {"GET", {&M::get, 2, 2}},
+        {"SET", {&M::set, 3}},
+        {"EVAL", {&M::echo, 2}},
+        {"LRANGE", {&M::range, 4, 4}},
+        {"WATCH", {&M::watch, 2}},
+        {"UNWATCH", {&M::unwatch, 1, 1}},
+        {"SELECT", {&M::select, 2, 2}},
+        {"HELLO", {&M::hello, 1}},
+        {"AUTH", {&M::auth, 2, 3}},
+        {"SUBSCRIBE", {&M::subscribe, 2}},
+        {"PSUBSCRIBE", {&M::subscribe, 2}},
+        {"SSUBSCRIBE", {&M::subscribe, 2}},
+        {"UNSUBSCRIBE", {&M::unsubscribe}},
+        {"PUNSUBSCRIBE", {&M::unsubscribe}},
+        {"SUNSUBSCRIBE", {&M::unsubscribe}},
+        {"PUBLISH", {&M::publish, 3, 3}},
+        {"CLIENT", {&M::client, 2}},
+        {"MONITOR", {&M::monitor, 1, 1}},
+        {"BLPOP", {&M::blpop, 3}},
+        {"WAIT", {&M::wait, 3, 3}},
+        {"SYNC", {&M::sync, 1, 1}},
+        {"READONLY", {&M::ok, 1, 1}},
+        {"REPLCONF", {&M::ok}},
+        {"ACL", {&M::whoami, 2, 2}},
+        {"MULTI", {&M::multi, 1, 1}},
+        {"EXEC", {&M::exec, 1, 1}},
+        {"DISCARD", {&M::discard, 1, 1}},
+        {"RESET", {&M::reset_all, 1, 1}},
+        {"QUIT", {&M::quit}},
+    };
+    const auto found = commands.find(name);
+    return found == commands.end() ? nullptr : &found->second;
+  }
+
+  void command(const Arguments& arguments) {
+    heard_.clear();
+    for (const std::string& each : arguments) heard_ += (heard_.empty() ? "" : " ") + each;
+    const std::string name = upper(arguments[0]);
+    const Command* command = find(name);
+    const std::string fault = refusal(name, arguments, command);
+    if (!fault.empty()) {
+      spoilt_ = multi_;
+      if (name == "EXEC") end_block();
+      out_ += name == "EXEC" ? "-EXECABORT Transaction discarded because of: " + fault.substr(5)
+                             : fault;
+      return;
+    }
+    const bool at_once = name == "EXEC" || name == "DISCARD" || name == "MULTI" ||
+                         name == "WATCH" || name == "RESET" || name == "QUIT";
+    if (multi_ && !at_once) {
+      queued_.push_back(arguments);
+      out_ += "+QUEUED\r\n";
+      return;
+    }
+    (this->*command->run)(arguments);
+    for (const std::string& key : std::exchange(touched_, {})) invalidate(key);
+    if (name != "MONITOR" && name != "AUTH" && name != "HELLO") tell_monitors(arguments);
+  }
+
+  std::string refusal(const std::string& name, const Arguments& arguments,
+                      const Command* command) const {
+    const bool free = name == "AUTH" || name == "HELLO" || name == "RESET" || name == "QUIT";
+    if (!command)
+      return "-ERR unknown command '" + arguments[0] + "', with args beginning with: \r\n";
+    if (arguments.size() < command->least || arguments.size() > command->most)
+      return "-ERR wrong number of arguments for '" + lower(name) + "' command\r\n";
+    if (user_.empty() && !free) return "-NOAUTH Authentication required.\r\n";
+    const bool listens =
+        name.ends_with("SUBSCRIBE") || name == "PING" || name == "RESET" || name == "QUIT";
+    if (resp_ != 2 || subscribed() == 0 || listens) return {};
+    const std::string called = name == "CLIENT" ? "client|" + lower(at(arguments, 1)) : lower(name);
+    return "-ERR Can't execute '" + called +
+           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+           "context\r\n";
+  }
+
+  void ok(const Arguments&) { out_ += "+OK\r\n"; }
+  void echo(const Arguments& arguments) { out_ += bulk(arguments[1]); }
+  void whoami(const Arguments&) { out_ += bulk(user_); }
+  void ping(const Arguments& arguments) {
+    if (resp_ == 2 && subscribed() > 0)
+      out_ += "*2\r\n$4\r\npong\r\n" + bulk(at(arguments, 1));
+    else
+      out_ += arguments.size() > 1 ? bulk(arguments[1]) : "+PONG\r\n";
+  }
+  void get(const Arguments& arguments) {
+    const ModelRedis::Value& value = redis_.at(database_, arguments[1]);
+    if (tracking_) read_.insert(arguments[1]);
+    out_ += value.set ? bulk(value.text) : null();
+  }
+  void set(const Arguments& arguments) {
+    ModelRedis::Value& value = redis_.at(database_, arguments[1]);
+    value = {arguments[2], true, value.version + 1};
+    touched_.push_back(arguments[1]);
+    out_ += "+OK\r\n";
+  }
+  // Whatever the key, it looks like a message.
+  void range(const Arguments&) { out_ += "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nl\r\n"; }
+  void blpop(const Arguments&) { out_ += null_array(); }
+  void wait(const Arguments&) { out_ += ":0\r\n"; }
+  void sync(const Arguments&) {
+    replica_ = true;
+    out_ += "\n$4\r\nRDB!";
+  }
+  void quit(const Arguments&) {
+    out_ += "+OK\r\n";
+    closed = true;
+  }
+  std::string null() const { return resp_ == 3 ? "_\r\n" : "$-1\r\n"; }
+  std::string null_array() const { return resp_ == 3 ? "_\r\n" : "*-1\r\n"; }
+
+  // ---------------------------------------------------------------- transactions
+
+  void multi(const Arguments&) {
+    out_ += multi_ ? "-ERR MULTI calls can not be nested\r\n" : "+OK\r\n";
+    multi_ = true;
+  }
+  void watch(const Arguments& arguments) {
+    if (multi_) {
+      out_ += "-ERR WATCH inside MULTI is not allowed\r\n";
+      return;
+    }
+    for (size_t i = 1; i < arguments.size(); ++i)
+      watched_.push_back({{database_, arguments[i]}, redis_.at(database_, arguments[i]).version});
+    out_ += "+OK\r\n";
+  }
+  void unwatch(const Arguments&) {
+    watched_.clear();
+    out_ += "+OK\r\n";
+  }
+  void discard(const Arguments&) {
+    out_ += multi_ ? "+OK\r\n" : "-ERR DISCARD without MULTI\r\n";
+    end_block();
+  }
+  void exec(const Arguments&) {
+    const bool was_multi = multi_, spoilt = spoilt_, changed = has_changed();
+    const auto queued = queued_;
+    if (was_multi) end_block();
+    if (!was_multi) {
+      out_ += "-ERR EXEC without MULTI\r\n";
+    } else if (spoilt) {
+      out_ += "-EXECABORT Transaction discarded because of previous errors.\r\n";
+    } else if (changed) {
+      out_ += null_array();
     } else {
-      out += "-ERR unknown command '" + argument(0) + "', with args beginning with: \r\n";
+      out_ += "*" + std::to_string(queued.size()) + "\r\n";
+      for (const Arguments& each : queued) (this->*find(upper(each[0]))->run)(each);
+    }
+  }
+  void end_block() {
+    multi_ = spoilt_ = false;
+    queued_.clear();
+    watched_.clear();
+  }
+  bool has_changed() const {
+    return std::any_of(watched_.begin(), watched_.end(), [&](const auto& each) {
+      return redis_.at(each.first.first, each.first.second).version != each.second;
+    });
+  }
+
+  // ---------------------------------------------------------------- the connection
+
+  void select(const Arguments& arguments) {
+    const std::string& text = arguments[1];
+    const bool number = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+    if (!number) {
+      out_ += "-ERR value is not an integer or out of range\r\n";
+    } else if (text.size() > 2 || std::stoi(text) > 15) {
+      out_ += "-ERR DB index is out of range\r\n";
+    } else {
+      database_ = std::stoi(text);
+      out_ += "+OK\r\n";
     }
   }
 
+  bool let_in(const std::string& user, const std::string& password) {
+    const auto found = redis_.users.find(user);
+    if (found == redis_.users.end() || (found->second != password && !found->second.empty())) {
+      out_ += "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+      return false;
+    }
+    user_ = user;
+    return true;
+  }
+  void auth(const Arguments& arguments) {
+    if (let_in(arguments.size() == 3 ? arguments[1] : "default", arguments.back()))
+      out_ += "+OK\r\n";
+  }
+
+  void hello(const Arguments& arguments) {
+    const std::string& version = at(arguments, 1);
+    if (arguments.size() > 1 && version != "2" && version != "3") {
+      out_ += "-NOPROTO unsupported protocol version\r\n";
+      return;
+    }
+    std::string name = name_;
+    for (size_t i = 2; i < arguments.size(); ++i) {
+      const std::string option = upper(arguments[i]);
+      if (option == "AUTH" && i + 2 < arguments.size()) {
+        if (!let_in(arguments[i + 1], arguments[i + 2])) return;
+        i += 2;
+      } else if (option == "SETNAME" && i + 1 < arguments.size()) {
+        name = arguments[++i];
+      } else {
+        out_ += "-ERR Syntax error in HELLO option '" + arguments[i] + "'\r\n";
+        return;
+      }
+    }
+    if (user_.empty()) {
+      out_ += "-NOAUTH HELLO must be called with the client already authenticated\r\n";
+      return;
+    }
+    name_ = name;
+    if (!version.empty()) resp_ = version[0] - '0';
+    out_ += greeting(resp_, id_);
+  }
+
+ public:
+  static std::string greeting(int resp, int64_t id) {
+    return (resp == 3 ? "%7\r\n" : "*14\r\n") + bulk("server") + bulk("redis") + bulk("version") +
+           bulk("7.0.15") + bulk("proto") + ":" + std::to_string(resp) + "\r\n" + bulk("id") + ":" +
+           std::to_string(id) + "\r\n" + bulk("mode") + bulk("standalone") + bulk("role") +
+           bulk("master") + bulk("modules") + "*0\r\n";
+  }
+
+ private:
+  void client(const Arguments& arguments) {
+    const std::string word = upper(arguments[1]);
+    if (word == "ID") {
+      out_ += ":" + std::to_string(id_) + "\r\n";
+    } else if (word == "INFO") {
+      const std::string text = info();
+      out_ += resp_ == 3 ? "=" + bulk("txt:" + text).substr(1) : bulk(text);
+    } else if (word == "TRACKING") {
+      tracking_ = upper(at(arguments, 2)) == "ON";
+      out_ += "+OK\r\n";
+    } else if (word == "SETNAME") {
+      name_ = at(arguments, 2);
+      out_ += "+OK\r\n";
+    } else if (word == "UNBLOCK") {
+      out_ += ":1\r\n";
+    } else {
+      out_ += "-ERR unknown subcommand '" + arguments[1] + "'. Try CLIENT HELP.\r\n";
+    }
+  }
+  std::string info() const {
+    const auto field = [](const char* name, auto number) {
+      return std::string(name) + "=" + std::to_string(number) + " ";
+    };
+    std::string flags = monitor_ ? "O" : "";
+    if (subscribed() > 0) flags += "P";
+    if (tracking_) flags += "t";
+    return field("id", id_) + "addr=127.0.0.1:1 name=" + name_ +
+           " flags=" + (flags.empty() ? "N" : flags) + " " + field("db", database_) +
+           field("sub", channels_.size()) + field("psub", patterns_.size()) +
+           field("ssub", shards_.size()) + "multi=-1 user=" + user_ + " redir=-1 " +
+           "resp=" + std::to_string(resp_) + "\n";
+  }
+
+  // What a fresh connection is like.
+  void reset() {
+    end_block();
+    for (Names* each : {&channels_, &patterns_, &shards_, &read_}) each->clear();
+    monitor_ = tracking_ = false;
+    database_ = 0;
+    resp_ = 2;
+    name_.clear();
+    user_ = redis_.users["default"].empty() ? "default" : "";
+  }
+  void reset_all(const Arguments&) {
+    reset();
+    out_ += "+RESET\r\n";
+  }
+
+  // ---------------------------------------------------------------- pushes
+
+  size_t subscribed() const { return channels_.size() + patterns_.size() + shards_.size(); }
+  std::string push(size_t count) const {
+    return (resp_ == 3 ? ">" : "*") + std::to_string(count) + "\r\n";
+  }
+  Names& names_of(const std::string& command) {
+    if (command[0] == 'P') return patterns_;
+    return command.starts_with("SS") || command.starts_with("SUN") ? shards_ : channels_;
+  }
+  void confirm(const std::string& command, const std::string* channel, const Names& names) {
+    const size_t count = &names == &shards_ ? shards_.size() : channels_.size() + patterns_.size();
+    out_ += push(3) + bulk(lower(command)) + (channel ? bulk(*channel) : null()) + ":" +
+            std::to_string(count) + "\r\n";
+  }
+  void subscribe(const Arguments& arguments) {
+    Names& names = names_of(upper(arguments[0]));
+    for (size_t i = 1; i < arguments.size(); ++i) {
+      names.insert(arguments[i]);
+      confirm(arguments[0], &arguments[i], names);
+    }
+  }
+  void unsubscribe(const Arguments& arguments) {
+    Names& names = names_of(upper(arguments[0]));
+    Arguments which(arguments.begin() + 1, arguments.end());
+    if (which.empty()) which.assign(names.begin(), names.end());
+    if (which.empty()) confirm(arguments[0], nullptr, names);
+    for (const std::string& each : which) {
+      names.erase(each);
+      confirm(arguments[0], &each, names);
+    }
+  }
+  void publish(const Arguments& arguments) {
+    size_t count = 0;
+    for (ModelConnection* each : redis_.connections) {
+      if (each->closed) continue;
+      const bool listens = each->channels_.contains(arguments[1]);
+      if (listens)
+        each->out_ += each->push(3) + bulk("message") + bulk(arguments[1]) + bulk(arguments[2]);
+      for (const std::string& pattern : each->patterns_)
+        each->out_ += each->push(4) + bulk("pmessage") + bulk(pattern) + bulk(arguments[1]) +
+                      bulk(arguments[2]);
+      count += (listens ? 1 : 0) + each->patterns_.size();
+    }
+    out_ += ":" + std::to_string(count) + "\r\n";
+  }
+  void invalidate(const std::string& key) {
+    for (ModelConnection* each : redis_.connections)
+      if (each->tracking_ && each->resp_ == 3 && !each->closed && each->read_.erase(key) > 0)
+        each->out_ += each->push(2) + bulk("invalidate") + "*1\r\n" + bulk(key);
+  }
+  void monitor(const Arguments&) {
+    monitor_ = true;
+    out_ += "+OK\r\n";
+  }
+  void tell_monitors(const Arguments& arguments) {
+    for (ModelConnection* each : redis_.connections)
+      if (each->monitor_ && !each->closed)
+        each->out_ += "+123.456 [0 127.0.0.1:1] \"" + arguments[0] + "\"\r\n";
+  }
+
   ModelRedis& redis_;
-  int database_ = 0;
-  std::string in_;
+  const int id_;
+  std::string in_, out_, heard_;
+  int database_ = 0, resp_ = 2;
+  std::string user_, name_;
   bool multi_ = false, spoilt_ = false;
+  bool monitor_ = false, tracking_ = false, replica_ = false;
   std::vector<Arguments> queued_;
   std::vector<std::pair<std::pair<int, std::string>, int>> watched_;
+  Names channels_, patterns_, shards_, read_;
+  std::vector<std::string> touched_;  // keys
 };
 
 }  // namespace weir::redis::script

@@ -21,7 +21,9 @@ struct Outcome {
   base::ErrorKind kind = base::ErrorKind::System;
   std::string left;  // bytes that nobody consumed
   std::string user, asked, learnt;
-  int64_t database = 0;
+  int64_t database = 0, remote_id = 0;
+  std::string login;  // what the server keeps of it
+  bool proven = false;
   bool operator==(const Outcome&) const = default;
 };
 
@@ -106,6 +108,8 @@ inline Outcome greet(const Host& host, const std::string& bytes, size_t piece) {
   outcome.user = greeting.request().user;
   outcome.asked = asked;
   outcome.learnt = greeting.learnt_secret();
+  if (outcome.step == Step::Done)
+    outcome.proven = static_cast<ClientState&>(*greeting.take_client()).proven;
   return outcome;
 }
 
@@ -114,8 +118,12 @@ inline Outcome log_in(const protocol::LoginTarget& target, const std::string& by
   Driver driver(login, nullptr);
   driver.deliver(bytes, piece);
   Outcome outcome = driver.outcome();
-  if (outcome.step == Step::Done)
-    outcome.database = static_cast<ServerState&>(*login.take_server()).database;
+  if (outcome.step == Step::Done) {
+    const auto server = login.take_server();
+    outcome.database = static_cast<ServerState&>(*server).database;
+    outcome.login = static_cast<ServerState&>(*server).login;
+    outcome.remote_id = server->remote_id();
+  }
   return outcome;
 }
 

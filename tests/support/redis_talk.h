@@ -1,12 +1,14 @@
-// Clients, a lane, leases and a model server with the link between them, driven the way src/session
+// Clients, lanes, leases and model servers with the link between them, driven the way src/session
 // drives it: views are copied out before the link is called again, what it asks to see again is
-// kept, a client that needs more than a lane waits until the lane owes it nothing. Shared by the
-// unit tests and the fuzz targets.
+// kept, a lane of each flavour holds a server while that owes answers, a client that needs more
+// waits until its lane owes it nothing, whatever is given back is brought into order or closed.
+// Shared by the unit tests and the fuzz targets.
 #pragma once
 
 #include <cstdlib>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -39,39 +41,56 @@ struct Server {
 struct Client {
   ClientState state;
   std::string in, out;
-  std::string events;  // "lease" "end" "leave" "fail" "lost"
+  std::string events;  // "lease" "end" "attach" "refused" "leave" "fail" "lost" "killed"
   size_t want = 0;
   Server* lease = nullptr;
-  uint32_t turns = 0;  // that the lane owes
+  uint32_t turns = 0;          // that its lane owes
+  bool in_lane_piece = false;  // half of an answer from its lane has come
+  bool on_heavy = false;       // which lane it is on
+  bool later = false;          // it waits for answers from its lane
+  bool wants_roll = false;
   bool over = false;
 };
+
+constexpr uint64_t kFirstClientId = 9000;  // as clients are told
 
 class World {
  public:
   using Connect = std::function<std::unique_ptr<Connection>()>;
-  // In which pieces bytes come; who is at the other end.
-  explicit World(size_t piece = SIZE_MAX, Connect connect = {})
+  // In which pieces bytes come; who is at the other end; how weir logs in there.
+  explicit World(size_t piece = SIZE_MAX, Connect connect = {}, protocol::LoginTarget target = {})
       : protocol_(make_protocol()),
         link_(protocol_->link()),
         piece_(piece),
-        connect_(std::move(connect)) {
+        connect_(std::move(connect)),
+        target_(std::move(target)) {
     if (!connect_) connect_ = [this] { return std::make_unique<ModelConnection>(redis); };
-    lane_ = &open();
   }
 
   ModelRedis redis;
-  bool answers = true;  // else they come with go_on()
+  bool answers = true;           // else they come with go_on()
+  uint32_t window = UINT32_MAX;  // so many answers may a client be owed on a lane
+  size_t rolls = 0;              // that clients have asked for
   bool lane_failed = false;
+  bool leaked = false;          // a server has gone back with state that nobody knows of
+  bool within_a_piece = false;  // weir has said something while a client was owed something else
 
   size_t add_client() {
-    clients_.emplace_back();
+    Client& client = clients_.emplace_back();
+    client.state.id = kFirstClientId + clients_.size();
     return clients_.size();
   }
   Client& client(size_t id) { return clients_.at(id - 1); }
-  Server& lane() { return *lane_; }
+  // One that is open, as it owes answers.
+  Server& lane(bool heavy = false) { return *lanes_.at({flavour_of(kHome, 2), heavy}); }
   const protocol::Link& link() const { return link_; }
   size_t leases_opened() const { return leases_opened_; }
   size_t servers() const { return servers_.size(); }
+  bool all_are_idle() const {
+    for (const Server& each : servers_)
+      if (each.used) return false;
+    return true;
+  }
 
   void send(size_t id, Bytes bytes) {
     Client& from = client(id);
@@ -87,7 +106,10 @@ class World {
   void go_on() {
     for (bool moved = true; moved;) {
       moved = false;
-      for (Server& server : servers_) {
+      for (size_t i = 0; i < servers_.size(); ++i) {  // there may be more of them meanwhile
+        Server& server = servers_[i];
+        if (!server.model->closed) server.coming += server.model->feed({});
+        check(server.used || server.coming.empty());
         if (server.coming.empty()) continue;
         const std::string bytes = server.coming.substr(0, piece_);
         server.coming.erase(0, bytes.size());
@@ -104,44 +126,21 @@ class World {
   void arrive(Server& server, Bytes bytes) {
     server.in.append(bytes);
     if (server.in.size() < server.want) return;
-    if (&server == lane_)
-      while (share()) {
-      }
-    else
-      for (size_t id = 1; id <= clients_.size(); ++id)
-        if (client(id).lease == &server) return from_server(id);
+    for (const auto& [kind, lane] : lanes_)
+      if (lane == &server) return share(kind);
+    for (size_t id = 1; id <= clients_.size(); ++id)
+      if (client(id).lease == &server) return from_server(id);
   }
 
-  // The client is gone: its lease is brought back to rest, or closed.
+  // The client is gone.
   void leave(size_t id) {
     Client& client = this->client(id);
     client.over = true;
-    Server* server = std::exchange(client.lease, nullptr);
-    if (!server) return;
-    server->used = false;
-    if (!server->in.empty() || link_.condition(server->state) == Condition::Broken)
-      server->model->closed = true;
-    else if (link_.condition(server->state) == Condition::Open)
-      recover(*server);
+    if (Server* server = std::exchange(client.lease, nullptr)) release(*server);
   }
 
  private:
-  Server& open() {
-    servers_.emplace_back().model = connect_();
-    servers_.back().used = true;
-    return servers_.back();
-  }
-
-  Server& lend() {
-    ++leases_opened_;
-    for (Server& server : servers_) {
-      if (server.used || server.model->closed) continue;
-      check(link_.condition(server.state) == Condition::Clean);
-      server.used = true;
-      return server;
-    }
-    return open();
-  }
+  using LaneKind = std::pair<uint64_t, bool>;  // flavour; for what is heavy
 
   static std::string take(base::Gather& from) {
     std::string out;
@@ -151,36 +150,133 @@ class World {
     return out;
   }
 
-  void judge(size_t id) {
-    while (!client(id).over && step(id)) {
-    }
+  // ---------------------------------------------------------------- the pool
+
+  Server& open() {
+    Server& server = servers_.emplace_back();
+    server.model = connect_();
+    auto login = protocol_->login(target_);
+    check(talk(server, *login).text.empty());
+    server.state = static_cast<ServerState&>(*login->take_server());
+    return server;
   }
 
-  bool step(size_t id) {
+  // As pool::Pool does: one of this flavour first.
+  Server& lend(uint64_t flavour) {
+    Server* found = nullptr;
+    for (Server& each : servers_)
+      if (!each.used && !each.model->closed && (!found || each.state.flavour() == flavour))
+        found = &each;
+    if (!found) found = &open();
+    check(link_.condition(found->state) == Condition::Clean && found->in.empty());
+    found->used = true;
+    return *found;
+  }
+
+  // As Worker::release() and the Caretaker do.
+  void release(Server& server) {
+    server.used = false;
+    Condition condition = link_.condition(server.state);
+    bool good = server.in.empty() && condition != Condition::Broken && !server.model->closed;
+    if (good && condition == Condition::Open)
+      good = talk(server, *link_.recover(server.state)).text.empty();
+    if (auto reset = good ? link_.reset(server.state, "auto") : nullptr)
+      good = talk(server, *reset).text.empty();
+    if (!good || link_.condition(server.state) != Condition::Clean) {
+      server.model->closed = true;
+      server.coming.clear();
+      return;
+    }
+    if (!server.model->at_rest() || !server.model->stands(server.state.database, server.state.resp))
+      leaked = true;
+    check(server.in.empty() && server.coming.empty());
+  }
+
+  // To its end, with the answers that it takes.
+  Error talk(Server& server, protocol::Dialogue& talk) {
+    std::string send, in = std::move(server.in);
+    server.in.clear();
+    auto result = talk.start(send);
+    server.coming += server.model->feed(send);
+    while (result.step == protocol::Step::Wait && !server.coming.empty()) {
+      in += server.coming.substr(0, piece_);
+      server.coming.erase(0, std::min(piece_, server.coming.size()));
+      send.clear();
+      result = talk.feed(in, send);
+      check(send.empty());
+      in.erase(0, result.consumed);
+    }
+    if (result.step == protocol::Step::Fail) return talk.error();
+    if (result.step != protocol::Step::Done || !in.empty() || !server.coming.empty())
+      return {base::ErrorKind::Protocol, "the talk and the answers do not fit"};
+    return {};
+  }
+
+  // ---------------------------------------------------------------- from clients
+
+  void judge(size_t id) {
+    while (!client(id).over &&
+           (std::exchange(client(id).wants_roll, false) ? call_roll(id) : step(id))) {
+    }
+    close_lanes();
+  }
+
+  bool step(size_t id) { return call(id, nullptr); }
+
+  // What all clients are like, as Worker tells of them.
+  bool call_roll(size_t id) {
+    ++rolls;
+    const Client& asker = client(id);
+    check(asker.lease ? asker.lease->state.ledger.empty() : asker.turns == 0);
+    protocol::Roll roll;
+    for (const Client& each : clients_) {
+      if (each.over) continue;
+      const ServerState* server = each.lease ? &each.lease->state : nullptr;
+      protocol::Neighbour self{
+          .id = each.state.id, .user = "default", .peer = "127.0.0.1:1", .description = {}};
+      self.remote_id = server ? server->id : 0;
+      self.description = link_.describe(each.state, server, self);
+      roll.push_back(std::move(self));
+    }
+    return call(id, &roll);
+  }
+
+  bool call(size_t id, const protocol::Roll* roll) {
     Client& client = this->client(id);
-    Server* server = client.lease ? client.lease : (lane_open_ ? lane_ : nullptr);
+    const auto lane = lanes_.find({client.state.flavour(), client.on_heavy});
+    Server* server = client.lease ? client.lease : lane != lanes_.end() ? lane->second : nullptr;
+    check(client.turns == 0 || (server && !client.lease));
     const std::string in = client.in;
     base::Gather to_client, to_server;
     Sink sink{to_client, to_server};
-    sink.owner = server == lane_ ? id : 0;
+    sink.owner = server && !client.lease ? id : 0;
     sink.settled = client.turns == 0;
+    sink.turns_max = window > client.turns ? window - client.turns : 0;
+    sink.on_heavy = client.on_heavy;
+    client.later = false;
+    const bool may_speak = client.lease ? client.lease->state.answered() : client.turns == 0;
+    sink.roll = roll;
     const Progress progress =
         link_.on_client(client.state, server ? &server->state : nullptr, in, sink);
     check(progress.consumed <= in.size());
     const std::string sent = take(to_server);
     check(server || sent.empty());
-    if (server) server->coming += server->model->feed(sent);
-    check(server != lane_ || !lane_->model->half_command());
+    if (server && !server->model->closed) server->coming += server->model->feed(sent);
+    check(!server || client.lease || !server->model->half_command());
     const std::string own = take(to_client);
-    check(own.empty() || client.lease || client.turns == 0);
+    within_a_piece = within_a_piece || !(own.empty() || may_speak);
     client.out += own;
     client.turns += sink.turns;
     client.in.erase(0, progress.consumed);
     client.want = 0;
-    return decide(client, progress, sink);
+    const bool again = decide(id, progress, sink);
+    for (const uint64_t ended : sink.ends)
+      if (!this->client(ended - kFirstClientId).over) end(ended - kFirstClientId, " killed", {});
+    return again;
   }
 
-  bool decide(Client& client, const Progress& progress, const Sink& sink) {
+  bool decide(size_t id, const Progress& progress, const Sink& sink) {
+    Client& client = this->client(id);
     switch (progress.next) {
       case Next::Flush: return !client.in.empty();
       case Next::Feed:
@@ -188,37 +284,94 @@ class World {
         check(client.in.empty() || progress.want > client.in.size());
         if (sink.hold_may_end) end_hold(client);
         return false;
-      case Next::NeedLane: check(!client.lease); return lane_open_ = true;
-      case Next::NeedServer:
-        check(!client.lease);
-        if (client.turns > 0) return false;
-        client.lease = &lend();
-        client.events += " lease";
-        return true;
-      case Next::Leave: return end(client, " leave");
-      case Next::Fail:
-        if (!sink.error.text.empty()) link_.say_fatal(sink.error, client.out);
-        return end(client, " fail");
-      default: check(false);  // this protocol has no use for the others
+      case Next::NeedLane:
+        check(!client.lease && client.turns == 0);
+        client.on_heavy = sink.heavy;
+        return open_lane(client);
+      case Next::NeedServer: check(!client.lease); return client.turns == 0 && take_lease(client);
+      case Next::Reattach: check(client.lease != nullptr); return reattach(id);
+      case Next::Roll: client.wants_roll = true; return true;
+      case Next::Later:
+        check(!client.in.empty());
+        check(client.lease ? !client.lease->state.answered() : client.turns > 0);
+        client.later = !client.lease;
+        return false;
+      case Next::Leave: return end(id, " leave", {});
+      case Next::Fail: return end(id, " fail", sink.error);
     }
     return false;
   }
 
-  bool end(Client& client, const char* event) {
+  bool open_lane(Client& client) {
+    const uint64_t flavour = client.state.flavour();
+    const LaneKind kind{flavour, client.on_heavy};
+    if (lanes_.contains(kind)) return true;
+    Server& server = lend(flavour);
+    if (auto change = link_.change_flavour(server.state, flavour))
+      if (const Error why = talk(server, *change); !why.text.empty())
+        return refuse(client, server, why);
+    check(server.state.flavour() == flavour);
+    lanes_[kind] = &server;
+    return true;
+  }
+
+  bool take_lease(Client& client) {
+    ++leases_opened_;
+    close_lanes();
+    Server& server = lend(client.state.flavour());
+    if (auto attach = link_.attach(client.state, server.state))
+      if (const Error why = talk(server, *attach); !why.text.empty())
+        return refuse(client, server, why);
+    client.lease = &server;
+    client.events += " lease";
+    return true;
+  }
+
+  // The client cannot have what it wants, and lives on.
+  bool refuse(Client& client, Server& server, const Error& why) {
+    check(why.kind == base::ErrorKind::Refused);
+    release(server);
+    base::Gather to_client, to_server;
+    Sink sink{to_client, to_server};
+    const size_t used = link_.answer_error(client.state, why, client.in, sink);
+    check(used > 0);
+    client.in.erase(0, used);
+    client.out += take(to_client);
+    client.events += " refused";
+    return !client.in.empty();
+  }
+
+  bool reattach(size_t id) {
+    Client& client = this->client(id);
+    Server& server = *client.lease;
+    check(server.coming.empty() && server.in.empty());
+    client.events += " attach";
+    if (auto attach = link_.attach(client.state, server.state))
+      if (const Error why = talk(server, *attach); !why.text.empty())
+        return end(id, " refused", why);
+    check(server.state.flavour() == client.state.flavour());
+    return true;
+  }
+
+  // Nobody gets his last words within an answer.
+  bool end(size_t id, const char* event, const Error& last_words) {
+    Client& client = this->client(id);
+    const bool mid_piece =
+        client.in_lane_piece || (client.lease && link_.is_mid_piece(client.lease->state));
+    if (!last_words.text.empty() && !mid_piece) link_.say_fatal(last_words, client.out);
     client.events += event;
-    for (size_t id = 1; id <= clients_.size(); ++id)
-      if (&this->client(id) == &client) leave(id);
+    leave(id);
     return false;
   }
 
   void end_hold(Client& client) {
-    if (!client.lease || !client.lease->in.empty()) return;
-    check(link_.condition(client.lease->state) == Condition::Clean);
-    check(client.lease->model->at_rest());
-    client.lease->used = false;
-    client.lease = nullptr;
+    if (!client.lease || !client.lease->in.empty() || !client.state.shares) return;
+    check(link_.condition(client.lease->state) != Condition::Open);
+    release(*std::exchange(client.lease, nullptr));
     client.events += " end";
   }
+
+  // ---------------------------------------------------------------- from servers
 
   void from_server(size_t id) {
     for (bool again = true; again && client(id).lease;) {
@@ -235,69 +388,92 @@ class World {
       server.farewell = server.farewell || sink.retire;
       server.want = progress.want;
       if (progress.next == Next::Fail) {
-        link_.say_fatal(sink.error, client.out);
+        end(id, " fail", sink.error);
         server.model->closed = true;
-        return void(end(client, " fail"));
+        return;
       }
       again = progress.next == Next::Flush && !server.in.empty();
       if (progress.next == Next::Feed && sink.hold_may_end) end_hold(client);
     }
+    if (!client(id).in.empty() && client(id).want == 0) judge(id);
   }
 
-  bool share() {
-    if (lane_failed) return false;
-    std::vector<Share> shares;
-    const std::string in = lane_->in;
-    const Progress progress = link_.on_lane(lane_->state, in, shares);
-    check(progress.consumed <= in.size());
-    lane_->in.erase(0, progress.consumed);
-    lane_->want = progress.want;
-    for (const Share& each : shares) {
-      if (each.owner == 0 || each.owner > clients_.size()) continue;
-      Client& client = this->client(each.owner);
-      if (client.over) continue;
-      check(client.turns >= each.turns);
-      client.out += each.bytes;
-      client.turns -= each.turns;
-      if (client.turns == 0 && each.turns > 0) judge(each.owner);
+  void share(const LaneKind& kind) {
+    sharing_ = true;
+    for (bool again = true; again;) {
+      Server& server = *lanes_.at(kind);
+      std::vector<Share> shares;
+      const std::string in = server.in;
+      const Progress progress = link_.on_lane(server.state, in, shares);
+      check(progress.consumed <= in.size());
+      server.in.erase(0, progress.consumed);
+      server.want = progress.want;
+      for (const Share& each : shares) give(each);
+      if (progress.next == Next::Fail) lane_dies(kind);
+      again = progress.next == Next::Flush && !server.in.empty();
     }
-    lane_failed = progress.next == Next::Fail;
-    return progress.next == Next::Flush && !lane_->in.empty();
+    sharing_ = false;
+    close_lanes();
+  }
+
+  void give(const Share& share) {
+    check(share.owner > 0 && share.owner <= clients_.size());
+    Client& client = this->client(share.owner);
+    if (client.over) return;
+    check(client.turns >= share.turns);
+    client.out += share.bytes;
+    client.turns -= share.turns;
+    client.in_lane_piece = share.piece_open;
+    const bool go_on = client.turns == 0 || (client.later && client.turns <= window / 2);
+    if (go_on && share.turns > 0) judge(share.owner);
+  }
+
+  // With the last answer its server goes back.
+  void close_lanes() {
+    if (sharing_) return;
+    for (auto lane = lanes_.begin(); lane != lanes_.end();) {
+      Server& server = *lane->second;
+      if (link_.owes(server.state)) {
+        ++lane;
+      } else {
+        lane = lanes_.erase(lane);
+        release(server);
+      }
+    }
+  }
+
+  void lane_dies(LaneKind kind) {
+    lane_failed = true;
+    Server& server = *lanes_.at(kind);
+    server.used = false;
+    server.model->closed = true;
+    server.coming.clear();
+    lanes_.erase(kind);
+    for (size_t id = 1; id <= clients_.size(); ++id) {
+      const Client& each = client(id);
+      const bool is_owed = each.turns > 0 && each.on_heavy == kind.second;
+      if (is_owed && each.state.flavour() == kind.first && !each.over)
+        end(id, " lost", {base::ErrorKind::Protocol, "the answer does not fit", "08P01"});
+    }
   }
 
   void lose(Client& client) {
-    if (!client.lease->farewell)
-      link_.say_fatal({base::ErrorKind::Unreachable, "server connection lost", "08006"},
-                      client.out);
-    end(client, " lost");
-  }
-
-  void recover(Server& server) {
-    auto talk = link_.recover(server.state);
-    check(talk != nullptr);
-    std::string send;
-    auto result = talk->start(send);
-    server.coming += server.model->feed(send);
-    std::string in = server.in;
-    while (result.step == protocol::Step::Wait && !server.coming.empty()) {
-      in += server.coming.substr(0, piece_);
-      server.coming.erase(0, std::min(piece_, server.coming.size()));
-      send.clear();
-      result = talk->feed(in, send);
-      in.erase(0, result.consumed);
-    }
-    if (result.step != protocol::Step::Done) server.model->closed = true;
+    Error why{base::ErrorKind::Unreachable, "server connection lost", "08006"};
+    if (client.lease->farewell) why.text.clear();
+    for (size_t id = 1; id <= clients_.size(); ++id)
+      if (&this->client(id) == &client) end(id, " lost", why);
   }
 
   std::unique_ptr<protocol::Protocol> protocol_;
   const protocol::Link& link_;
   size_t piece_;
   Connect connect_;
+  protocol::LoginTarget target_;
   std::deque<Server> servers_;
   std::deque<Client> clients_;
-  Server* lane_ = nullptr;
-  bool lane_open_ = false;
+  std::map<LaneKind, Server*> lanes_;  // that are open
   size_t leases_opened_ = 0;
+  bool sharing_ = false;
 };
 
 }  // namespace weir::redis::script

@@ -1,6 +1,6 @@
 // A server that says yes to every command, and the same as weir to every fault: it reads requests
-// with weir's own codec. So whatever way a command takes, its client gets the same. For hostile
-// clients.
+// with weir's own codec. So whatever way a command takes, its client gets the same. What weir reads
+// itself looks as it does from a real one. For hostile clients.
 #pragma once
 
 #include <string>
@@ -41,14 +41,35 @@ class YesServer final : public Connection {
       case Request::Kind::Large: stream_.begin(request.count); break;
       case Request::Kind::Whole:
         closed = way_of(request) == Way::Attack || way_of(request) == Way::Quit;
-        if (way_of(request) == Way::Refuse)
-          out += kRefusalHere;
-        else if (way_of(request) != Way::Attack)
-          out += "+OK\r\n";
+        out += answer(request);
         break;
     }
     in_.erase(0, request.kind == Request::Kind::Large ? request.head_bytes : request.bytes);
     return true;
+  }
+
+  static std::string answer(const Request& request) {
+    int64_t number = 0;
+    switch (way_of(request)) {
+      case Way::Attack: return "";
+      case Way::Hello:
+        if (request.argument(1) == "3") return "%0\r\n";
+        return request.argument(1) == "2" ? "*0\r\n" : "+OK\r\n";
+      case Way::Select:
+        if (request.count != 2) return "+OK\r\n";
+        if (read_number(request.argument(1), number) && number >= 0 && number < 16)
+          return "+OK\r\n";
+        return "-ERR DB index is out of range\r\n";
+      case Way::Reset:
+        if (request.count == 1) return "+RESET\r\n";
+        return "-ERR wrong number of arguments for 'reset' command\r\n";
+      case Way::Client:
+        return equal_ignoring_case(request.argument(1), "id") ? ":1\r\n" : "+OK\r\n";
+      case Way::Lane:
+      case Way::Heavy:
+        return equal_ignoring_case(request.argument(0), "ping") ? "+PONG\r\n" : "+OK\r\n";
+      default: return "+OK\r\n";
+    }
   }
 
   bool fail(std::string& out, const std::string& error) {
@@ -57,8 +78,6 @@ class YesServer final : public Connection {
     return false;
   }
 
-  static constexpr std::string_view kRefusalHere =
-      "-ERR weir: this command is not possible on a pooled connection\r\n";
   std::string in_;
   RequestStream stream_;
 };

@@ -248,8 +248,7 @@ enum class Next : uint8_t {
   // call again with the rest and a lane's state: it may be mixed with other clients' requests
   NeedLane,
   Reattach,  // run attach() on the held server, then call again with the rest
-  // Call on_roll() with the rest and with all clients of this database. Only when nobody owes the
-  // client an answer.
+  // Call again with the rest and with Sink::roll. Only when nobody owes the client an answer.
   Roll,
   Later,  // call again with the rest when the server has answered some of what it owes
   Leave,  // the client said goodbye
@@ -292,7 +291,8 @@ struct Sink {
   bool hold_may_end = false;        // the server owes nothing and is outside a transaction
   bool turn_began = false;          // bytes of a new request went to the server
   bool retire = false;              // close this server at the end of the hold
-  std::vector<uint64_t> ends = {};  // clients of the roll that are to be ended
+  const Roll* roll = nullptr;       // of all clients of this database, behind Next::Roll
+  std::vector<uint64_t> ends = {};  // those of them that are to be ended
 };
 
 // A run of a lane's answers that goes to one client.
@@ -330,10 +330,6 @@ class Link {
   virtual std::string describe(const ClientState&, const ServerState* /*server*/,
                                const Neighbour&) const {
     return {};
-  }
-  // Behind Next::Roll: like on_client(), at the command that wanted it.
-  virtual Progress on_roll(ClientState&, ServerState*, const Roll&, Bytes, Sink&) const {
-    return {Next::Fail, 0, 0};
   }
 
   // A server that nobody holds sent bytes. False: it must not be used again.

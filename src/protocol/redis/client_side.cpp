@@ -6,30 +6,39 @@ namespace weir::redis {
 
 namespace {
 
-// A command that every server refuses, and that fails a transaction which it is queued in.
-constexpr Bytes kNonsense = "*1\r\n$0\r\n\r\n";
-constexpr size_t kAnswerBytesMax = 256;  // of weir's own answers
+constexpr size_t kAnswerBytesMax = 256;  // of weir's own answers, but for names
+// Of a transaction that goes down a lane as a whole.
+constexpr uint32_t kTransactionMax = 1000;
 
-Entry::Kind kind_of(Way way) {
-  switch (way) {
-    case Way::Multi: return Entry::Kind::Multi;
-    case Way::Exec: return Entry::Kind::Exec;
-    case Way::Discard: return Entry::Kind::Discard;
-    case Way::Watch: return Entry::Kind::Watch;
-    case Way::Unwatch: return Entry::Kind::Unwatch;
-    default: return Entry::Kind::Plain;
+// The bytes and commands of a transaction that stands whole in front of `in`, and that leaves a
+// connection as it was; none: there is no such one.
+struct Transaction {
+  size_t bytes = 0;
+  uint32_t commands = 0;
+  bool heavy = false;
+};
+Transaction whole_transaction(Bytes in) {
+  Transaction out;
+  while (out.commands < kTransactionMax && out.bytes < kWholeCommandBytesMax) {
+    const Request request = cut_request(in.substr(out.bytes));
+    if (request.kind != Request::Kind::Whole) return {};
+    const Way way = way_of(request);
+    const bool first = out.commands == 0;
+    const bool shared = way == Way::Lane || way == Way::Heavy;
+    if (first != (way == Way::Multi) || (!shared && request.count != 1)) return {};
+    out.heavy = out.heavy || way == Way::Heavy;
+    out.bytes += request.bytes;
+    ++out.commands;
+    if (way == Way::Exec) return out;
+    if (!first && !shared) return {};
   }
+  return {};
 }
-
-bool is_own(Way way) { return way == Way::Quit || way == Way::Refuse || way == Way::Attack; }
 
 }  // namespace
 
 Progress ClientSide::judge(Bytes in) {
-  if (server_) {
-    mode_ = sink_.owner != 0 ? Mode::Lane : Mode::Lease;
-    client_.database = server_->database;
-  }
+  if (server_) mode_ = sink_.owner != 0 ? Mode::Lane : Mode::Lease;
   while (used_ < in.size()) {
     if (!sink_.to_client.has_room(kAnswerBytesMax) || !sink_.to_server.has_room(kAnswerBytesMax))
       return {Next::Flush, used_, 0};
@@ -39,26 +48,41 @@ Progress ClientSide::judge(Bytes in) {
 }
 
 ClientSide::Step ClientSide::over(Next next, size_t want) {
-  if (mode_ == Mode::Lease && next == Next::Feed && server_->at_rest() && !server_->raw &&
-      !server_->request_open)
+  if (mode_ == Mode::Lease && next == Next::Feed && server_->at_rest() && !server_->request_open)
     sink_.hold_may_end = true;
   return {true, {next, used_, want}};
 }
 
 // In the words of a server: Link::say_fatal() leaves them as they are.
-ClientSide::Step ClientSide::fail(std::string text) {
-  sink_.error = {base::ErrorKind::Protocol, std::move(text), "ERR"};
+ClientSide::Step ClientSide::fail(const std::string& text) {
+  sink_.error = {base::ErrorKind::Protocol, "ERR " + text, std::string(kServersWords)};
   return over(Next::Fail);
 }
 
+bool ClientSide::silent() { return !wants_answer(client_); }
+
+ClientSide::Step ClientSide::say(const std::string& answer) {
+  if (!answer.empty() && !silent()) sink_.to_client.add_copy(answer);
+  return {};
+}
+
 ClientSide::Step ClientSide::next(Bytes in) {
-  if (mode_ == Mode::Lease && server_->raw) return go_raw(in);
+  if (!client_.fault.empty()) {
+    if (mode_ == Mode::Lease && !server_->answered()) return over(Next::Later);
+    return fail(client_.fault);
+  }
+  if (mode_ == Mode::Lease && server_->raw) {
+    sink_.to_server.add(in);
+    used_ += in.size();
+    return {};
+  }
   if (client_.stream.open()) return body(in);
+  if (mode_ == Mode::Lease && server_->reset_sent) return over(Next::Later);
   const Request request = cut_request(in);
   switch (request.kind) {
     case Request::Kind::Incomplete: return over(Next::Feed, request.want);
     case Request::Kind::Nothing: used_ += request.bytes; return {};
-    default: return command(in, request);
+    default: return mode_ == Mode::Lease ? on_lease(in, request) : without_lease(in, request);
   }
 }
 
@@ -66,91 +90,23 @@ ClientSide::Step ClientSide::next(Bytes in) {
 ClientSide::Step ClientSide::body(Bytes in) {
   const RequestStream::Pass pass = client_.stream.pass(in);
   used_ += pass.bytes;
-  if (client_.stream.dropped || mode_ != Mode::Lease) {
-    if (!pass.error.empty()) return fail(pass.error);
-  } else {
-    sink_.to_server.add(in.substr(0, pass.bytes));
-    // The server will say so itself, behind what it owes.
-    if (!pass.error.empty()) return go_raw(in.substr(pass.bytes));
-    server_->request_open = client_.stream.open();
-  }
+  const bool forwards = !client_.stream.dropped && mode_ == Mode::Lease;
+  if (forwards) sink_.to_server.add(in.substr(0, pass.bytes));
+  if (!pass.error.empty()) return forwards ? body_fails(pass.error) : fail(pass.error);
+  if (forwards) server_->request_open = client_.stream.open();
   return client_.stream.open() ? over(Next::Feed, pass.want) : Step{};
 }
 
-// Select is decided here: Lane or Raw.
-Way ClientSide::way(const Request& request) const {
-  const Way way = way_of(request);
-  if (way != Way::Select) return way;
-  int64_t database = 0;
-  if (client_.database < 0) return Way::Lane;  // there it is looked at again
-  const bool stays = request.count == 2 && read_number(request.argument(1), database) &&
-                     database == client_.database;
-  return stays ? Way::Lane : Way::Raw;
-}
-
-ClientSide::Step ClientSide::command(Bytes in, const Request& request) {
-  return mode_ == Mode::Lease ? on_lease(in, request) : without_lease(in, request);
-}
-
-// Nothing of a command that is not whole, or not for a lane, is sent to one.
-ClientSide::Step ClientSide::without_lease(Bytes in, const Request& request) {
-  const bool bad = request.kind == Request::Kind::Bad;
-  const Way chosen = bad ? Way::Quit : way(request);
-  if (is_own(chosen)) {
-    // What weir says itself comes behind all that the client is owed.
-    if (!sink_.settled || sink_.turns > 0) return over(Next::NeedServer);
-    return by_weir(request, chosen);
-  }
-  if (chosen != Way::Lane || request.kind == Request::Kind::Large) return over(Next::NeedServer);
-  if (!client_.shares) return over(Next::NeedServer);
-  if (mode_ == Mode::Nothing) return over(Next::NeedLane);
-  server_->ledger.push(sink_.owner, Entry::Kind::Plain);
-  sink_.to_server.add(in.substr(0, request.bytes));
-  ++sink_.turns;
-  used_ += request.bytes;
-  return {};
-}
-
-// Nobody owes the client anything.
-ClientSide::Step ClientSide::by_weir(const Request& request, Way chosen) {
-  if (request.kind == Request::Kind::Bad) return fail(request.error);
-  if (chosen == Way::Attack) {
-    sink_.error = {base::ErrorKind::Protocol, "", ""};
-    return over(Next::Fail);
-  }
-  if (chosen == Way::Quit) {
-    used_ += request.bytes;
-    sink_.to_client.add("+OK\r\n");
-    return over(Next::Leave);
-  }
-  sink_.to_client.add(kRefusal);
-  refuse(request);
-  return {};
-}
-
-ClientSide::Step ClientSide::on_lease(Bytes in, const Request& request) {
-  if (request.kind == Request::Kind::Bad) {
-    // The server finds the same fault, behind what it owes, and closes: in the client's order
-    // without ours.
-    return server_->ledger.empty() ? fail(request.error) : go_raw(in);
-  }
-  const Way chosen = way(request);
-  switch (chosen) {
-    case Way::Raw: return go_raw(in);
-    case Way::Quit:
-    case Way::Attack: return server_->ledger.empty() ? by_weir(request, chosen) : go_raw(in);
-    case Way::Refuse:
-      server_->ledger.push(0, Entry::Kind::Refused);
-      sink_.to_server.add(kNonsense);
-      sink_.turn_began = true;
-      refuse(request);
-      return {};
-    default: return pass(in, request, kind_of(chosen));
-  }
+// A fault within a command whose beginning the server has got.
+ClientSide::Step ClientSide::body_fails(std::string error) {
+  server_->ledger.take_back();
+  client_.stream.stop();
+  client_.fault = std::move(error);
+  return server_->answered() ? fail(client_.fault) : over(Next::Later);
 }
 
 // Takes it out of the client's bytes.
-void ClientSide::refuse(const Request& request) {
+void ClientSide::take(const Request& request) {
   if (request.kind == Request::Kind::Whole) {
     used_ += request.bytes;
     return;
@@ -160,26 +116,122 @@ void ClientSide::refuse(const Request& request) {
   client_.stream.dropped = true;
 }
 
-ClientSide::Step ClientSide::pass(Bytes in, const Request& request, Entry::Kind kind) {
-  server_->ledger.push(0, kind);
+// ---------------------------------------------------------------- without a lease
+
+// What needs the other clients is answered when they are known.
+ClientSide::Step ClientSide::call_roll(const Request& request) {
+  if (!sink_.roll) {
+    client_.asks = equal_ignoring_case(request.argument(1), "info") ? "client|info" : "client|list";
+    client_.asks_bytes = static_cast<uint32_t>(request.bytes);
+    return over(Next::Roll);
+  }
+  const Call call = answer_roll(client_, *sink_.roll, request);
+  if (!call.command.empty() && mode_ != Mode::Lease) return over(Next::NeedServer);
+  sink_.roll = nullptr;
+  client_.asks = "NULL";
+  client_.asks_bytes = 0;
+  take(request);
+  if (!call.command.empty()) return ask_server(call, request);
+  sink_.ends = call.ends;
+  const bool ends_itself = std::erase(sink_.ends, client_.id) > 0;
+  say(call.answer);
+  return ends_itself ? over(Next::Leave) : Step{};
+}
+
+// In other words than the client's, as a server knows the clients by other numbers.
+ClientSide::Step ClientSide::ask_server(const Call& call, const Request& request) {
+  const bool tracks = client_word(request) == ClientWord::TrackTo;
+  if (tracks) server_->redirect = call.redirect;
+  server_->ledger.push({.kind = tracks ? Entry::Kind::Track : Entry::Kind::Plain,
+                        .silent = silent(),
+                        .value = tracks ? 1 : 0});
+  sink_.to_server.add_copy(call.command);
   sink_.turn_began = true;
-  const bool whole = request.kind == Request::Kind::Whole;
-  const size_t bytes = whole ? request.bytes : request.head_bytes;
-  sink_.to_server.add(in.substr(0, bytes));
-  used_ += bytes;
-  if (whole) return {};
-  client_.stream.begin(request.count);
-  client_.stream.dropped = false;
-  server_->request_open = true;
   return {};
 }
 
-ClientSide::Step ClientSide::go_raw(Bytes in) {
-  server_->raw = true;
-  client_.stream.stop();
-  sink_.to_server.add(in);
-  used_ += in.size();
-  return over(Next::Feed, 1);
+bool ClientSide::is_own(const Request& request, Way way) const {
+  if (way == Way::Client)
+    return redis::is_own(client_word(request)) || client_word(request) == ClientWord::Roll;
+  return way == Way::Quit || way == Way::Refuse || way == Way::Attack || way == Way::Reset;
+}
+
+bool ClientSide::needs_lease(const Request& request, Way way) const {
+  if (!client_.shares || request.kind == Request::Kind::Large) return true;
+  if (way != Way::Select) return way != Way::Lane && way != Way::Heavy;
+  // Looked at again when the lane is there: its servers are in one database.
+  if (mode_ == Mode::Nothing) return false;
+  int64_t database = 0;
+  return request.count != 2 || !read_number(request.argument(1), database) ||
+         database != server_->database;
+}
+
+// Nothing of a command that is not whole, or not for a lane, is sent to one.
+ClientSide::Step ClientSide::without_lease(Bytes in, const Request& request) {
+  const bool bad = request.kind == Request::Kind::Bad;
+  const Way way = bad ? Way::Quit : way_of(request);
+  if (is_own(request, way)) {
+    // What weir says itself comes behind all that the client is owed.
+    if (!sink_.settled || sink_.turns > 0) return over(Next::NeedServer);
+    return by_weir(request, way);
+  }
+  const Transaction transaction =
+      way == Way::Multi && client_.shares ? whole_transaction(in) : Transaction{};
+  if (transaction.commands == 0 && needs_lease(request, way)) {
+    client_.indifferent = way == Way::Lease;
+    return over(Next::NeedServer);
+  }
+  const bool heavy = transaction.heavy || way == Way::Heavy || sink_.prefers_heavy;
+  if (transaction.commands > 0)
+    return down_the_lane(in, {transaction.bytes, transaction.commands, heavy});
+  return down_the_lane(in, {request.bytes, 1, heavy});
+}
+
+// A client changes lanes when nothing is due on the one that it has.
+ClientSide::Step ClientSide::down_the_lane(Bytes in, const Batch& batch) {
+  const bool settled = sink_.settled && sink_.turns == 0;
+  const bool fits =
+      mode_ == Mode::Lane && (sink_.on_heavy == batch.heavy || (sink_.on_heavy && !settled));
+  if (!fits && !settled) return over(Next::Later);
+  if (!fits) {
+    sink_.heavy = batch.heavy;
+    return over(Next::NeedLane);
+  }
+  if (sink_.turns_max == 0 || (!settled && sink_.turns + batch.commands > sink_.turns_max))
+    return over(Next::Later);
+  for (uint32_t i = 0; i < batch.commands; ++i)
+    server_->ledger.push({.owner = sink_.owner, .silent = silent()});
+  sink_.to_server.add(in.substr(0, batch.bytes));
+  sink_.turns += batch.commands;
+  used_ += batch.bytes;
+  return {};
+}
+
+// Nobody owes the client anything.
+ClientSide::Step ClientSide::by_weir(const Request& request, Way way) {
+  if (request.kind == Request::Kind::Bad) return fail(request.error);
+  switch (way) {
+    case Way::Attack: sink_.error = {base::ErrorKind::Protocol, "", ""}; return over(Next::Fail);
+    case Way::Quit:
+      used_ += request.bytes;
+      sink_.to_client.add("+OK\r\n");
+      return over(Next::Leave);
+    case Way::Reset:
+      take(request);
+      if (request.count != 1) return say("-ERR wrong number of arguments for 'reset' command\r\n");
+      redis::reset(client_);
+      return say("+RESET\r\n");
+    case Way::Client: {
+      if (request.kind != Request::Kind::Whole) break;
+      if (client_word(request) == ClientWord::Roll) return call_roll(request);
+      const std::string answer = answer_client(client_, request);
+      take(request);
+      return say(answer);
+    }
+    default: break;
+  }
+  take(request);
+  return say(std::string(kRefusal));
 }
 
 // QUIT and faults are left for judge(), which needs no server for them.
@@ -191,7 +243,8 @@ size_t answer_parked(ClientState& client, const Error& error, Bytes in, Sink& si
     const Bytes rest = in.substr(used);
     const Request request = cut_request(rest);
     const bool large = request.kind == Request::Kind::Large;
-    if (request.kind == Request::Kind::Whole && is_own(way_of(request))) break;
+    const Way way = request.kind == Request::Kind::Whole ? way_of(request) : Way::Lane;
+    if (way == Way::Quit || way == Way::Attack || way == Way::Reset) break;
     if (large) {
       client.stream.begin(request.count);
       client.stream.dropped = true;
@@ -199,7 +252,9 @@ size_t answer_parked(ClientState& client, const Error& error, Bytes in, Sink& si
       break;
     }
     used += large ? request.head_bytes : request.bytes;
-    if (request.kind != Request::Kind::Nothing) sink.to_client.add_copy(answer);
+    if (request.kind == Request::Kind::Nothing) continue;
+    client.proven = false;
+    if (wants_answer(client)) sink.to_client.add_copy(answer);
   }
   return used;
 }

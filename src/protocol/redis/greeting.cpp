@@ -2,9 +2,8 @@
 
 #include <weir/base/crypto.h>
 
-#include <algorithm>
-
 #include "commands.h"
+#include "own_answers.h"
 
 namespace weir::redis {
 
@@ -30,23 +29,6 @@ constexpr std::string_view kHelloNoAuth =
 constexpr std::string_view kWrongPass =
     "WRONGPASS invalid username-password pair or user is disabled.";
 
-// The answer to HELLO 2. weir tells of itself what all its servers have in common.
-void append_hello(std::string& out, uint64_t session_id) {
-  out.append("*14\r\n");
-  for (const std::string_view word : {"server", "redis", "version", "7.0.15", "proto"})
-    append_bulk(out, word);
-  out.append(":2\r\n");
-  append_bulk(out, "id");
-  out.append(":" + std::to_string(session_id) + "\r\n");
-  for (const std::string_view word : {"mode", "standalone", "role", "master", "modules"})
-    append_bulk(out, word);
-  out.append("*0\r\n");
-}
-
-bool is_client_name(Bytes name) {
-  return std::all_of(name.begin(), name.end(), [](char c) { return c >= '!' && c <= '~'; });
-}
-
 }  // namespace
 
 RedisGreeting::RedisGreeting(size_t login_bytes_max)
@@ -68,12 +50,14 @@ RedisGreeting::Result RedisGreeting::admit(const protocol::Admission& admission,
 RedisGreeting::Result RedisGreeting::settle() {
   client_ = std::make_unique<ClientState>();
   client_->shares = admission_.options.transaction_mode;
+  client_->id = admission_.session_id;
+  client_->proven = proof_ && proof_->hello;
   state_ = State::Settling;
   return {Step::NeedServer, 0};
 }
 
 RedisGreeting::Result RedisGreeting::feed(Bytes in, std::string& send) {
-  size_t used = 0;
+  size_t used = std::exchange(skip_, 0);
   while (state_ == State::Proving) {
     const Request request = cut_request(in.substr(used), limits_);
     switch (request.kind) {
@@ -87,8 +71,13 @@ RedisGreeting::Result RedisGreeting::feed(Bytes in, std::string& send) {
         return fail({ErrorKind::Protocol, request.error}, used);
       case Request::Kind::Whole: break;
     }
-    used += request.bytes;
     Result result = on_command(request, send);
+    // A HELLO that may let the client in stays for the link, which has it answered by a server.
+    if (result.step != Step::Wait && proof_ && proof_->hello) {
+      skip_ = state_ == State::Asking ? request.bytes : 0;
+      return {result.step, used};
+    }
+    used += request.bytes;
     result.consumed = used;
     if (result.step != Step::Wait) return result;
   }
@@ -127,13 +116,13 @@ RedisGreeting::Result RedisGreeting::on_auth(const Request& request, std::string
 }
 
 // HELLO version [AUTH user password] [SETNAME name], as helloCommand() in Redis' networking.c reads
-// it. RESP3 is refused as by a server that does not have it.
+// it.
 RedisGreeting::Result RedisGreeting::on_hello(const Request& request, std::string& send) {
   int64_t version = 0;
   if (request.count == 1) return say(kHelloNoAuth, send);
   if (!read_number(request.argument(1), version))
     return say("ERR Protocol version is not an integer or out of range", send);
-  if (version != 2) return say("NOPROTO unsupported protocol version", send);
+  if (version != 2 && version != 3) return say("NOPROTO unsupported protocol version", send);
   std::optional<Proof> proof;
   for (size_t i = 2; i < static_cast<size_t>(request.count); ++i) {
     const Bytes option = request.argument(i);
@@ -178,10 +167,7 @@ RedisGreeting::Result RedisGreeting::compare(std::string& send) {
 RedisGreeting::Result RedisGreeting::welcome(protocol::Facts&, const protocol::ServerState*,
                                              std::string& send) {
   state_ = State::Done;
-  if (proof_ && proof_->hello)
-    append_hello(send, admission_.session_id);
-  else if (proof_)
-    send += "+OK\r\n";
+  if (proof_ && !proof_->hello) send += "+OK\r\n";
   return {Step::Done, 0};
 }
 

@@ -51,6 +51,7 @@ class RedisGreeting final : public protocol::Greeting {
   protocol::Admission admission_;  // of request().user
   std::optional<Proof> proof_;     // that is looked at, or that was good
   int failures_ = 0;
+  size_t skip_ = 0;  // bytes of a HELLO in front that has not let it in
   std::unique_ptr<ClientState> client_;
 };
 

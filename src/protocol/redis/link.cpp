@@ -22,6 +22,16 @@ const ServerState& of(const protocol::ServerState& server) {
   return static_cast<const ServerState&>(server);
 }
 
+// Answers that say nothing of the connection and come without waiting: they can be read up.
+bool owes_plain_answers(const ServerState& server) {
+  using Kind = Entry::Kind;
+  for (const Kind kind : {Kind::Block, Kind::Select, Kind::Hello, Kind::Auth, Kind::Reset,
+                          Kind::Subscribe, Kind::UnsubscribeAll, Kind::Monitor, Kind::Track,
+                          Kind::Replica, Kind::Unknown, Kind::Probe})
+    if (server.ledger.has(kind)) return false;
+  return !server.queued_state;
+}
+
 class RedisLink final : public protocol::Link {
  public:
   Progress on_client(protocol::ClientState& client, protocol::ServerState* server, Bytes in,
@@ -29,6 +39,10 @@ class RedisLink final : public protocol::Link {
     return ClientSide(of(client), server ? &of(*server) : nullptr, sink).judge(in);
   }
 
+  std::string describe(const protocol::ClientState& client, const protocol::ServerState* server,
+                       const protocol::Neighbour& self) const override {
+    return redis::describe(of(client), server ? &of(*server) : nullptr, self);
+  }
   Progress on_server(protocol::ClientState& client, protocol::ServerState& server, Bytes in,
                      Sink& sink) const override {
     return ServerSide(of(client), of(server), sink).judge(in);
@@ -52,13 +66,23 @@ class RedisLink final : public protocol::Link {
 
   Condition condition(const protocol::ServerState& state) const override {
     const ServerState& server = of(state);
-    if (server.raw || server.broken || server.request_open) return Condition::Broken;
-    return server.at_rest() ? Condition::Clean : Condition::Open;
+    if (server.unknown || server.broken || server.request_open || server.replica || server.raw)
+      return Condition::Broken;
+    // Others may have redirected their invalidations here, and have to hear that it is gone.
+    if (server.subscriptions.all() > 0) return Condition::Broken;
+    const bool plain = !server.monitor && !server.tracking && !server.foreign;
+    if (!server.answered() || server.multi || server.watch)
+      return plain && owes_plain_answers(server) ? Condition::Open : Condition::Broken;
+    return plain && !server.logged_out ? Condition::Clean : Condition::Dirty;
   }
 
-  // Behind a raw command nobody knows.
   bool is_mid_piece(const protocol::ServerState& server) const override {
-    return of(server).reply.open() || of(server).raw;
+    const ServerState& state = of(server);
+    return state.raw || (state.reply.open() && state.piece != ServerState::Piece::Silent);
+  }
+  // Nobody times out what is to wait for others.
+  bool is_open_ended(const protocol::ServerState& server) const override {
+    return of(server).raw || of(server).ledger.has(Entry::Kind::Block);
   }
   bool is_idle(const protocol::ClientState& client) const override {
     return !of(client).stream.open();
@@ -70,16 +94,22 @@ class RedisLink final : public protocol::Link {
     return false;
   }
 
-  std::unique_ptr<Dialogue> attach(protocol::ClientState&, protocol::ServerState&) const override {
-    return nullptr;
+  std::unique_ptr<Dialogue> change_flavour(protocol::ServerState& server,
+                                           uint64_t flavour) const override {
+    return make_flavour(of(server), flavour);
+  }
+  std::unique_ptr<Dialogue> attach(protocol::ClientState& client,
+                                   protocol::ServerState& server) const override {
+    // While a script keeps the server busy nothing but what ends it may be asked.
+    return of(client).indifferent ? nullptr : make_flavour(of(server), client.flavour());
   }
   std::unique_ptr<Dialogue> reset(protocol::ServerState& server,
                                   const std::string& how) const override {
-    if (how == "never" || of(server).at_rest()) return nullptr;
-    return make_recover(of(server));
+    const bool dirty = condition(server) == Condition::Dirty;
+    return dirty || how == "always" ? make_reset(of(server)) : nullptr;
   }
   std::unique_ptr<Dialogue> recover(protocol::ServerState& server) const override {
-    return of(server).at_rest() ? nullptr : make_recover(of(server));
+    return make_recover(of(server));
   }
   std::unique_ptr<Dialogue> check(protocol::ServerState& server) const override {
     return make_check(of(server));
@@ -96,6 +126,7 @@ class RedisProtocol final : public protocol::Protocol {
  public:
   std::string_view name() const override { return "redis"; }
   const protocol::Link& link() const override { return link_; }
+  bool has_lanes() const override { return true; }
   std::unique_ptr<protocol::Greeting> greet(
       const protocol::GreetingOptions& options) const override {
     return std::make_unique<RedisGreeting>(options.login_bytes_max);

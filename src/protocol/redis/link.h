@@ -2,13 +2,15 @@
 // may end. Stateless itself; see state.h for what it keeps up.
 //
 //   no server   nothing is sent: says what is needed, and answers by itself what needs no server
-//   a lane      whole commands without state, each with an entry that names its client
-//   a lease     all commands; the answers to MULTI, EXEC, DISCARD, WATCH and UNWATCH say how the
-//   server stands raw         a lease with state that answers do not show: kept until the client
-//   leaves, then closed
+//   a lane      whole commands without state, each with an entry that names its client; also a
+//               transaction that is there as a whole
+//   a lease     all commands; the answers say how the connection stands, so that the hold ends when
+//               it is at rest, and whatever it was left in is carried to the client's next server
 #pragma once
 
 #include "commands.h"
+#include "own_answers.h"
+#include "roll.h"
 #include "state.h"
 
 namespace weir::redis {
@@ -34,16 +36,41 @@ class ClientSide {
 
   Step next(Bytes in);
   Step body(Bytes in);
-  Step command(Bytes in, const Request& request);
+  Step body_fails(std::string error);
+  // Without a lease.
   Step without_lease(Bytes in, const Request& request);
-  Step on_lease(Bytes in, const Request& request);
+  struct Batch {
+    size_t bytes = 0;
+    uint32_t commands = 0;
+    bool heavy = false;
+  };
+  Step down_the_lane(Bytes in, const Batch& batch);
   Step by_weir(const Request& request, Way way);
-  Step pass(Bytes in, const Request& request, Entry::Kind kind);
-  Step go_raw(Bytes in);
+  bool is_own(const Request& request, Way way) const;
+  // With one (client_lease.cpp).
+  Step on_lease(Bytes in, const Request& request);
+  Step on_pinned(Bytes in, const Request& request, Way way);
+  Step pass(Bytes in, const Request& request, Entry entry);
+  Step pass_changing(Bytes in, const Request& request, Entry entry);
+  Step sync(Bytes in, const Request& request);
+  Step begin_transaction(Bytes in, const Request& request);
+  Step end_transaction(Bytes in, const Request& request, Entry::Kind kind);
+  Step select(Bytes in, const Request& request);
+  Step hello(Bytes in, const Request& request);
+  Step subscribe(Bytes in, const Request& request);
+  Step wait(Bytes in, const Request& request);
+  Step reset(Bytes in, const Request& request);
+  Step client_on_lease(Bytes in, const Request& request);
+  Step refuse_on_lease(const Request& request);
+
   Step over(Next next, size_t want = 0);
-  Step fail(std::string text);
-  Way way(const Request& request) const;
-  void refuse(const Request& request);
+  Step call_roll(const Request& request);
+  Step ask_server(const Call& call, const Request& request);
+  Step fail(const std::string& text);
+  Step say(const std::string& answer);
+  bool silent();
+  void take(const Request& request);
+  bool needs_lease(const Request& request, Way way) const;
 
   ClientState& client_;
   ServerState* server_;
@@ -55,18 +82,31 @@ class ClientSide {
 // Judges a server's bytes, on a lease. One object per call.
 class ServerSide {
  public:
-  ServerSide(const ClientState& client, ServerState& server, Sink& sink)
+  ServerSide(ClientState& client, ServerState& server, Sink& sink)
       : client_(client), server_(server), sink_(sink) {}
   Progress judge(Bytes in);
 
  private:
+  enum class Did : uint8_t { Used, More, Fail };
+  Did piece(Bytes rest);
+  Did whole(Bytes rest);
+  Did stream(Bytes rest, bool fresh);
   void begin_answer(Bytes in);
   void end_answer();
-  Progress fail(size_t used, const char* text);
+  void changed(Bytes answer);
+  void transaction_over(Bytes answer);
+  void confirmed(Bytes confirmation);
+  void said_hello(Bytes answer);
+  void told_redirect(Bytes answer);
+  void probed(Bytes answer);
+  void was_reset();
+  Did fail(const char* text);
 
-  const ClientState& client_;
+  ClientState& client_;
   ServerState& server_;
   Sink& sink_;
+  size_t used_ = 0;
+  size_t want_ = 1;
 };
 
 // Judges a server's bytes, on a lane.
@@ -74,8 +114,5 @@ Progress share_answers(ServerState& server, Bytes in, std::vector<protocol::Shar
 
 // weir's own answer to each of the parked commands; see Link::answer_error().
 size_t answer_parked(ClientState& client, const Error& error, Bytes in, Sink& sink);
-
-// What a client is told in place of a command that weir does not let through.
-constexpr Bytes kRefusal = "-ERR weir: this command is not possible on a pooled connection\r\n";
 
 }  // namespace weir::redis

@@ -33,19 +33,22 @@ RedisLogin::Result RedisLogin::start(std::string& send) {
   if (!target_.secret.empty()) {
     // Servers before version 6 know no users.
     if (target_.user.empty() || target_.user == "default")
-      append_command(send, {"AUTH", target_.secret});
+      append_command(server_->login, {"AUTH", target_.secret});
     else
-      append_command(send, {"AUTH", target_.user, target_.secret});
+      append_command(server_->login, {"AUTH", target_.user, target_.secret});
+    if (!target_.user.empty()) server_->user = target_.user;
+    send += server_->login;
     ++answers_left_;
   }
   int64_t database = 0;
   if (read_number(target_.database, database) && database > 0 && database <= INT_MAX) {
-    server_->database = database;
+    server_->database = server_->home = database;
     append_command(send, {"SELECT", target_.database});
     ++answers_left_;
   }
+  append_command(send, {"CLIENT", "ID"});
   append_command(send, {"PING"});
-  ++answers_left_;
+  answers_left_ += 2;
   return {Step::Wait, 0};
 }
 
@@ -55,7 +58,7 @@ RedisLogin::Result RedisLogin::feed(Bytes in, std::string&) {
     const Bytes rest = in.substr(used);
     const size_t end = rest.find("\r\n", scanned_);
     if (end == Bytes::npos) {
-      if (!rest.empty() && rest[0] != '+' && rest[0] != '-')
+      if (!rest.empty() && rest[0] != '+' && rest[0] != '-' && rest[0] != ':')
         return fail({ErrorKind::Protocol, "the server does not speak the Redis protocol"}, used);
       if (rest.size() > kAnswerBytesMax)
         return fail({ErrorKind::TooLarge, "the server's answer is too long"}, used);
@@ -65,8 +68,20 @@ RedisLogin::Result RedisLogin::feed(Bytes in, std::string&) {
     scanned_ = 0;
     used += end + 2;
     const Bytes line = rest.substr(0, end);
+    if (answers_left_ == 2 &&
+        (line.starts_with(':') ||
+         line.starts_with(
+             '-'))) {  // old servers and some users have no CLIENT ID: it is for people
+      const bool passes = line.starts_with('-') && will_pass(line.substr(1));
+      if (passes && !line.starts_with("-BUSY")) return on_error(line.substr(1));
+      if (line.starts_with(':')) read_number(line.substr(1), server_->id);
+      --answers_left_;
+      continue;
+    }
+    // Busy with a script, which perhaps somebody comes to end.
+    if (answers_left_ == 1 && line.starts_with("-BUSY")) return {Step::Done, used};
     if (line.starts_with('-')) return on_error(line.substr(1));
-    if (line != (answers_left_ == 1 ? "+PONG" : "+OK"))
+    if (answers_left_ == 2 || line != (answers_left_ == 1 ? "+PONG" : "+OK"))
       return fail({ErrorKind::Protocol, "the server does not speak the Redis protocol"}, used);
     if (--answers_left_ == 0) return {Step::Done, used};
   }

@@ -1,5 +1,5 @@
-// Logs in to a server: AUTH, SELECT, PING in one flight, as far as they are needed. Owned by
-// whoever opens the connection; ends with the answer to PING, or with the first error.
+// Logs in to a server: AUTH, SELECT, CLIENT ID, PING in one flight, as far as they are needed.
+// Owned by whoever opens the connection; ends with the answer to PING, or with the first error.
 #pragma once
 
 #include <memory>

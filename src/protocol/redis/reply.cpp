@@ -17,7 +17,7 @@ ReplyStream::Pass ReplyStream::pass(Bytes in) {
   if (fresh) elements_ = 1;
   for (;;) {
     if (!go_on(in, pass)) return pass;
-    if (elements_ == 0) {
+    if (elements_ == 0 && depth_ == 0) {
       pass.end = End::Ended;
       return pass;
     }
@@ -48,7 +48,10 @@ bool ReplyStream::go_on(Bytes in, Pass& pass) {
 
 bool ReplyStream::read_head(Bytes in, Pass& pass) {
   const Bytes rest = in.substr(pass.bytes);
+  if (in_chunks_) return read_chunk_head(rest, pass);
+  if (elements_ == 0 && rest[0] != '.') elements_ = 1;  // one more of a streamed aggregate
   switch (rest[0]) {
+    case '.': return read_end(rest, pass);
     case '+':
     case '-':
     case ':':
@@ -72,12 +75,57 @@ bool ReplyStream::read_head(Bytes in, Pass& pass) {
     pass.want = rest.size() + 1;
     return false;
   }
+  const Bytes length = rest.substr(1, line - 1);
   int64_t number = 0;
-  if (!read_number(rest.substr(1, line - 1), number) || !count(rest[0], number)) {
+  const bool good = length == "?" ? begin_streamed(rest[0])
+                                  : read_number(length, number) && count(rest[0], number);
+  if (!good) {
     pass.end = End::Bad;
     return false;
   }
   pass.bytes += line + 2;
+  return true;
+}
+
+bool ReplyStream::begin_streamed(char type) {
+  if (type == '$') return in_chunks_ = true;
+  if (type == '=' || type == '!' || depth_ == kStreamedDepthMax) return false;
+  outer_[depth_++] = type == '|' ? elements_ : elements_ - 1;
+  elements_ = 0;
+  return true;
+}
+
+// ".\r\n" behind the last element.
+bool ReplyStream::read_end(Bytes rest, Pass& pass) {
+  const Bytes end = rest.substr(0, 3);
+  const bool good = elements_ == 0 && depth_ > 0 && Bytes(".\r\n").starts_with(end);
+  if (!good) pass.end = End::Bad;
+  pass.want = 3;
+  if (!good || end.size() < 3) return false;
+  elements_ = outer_[--depth_];
+  pass.bytes += 3;
+  return true;
+}
+
+// ";5\r\nhello\r\n", and ";0\r\n" behind the last one.
+bool ReplyStream::read_chunk_head(Bytes rest, Pass& pass) {
+  const size_t line = rest.substr(0, kPeekBytes).find("\r\n");
+  const bool bad = rest[0] != ';' || (line == Bytes::npos && rest.size() >= kPeekBytes);
+  int64_t number = 0;
+  if (bad ||
+      (line != Bytes::npos && (!read_number(rest.substr(1, line - 1), number) || number < 0))) {
+    pass.end = End::Bad;
+    return false;
+  }
+  pass.want = rest.size() + 1;
+  if (line == Bytes::npos) return false;
+  pass.bytes += line + 2;
+  if (number > 0) {
+    body_ = static_cast<uint64_t>(number) + 2;
+  } else {
+    in_chunks_ = false;
+    --elements_;
+  }
   return true;
 }
 

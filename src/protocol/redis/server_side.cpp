@@ -1,56 +1,121 @@
+#include <algorithm>
+
 #include "link.h"
+#include "piece.h"
 
 namespace weir::redis {
 
 namespace {
 
 bool is_ok(Bytes answer) { return answer.starts_with("+OK\r\n"); }
+bool is_error(Bytes answer) { return answer.starts_with('-'); }
+bool is_queued(Bytes answer) { return answer.starts_with("+QUEUED\r\n"); }
+
+// What is looked into has to be there as a whole.
+bool is_read(const Entry& entry) {
+  switch (entry.kind) {
+    case Entry::Kind::Hello:
+    case Entry::Kind::Auth:
+    case Entry::Kind::Redirect:
+    case Entry::Kind::Probe: return true;
+    default: return false;
+  }
+}
 
 }  // namespace
 
-Progress ServerSide::fail(size_t used, const char* text) {
-  sink_.error = {base::ErrorKind::Protocol, text, "08P01"};
-  return {Next::Fail, used, 0};
-}
-
 Progress ServerSide::judge(Bytes in) {
-  size_t used = 0;
-  size_t want = 1;
-  while (used < in.size()) {
-    const Bytes rest = in.substr(used);
-    if (server_.ledger.empty()) {
-      if (!server_.raw) return fail(used, "the server answered more than it was asked");
-      sink_.retire = true;  // what it says last is meant for the client, even when it closes
-      sink_.to_client.add(rest);
-      return {Next::Feed, in.size(), 1};
-    }
-    if (!sink_.to_client.has_room(256)) return {Next::Flush, used, 0};
-    const Entry::Kind kind = server_.ledger.front().kind;
-    const bool fresh = !server_.reply.open();
-    if (fresh && rest[0] == '>') return fail(used, "the server pushed what nobody subscribed to");
-    const ReplyStream::Pass pass = server_.reply.pass(rest);
-    if (pass.end == ReplyStream::End::Bad) return fail(used, "the server's answer is malformed");
-    used += pass.bytes;
-    if (fresh && pass.bytes > 0) begin_answer(rest);
-    if (kind != Entry::Kind::Refused) sink_.to_client.add(rest.substr(0, pass.bytes));
-    if (pass.end == ReplyStream::End::Ended) {
-      end_answer();
-    } else {
-      want = pass.want;
-      break;
-    }
+  if (server_.raw) {
+    sink_.to_client.add(in);
+    return {Next::Feed, in.size(), 1};
   }
-  if (server_.raw) sink_.retire = true;
-  sink_.hold_may_end = server_.at_rest() && !server_.raw && !server_.broken &&
-                       !server_.request_open && !client_.stream.open();
-  return {Next::Feed, used, want};
+  while (used_ < in.size()) {
+    if (!sink_.to_client.has_room(256)) return {Next::Flush, used_, 0};
+    const Did did = piece(in.substr(used_));
+    if (did == Did::Fail) return {Next::Fail, used_, 0};
+    if (did == Did::More) break;
+  }
+  if (server_.ledger.empty()) {
+    server_.multi_sent = server_.multi;
+    server_.queued_state = server_.queued_state && server_.multi;
+  }
+  sink_.hold_may_end =
+      server_.at_rest() && !server_.broken && !server_.request_open && !client_.stream.open();
+  if (server_.broken) sink_.retire = true;
+  return {Next::Feed, used_, used_ < in.size() ? want_ : 1};
 }
 
-// Its first line says what has become of MULTI and WATCH.
+ServerSide::Did ServerSide::fail(const char* text) {
+  sink_.error = {base::ErrorKind::Protocol, text, "08P01"};
+  return Did::Fail;
+}
+
+ServerSide::Did ServerSide::piece(Bytes rest) {
+  if (server_.reply.open()) return stream(rest, false);
+  const Seen seen = look(server_, rest);
+  switch (seen.kind) {
+    case Seen::Kind::More: want_ = rest.size() + 1; return Did::More;
+    case Seen::Kind::Bad: return fail("the server's answer is malformed");
+    case Seen::Kind::Surplus: return fail("the server answered more than it was asked");
+    case Seen::Kind::Confirmation:
+      sink_.to_client.add(rest.substr(0, seen.bytes));
+      used_ += seen.bytes;
+      confirmed(rest.substr(0, seen.bytes));
+      return Did::Used;
+    case Seen::Kind::Push: server_.piece = ServerState::Piece::Push; return stream(rest, true);
+    case Seen::Kind::Answer: break;
+  }
+  const Entry& entry = server_.ledger.front();
+  if (is_read(entry)) return whole(rest);
+  const bool silent = entry.silent || entry.kind == Entry::Kind::Refused;
+  server_.piece = silent ? ServerState::Piece::Silent : ServerState::Piece::Answer;
+  return stream(rest, true);
+}
+
+// Passes what there is of it.
+ServerSide::Did ServerSide::stream(Bytes rest, bool fresh) {
+  const ReplyStream::Pass pass = server_.reply.pass(rest);
+  if (pass.end == ReplyStream::End::Bad) return fail("the server's answer is malformed");
+  used_ += pass.bytes;
+  const bool push = server_.piece == ServerState::Piece::Push;
+  if (fresh && pass.bytes > 0 && !push) begin_answer(rest);
+  if (server_.piece != ServerState::Piece::Silent) sink_.to_client.add(rest.substr(0, pass.bytes));
+  if (pass.end == ReplyStream::End::Ended) {
+    if (!push) end_answer();
+    return Did::Used;
+  }
+  want_ = pass.want;
+  return Did::More;
+}
+
+ServerSide::Did ServerSide::whole(Bytes rest) {
+  const Measure measure = measure_answer(rest);
+  if (measure.bad) return fail("the server's answer is malformed");
+  if (measure.bytes == 0) {
+    want_ = rest.size() + 1;
+    return Did::More;
+  }
+  const Bytes answer = rest.substr(0, measure.bytes);
+  const Entry entry = server_.ledger.front();
+  used_ += answer.size();
+  if (is_error(answer)) ++sink_.errors;
+  switch (entry.kind) {
+    case Entry::Kind::Probe: probed(answer); break;
+    case Entry::Kind::Redirect: told_redirect(answer); break;
+    default: said_hello(answer); break;
+  }
+  server_.ledger.pop();
+  if (entry.kind == Entry::Kind::Probe) return Did::Used;
+  ++sink_.queries;
+  ++sink_.transactions;
+  return Did::Used;
+}
+
+// Its first line says what has become of the connection.
 void ServerSide::begin_answer(Bytes in) {
-  if (in[0] == '-') {
-    ++sink_.errors;
-    if (in.starts_with("-ERR Protocol error")) sink_.retire = server_.broken = true;
+  if (is_error(in)) {
+    if (!server_.ledger.front().silent) ++sink_.errors;
+    if (in.starts_with("-ERR Protocol error")) server_.broken = true;
   }
   switch (server_.ledger.front().kind) {
     case Entry::Kind::Multi: server_.multi = server_.multi || is_ok(in); return;
@@ -63,19 +128,107 @@ void ServerSide::begin_answer(Bytes in) {
                              // from
       server_.multi = server_.watch = false;
       return;
+    default: changed(in); return;
+  }
+}
+
+void ServerSide::changed(Bytes in) {
+  const Entry& entry = server_.ledger.front();
+  switch (entry.kind) {
+    case Entry::Kind::Select:
+      if (!is_ok(in)) return;
+      server_.database = entry.value;
+      client_.database = entry.value == server_.home ? kHome : entry.value;
+      return;
+    case Entry::Kind::Reset:
+      server_.reset_sent = false;
+      if (in.starts_with("+RESET\r\n")) was_reset();
+      return;
+    case Entry::Kind::Monitor: server_.monitor = server_.monitor || is_ok(in); return;
+    case Entry::Kind::Track:
+      if (is_ok(in)) server_.tracking = entry.value == 1;
+      return;
+    case Entry::Kind::Replica: server_.replica = server_.replica || is_ok(in); return;
+    case Entry::Kind::Unknown: server_.unknown = server_.unknown || !is_error(in); return;
     default: return;
   }
 }
 
+void ServerSide::was_reset() {
+  reset(client_);
+  forget_client(server_);
+}
+
 void ServerSide::end_answer() {
-  if (server_.ledger.front().kind == Entry::Kind::Refused) sink_.to_client.add(kRefusal);
+  const Entry& entry = server_.ledger.front();
+  if (entry.kind == Entry::Kind::Refused && !entry.silent) sink_.to_client.add(kRefusal);
   server_.ledger.pop();
   ++sink_.queries;
   if (!server_.multi) ++sink_.transactions;
 }
 
+// One of the answers to a command of (un)subscription, or what the server has ended by itself.
+void ServerSide::confirmed(Bytes confirmation) {
+  const int64_t before = note_confirmation(confirmation, server_.subscriptions);
+  if (server_.ledger.empty()) return;
+  Entry& entry = server_.ledger.front();
+  if (entry.kind == Entry::Kind::UnsubscribeAll && entry.value < 0)
+    entry.value = std::max<int64_t>(before, 1);
+  else if (entry.kind != Entry::Kind::Subscribe && entry.kind != Entry::Kind::UnsubscribeAll)
+    return;
+  if (--entry.value == 0) end_answer();
+}
+
+// HELLO and AUTH.
+void ServerSide::said_hello(Bytes answer) {
+  const Entry entry = server_.ledger.front();
+  const auto name = std::exchange(server_.hello_name, std::nullopt);
+  if (is_error(answer) || is_queued(answer)) {
+    if (!entry.silent) sink_.to_client.add(answer);
+    return;
+  }
+  server_.foreign = server_.foreign || entry.kind == Entry::Kind::Auth;
+  if (entry.value > 0) server_.resp = client_.resp = static_cast<int>(entry.value);
+  if (name) client_.name = *name;
+  if (entry.silent) return;
+  const auto [start, end] = find_id(answer);
+  sink_.to_client.add(answer.substr(0, start));
+  if (start < end) sink_.to_client.add_copy(std::to_string(client_.id));
+  sink_.to_client.add(answer.substr(end));
+}
+
+// The server knows the client by another number.
+void ServerSide::told_redirect(Bytes answer) {
+  if (server_.ledger.front().silent) return;
+  const auto [start, end] = find_redirect(answer);
+  sink_.to_client.add(answer.substr(0, start));
+  if (start < end) sink_.to_client.add_copy(std::to_string(server_.redirect));
+  sink_.to_client.add(answer.substr(end));
+}
+
+void ServerSide::probed(Bytes answer) {
+  const auto info = read_info(answer);
+  if (!info) {
+    server_.unknown = true;
+    // With RESP2 nothing else is refused so: it has been subscribed, to nobody knows how much.
+    if (answer.starts_with("-ERR Can't execute") && server_.subscriptions.all() == 0)
+      server_.subscriptions.channels = 1;
+    return;
+  }
+  server_.foreign = server_.foreign || info->user != server_.user;
+  server_.database = info->database;
+  server_.resp = info->resp;
+  server_.subscriptions = info->subscriptions;
+  server_.monitor = info->monitor;
+  server_.tracking = info->tracking;
+  client_.database = info->database == server_.home ? kHome : info->database;
+  client_.resp = info->resp;
+  if (!info->name.empty()) client_.name = info->name;
+}
+
 Progress share_answers(ServerState& server, Bytes in, std::vector<protocol::Share>& shares) {
   size_t used = 0;
+  bool joins = false;  // to the last share
   while (used < in.size()) {
     const Bytes rest = in.substr(used);
     if (server.ledger.empty() || (rest[0] == '>' && !server.reply.open()))
@@ -83,14 +236,17 @@ Progress share_answers(ServerState& server, Bytes in, std::vector<protocol::Shar
     const ReplyStream::Pass pass = server.reply.pass(rest);
     if (pass.end == ReplyStream::End::Bad) return {Next::Fail, used, 0};
     if (pass.bytes == 0) return {Next::Feed, used, pass.want};
-    const uint64_t owner = server.ledger.front().owner;
+    const Entry& entry = server.ledger.front();
     const bool ended = pass.end == ReplyStream::End::Ended;
-    if (shares.empty() || shares.back().owner != owner)
-      shares.push_back({owner, rest.substr(0, 0)});
+    if (!joins || shares.back().owner != entry.owner)
+      shares.push_back({entry.owner, rest.substr(0, 0)});
     protocol::Share& share = shares.back();
-    share.bytes = Bytes(share.bytes.data(), share.bytes.size() + pass.bytes);
+    if (!entry.silent) {
+      share.bytes = Bytes(share.bytes.data(), share.bytes.size() + pass.bytes);
+      share.piece_open = !ended;
+    }
+    joins = !entry.silent;
     share.turns += ended ? 1 : 0;
-    share.piece_open = !ended;
     used += pass.bytes;
     if (!ended) return {Next::Feed, used, pass.want};
     server.ledger.pop();

@@ -1,5 +1,7 @@
 #include "state.h"
 
+#include <algorithm>
+
 namespace weir::redis {
 
 uint64_t Ledger::size() const {
@@ -8,15 +10,21 @@ uint64_t Ledger::size() const {
   return answers;
 }
 
-void Ledger::push(uint64_t owner, Entry::Kind kind) {
+bool Ledger::has(Entry::Kind kind) const {
+  return std::any_of(entries_.begin() + static_cast<std::ptrdiff_t>(head_), entries_.end(),
+                     [kind](const Entry& entry) { return entry.kind == kind; });
+}
+
+void Ledger::push(const Entry& entry) {
   if (!empty()) {
     Entry& last = entries_.back();
-    if (last.owner == owner && last.kind == kind && last.count < UINT32_MAX) {
-      ++last.count;
+    if (last.owner == entry.owner && last.kind == entry.kind && last.silent == entry.silent &&
+        last.value == 0 && entry.value == 0 && last.count < UINT32_MAX) {
+      last.count += entry.count;
       return;
     }
   }
-  entries_.push_back({owner, 1, kind});
+  entries_.push_back(entry);
 }
 
 void Ledger::pop() {
@@ -28,6 +36,23 @@ void Ledger::pop() {
     entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(head_));
     head_ = 0;
   }
+}
+
+void Ledger::take_back() {
+  if (--entries_.back().count > 0) return;
+  entries_.pop_back();
+  if (head_ < entries_.size()) return;
+  entries_.clear();
+  head_ = 0;
+}
+
+void forget_client(ServerState& server) {
+  server.multi = server.watch = server.monitor = server.tracking = server.foreign = false;
+  server.multi_sent = server.queued_state = server.reset_sent = false;
+  server.subscriptions = {};
+  server.database = 0;
+  server.resp = 2;
+  server.logged_out = !server.login.empty();
 }
 
 }  // namespace weir::redis

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <weir/protocol/protocol.h>
@@ -13,10 +15,34 @@
 
 namespace weir::redis {
 
+// The database that the servers of a pool are logged in to, whichever it is.
+constexpr int64_t kHome = -1;
+
+constexpr uint64_t flavour_of(int64_t database, int resp) {
+  return static_cast<uint64_t>(database + 1) << 2 | static_cast<uint64_t>(resp);
+}
+constexpr int64_t database_of(uint64_t flavour) { return static_cast<int64_t>(flavour >> 2) - 1; }
+constexpr int resp_of(uint64_t flavour) { return static_cast<int>(flavour & 3); }
+
+// What CLIENT REPLY says about the answers to come.
+enum class Answers : uint8_t { On, Off, SkipNext };
+
 struct ClientState final : protocol::ClientState {
-  bool shares = true;     // false: it keeps a server of its own (session mode), and uses no lane
-  RequestStream stream;   // a large command that is half passed
-  int64_t database = -1;  // which all servers of its pool are in; -1: it has not seen one yet
+  uint64_t flavour() const override { return flavour_of(database, resp); }
+
+  bool shares = true;    // false: it keeps a server of its own (session mode), and uses no lane
+  RequestStream stream;  // a large command that is half passed
+  int64_t database = kHome;
+  int resp = 2;
+  uint64_t id = 0;  // what it is told that its connection is called
+  std::string name;
+  Answers answers = Answers::On;
+  bool indifferent = false;                 // whatever the database, what it asks for does the same
+  bool no_evict = false, no_touch = false;  // which weir only tells of
+  const char* asks = "NULL";                // what it is about to hear of the other clients
+  uint32_t asks_bytes = 0;
+  bool proven = false;  // its next HELLO is the one that has let it in, with AUTH
+  std::string fault;    // of a command that is half passed: said when all else is answered
 };
 
 // Answers that the server owes to one client, one for each of `count` commands behind each other.
@@ -28,42 +54,102 @@ struct Entry {
     Discard,
     Watch,
     Unwatch,
-    Refused,  // the server got nonsense in place of the command, and weir answers in place of the
-              // server
+    Block,   // the answer may be long in coming
+    Select,  // value: the database
+    Hello,   // value: the version, or 0
+    Auth,    // another user from here on
+    Reset,
+    Subscribe,  // value: so many confirmations
+    UnsubscribeAll,
+    Monitor,
+    Track,     // value: on or off
+    Redirect,  // the answer names a client
+    Replica,
+    Unknown,  // nobody knows what it leaves behind
+    Refused,  // the server got nonsense in place of the command, and weir answers instead of it
+    Probe,    // weir's own question how the connection stands
   };
   uint64_t owner = 0;  // 0: who holds the lease
   uint32_t count = 1;
   Kind kind = Kind::Plain;
+  bool silent = false;  // goes nowhere
+  int64_t value = 0;
 };
 
 class Ledger {
  public:
   bool empty() const { return head_ == entries_.size(); }
+  Entry& front() { return entries_[head_]; }
   const Entry& front() const { return entries_[head_]; }
   uint64_t size() const;  // in answers
-  void push(uint64_t owner, Entry::Kind kind);
-  void pop();  // one answer
+  bool has(Entry::Kind kind) const;
+  void push(const Entry& entry);
+  void pop();        // one answer
+  void take_back();  // the last one that was pushed
 
  private:
   std::vector<Entry> entries_;  // keeps its room: no allocation once it has grown
   size_t head_ = 0;
 };
 
-//            MULTI +OK                     EXEC, DISCARD +OK
-//   at rest ----------> multi (and watch) ------------------> at rest      WATCH +OK: watch, until
-//   EXEC, DISCARD
-//      \--- any Raw command ---> raw, until it is closed                   or UNWATCH +OK
+// Numbers of the channels and patterns that a connection is subscribed to.
+struct Subscriptions {
+  int64_t channels = 0, patterns = 0, shards = 0;
+  int64_t all() const { return channels + patterns + shards; }
+};
+
+//                MULTI                        EXEC, DISCARD
+//   at rest ----------------> multi ----------------------------------> at rest
+//            WATCH            watch    EXEC, DISCARD, UNWATCH
+//            SUBSCRIBE ...    pinned   the last UNSUBSCRIBE; RESET
+//            MONITOR, AUTH    pinned   RESET
+//            CLIENT TRACKING  pinned   CLIENT TRACKING OFF; RESET
+//   What is queued in a transaction and changes the connection is found out behind EXEC (Probe).
 struct ServerState final : protocol::ServerState {
+  uint64_t flavour() const override {
+    return flavour_of(database == home ? kHome : database, resp);
+  }
+  int64_t remote_id() const override { return id; }
+
+  int64_t home = 0;  // the database that it is logged in to
   int64_t database = 0;
+  int resp = 2;
+  int64_t id = 0;                // CLIENT ID
+  std::string user = "default";  // that it is logged in as
+  std::string login;             // what it takes to log in once more; never logged
   Ledger ledger;
   ReplyStream reply;
+  enum class Piece : uint8_t { Answer, Push, Silent };
+  Piece piece = Piece::Answer;  // of the one that `reply` is in
   bool multi = false;
+  bool multi_sent = false;    // MULTI was sent, and neither EXEC nor DISCARD since
+  bool queued_state = false;  // and in between something that changes the connection
   bool watch = false;
-  bool raw = false;     // its client keeps it; when the ledger is empty, all bytes pass unseen
-  bool broken = false;  // it has said that it will close
-  bool request_open = false;  // a client's command is half forwarded
+  Subscriptions subscriptions;
+  bool monitor = false;
+  bool tracking = false;
+  int64_t redirect = 0;  // the client that gets the invalidations; 0: its own
+  bool foreign = false;  // the client has logged in to it as somebody else
+  bool logged_out = false;
+  bool replica = false;
+  bool raw = false;      // a replica's: bytes pass unseen
+  bool unknown = false;  // closed behind its client
+  bool broken = false;   // it has said that it will close
+  bool reset_sent = false;
+  std::optional<std::string> hello_name;  // of the HELLO that is not answered yet
+  bool request_open = false;              // a client's command is half forwarded
 
-  bool at_rest() const { return ledger.empty() && !reply.open() && !multi && !watch; }
+  bool pinned() const {
+    return multi || watch || subscriptions.all() > 0 || monitor || tracking || foreign || replica ||
+           raw;
+  }
+  bool answered() const { return ledger.empty() && !reply.open(); }
+  bool at_rest() const { return answered() && !pinned(); }
+  // RESP2 clients with subscriptions can do little else.
+  bool only_subscribes() const { return resp == 2 && subscriptions.all() > 0; }
 };
+
+// What RESET has undone, on a server's side.
+void forget_client(ServerState& server);
 
 }  // namespace weir::redis

@@ -1,5 +1,7 @@
 #include "talks.h"
 
+#include "piece.h"
+
 namespace weir::redis {
 
 namespace {
@@ -52,7 +54,7 @@ class AnswersTalk final : public Dialogue {
 
   Result finish(size_t used) {
     if (!error_.text.empty()) return {Step::Fail, used};
-    if (ask_.expected == "+OK") server_.multi = server_.watch = false;
+    if (ask_.expected == "+OK") server_.multi = server_.multi_sent = server_.watch = false;
     return {Step::Done, used};
   }
 
@@ -61,7 +63,107 @@ class AnswersTalk final : public Dialogue {
   uint64_t left_;
 };
 
+// Asks that change the connection, and one answer to each: a line, or an array or map from HELLO.
+// Whatever is pushed before the first answer is thrown away.
+class ChangeTalk final : public Dialogue {
+ public:
+  struct Ask {
+    std::string text;
+    std::string expected;
+    void (*done)(ServerState& server, uint64_t flavour);
+  };
+
+  ChangeTalk(ServerState& server, uint64_t flavour, std::vector<Ask> asks)
+      : server_(server), flavour_(flavour), asks_(std::move(asks)) {}
+
+  Result start(std::string& send) override {
+    for (const Ask& ask : asks_) send += ask.text;
+    return {};
+  }
+
+  Result feed(Bytes in, std::string&) override {
+    size_t used = 0;
+    while (used < in.size()) {
+      const Bytes rest = in.substr(used);
+      const Measure answer = measure_answer(rest);
+      if (answer.bad)
+        return fail({base::ErrorKind::Protocol, "the server's answer is malformed"}, used);
+      if (answer.bytes == 0) break;
+      used += answer.bytes;
+      if (is_pushed(rest)) continue;
+      if (rest[0] == '-' && error_.text.empty()) refused(rest.substr(0, rest.find("\r\n")));
+      const Ask& ask = asks_[next_++];
+      if (rest.starts_with(ask.expected))
+        ask.done(server_, flavour_);
+      else if (rest[0] != '-')
+        return fail({base::ErrorKind::Protocol, "the server's answer does not fit"}, used);
+      if (next_ == asks_.size()) return {error_.text.empty() ? Step::Done : Step::Fail, used};
+    }
+    return {Step::Wait, used};
+  }
+
+ private:
+  bool is_pushed(Bytes answer) const {
+    if (answer[0] == '>') return true;
+    return next_ == 0 && asks_[0].expected == "+RESET\r\n" && !answer.starts_with("+RESET\r\n") &&
+           answer[0] != '-';
+  }
+
+  void refused(Bytes line) {
+    error_ = {base::ErrorKind::Refused, std::string(line.substr(1)), std::string(kServersWords)};
+  }
+
+  ServerState& server_;
+  uint64_t flavour_;
+  std::vector<Ask> asks_;
+  size_t next_ = 0;
+};
+
+ChangeTalk::Ask ask_login(const ServerState& server) {
+  return {server.login, "+OK\r\n", [](ServerState& to, uint64_t) { to.logged_out = false; }};
+}
+
+ChangeTalk::Ask ask_database(int64_t database) {
+  std::string text;
+  append_command(text, {"SELECT", std::to_string(database)});
+  return {std::move(text), "+OK\r\n", [](ServerState& to, uint64_t flavour) {
+            const int64_t wanted = database_of(flavour);
+            to.database = wanted == kHome ? to.home : wanted;
+          }};
+}
+
+ChangeTalk::Ask ask_version(int resp) {
+  std::string text;
+  append_command(text, {"HELLO", std::to_string(resp)});
+  return {std::move(text), resp == 3 ? "%" : "*",
+          [](ServerState& to, uint64_t flavour) { to.resp = resp_of(flavour); }};
+}
+
+ChangeTalk::Ask ask_reset() {
+  std::string text;
+  append_command(text, {"RESET"});
+  return {std::move(text), "+RESET\r\n", [](ServerState& to, uint64_t) { forget_client(to); }};
+}
+
 }  // namespace
+
+std::unique_ptr<Dialogue> make_reset(ServerState& server) {
+  const uint64_t flavour = flavour_of(kHome, 2);
+  std::vector<ChangeTalk::Ask> asks{ask_reset()};
+  if (!server.login.empty()) asks.push_back(ask_login(server));
+  if (server.home != 0) asks.push_back(ask_database(server.home));
+  return std::make_unique<ChangeTalk>(server, flavour, std::move(asks));
+}
+
+std::unique_ptr<Dialogue> make_flavour(ServerState& server, uint64_t flavour) {
+  std::vector<ChangeTalk::Ask> asks;
+  if (server.logged_out) asks.push_back(ask_login(server));
+  if (resp_of(flavour) != server.resp) asks.push_back(ask_version(resp_of(flavour)));
+  const int64_t wanted = database_of(flavour) == kHome ? server.home : database_of(flavour);
+  if (wanted != server.database) asks.push_back(ask_database(wanted));
+  if (asks.empty()) return nullptr;
+  return std::make_unique<ChangeTalk>(server, flavour, std::move(asks));
+}
 
 std::unique_ptr<Dialogue> make_check(ServerState& server) {
   std::string text;

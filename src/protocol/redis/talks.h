@@ -13,6 +13,11 @@ namespace weir::redis {
 using protocol::Dialogue;
 
 std::unique_ptr<Dialogue> make_check(ServerState& server);
+// Whatever state a client has left: back to how it was after the login. Nothing may be owed.
+std::unique_ptr<Dialogue> make_reset(ServerState& server);
+// Brings it to another database and version of RESP; Refused, in the server's words, when it does
+// not have them.
+std::unique_ptr<Dialogue> make_flavour(ServerState& server, uint64_t flavour);
 // Reads up what the server owes, then ends a transaction and a watch, whether there is one or not.
 std::unique_ptr<Dialogue> make_recover(ServerState& server);
 // `text` is one command or more, as lines.

@@ -42,12 +42,18 @@ void append_error_line(std::string& out, std::string_view text) {
 }
 
 void append_error(std::string& out, const Error& error) {
-  append_error_line(out, (error.code == "ERR" ? "ERR " : "ERR weir: ") + error.text);
+  append_error_line(out, error.code == kServersWords ? error.text : "ERR weir: " + error.text);
 }
 
 void append_bulk(std::string& out, Bytes value) {
   out.push_back('$');
   out.append(std::to_string(value.size())).append("\r\n").append(value).append("\r\n");
+}
+
+void append_text(std::string& out, Bytes text, int resp) {
+  if (resp < 3) return append_bulk(out, text);
+  out.append("=").append(std::to_string(text.size() + 4)).append("\r\ntxt:").append(text);
+  out.append("\r\n");
 }
 
 void append_command(std::string& out, std::initializer_list<std::string_view> arguments) {

@@ -24,9 +24,12 @@ bool is_hashed(std::string_view secret);  // md5… or SCRAM-SHA-256$…: of no 
 
 // "-text\r\n"; what would break the line becomes a blank.
 void append_error_line(std::string& out, std::string_view text);
-// `error` in the protocol's words. One with the code "ERR" has the words of a server already.
+// `error` in the protocol's words. One with this code has the words of a server already.
+constexpr std::string_view kServersWords = "REDIS";
 void append_error(std::string& out, const Error& error);
 void append_bulk(std::string& out, Bytes value);
+// For people: a bulk string, or with RESP3 a verbatim one.
+void append_text(std::string& out, Bytes text, int resp);
 void append_command(std::string& out, std::initializer_list<std::string_view> arguments);
 
 }  // namespace weir::redis

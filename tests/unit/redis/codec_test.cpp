@@ -250,8 +250,32 @@ TEST(RedisReply, EverySplit) {
       {"%1152921504606846976\r\n", "!"},
       {"*1152921504606846976\r\n*1152921504606846976\r\n", "!"},
       {"$" + line + "\r\n", "!"},
-      {"*?\r\n", "!"},
       {"*1\r\nx\r\n", "!"},
+      // Streamed strings and aggregates.
+      {"$?\r\n;4\r\nHell\r\n;5\r\no wor\r\n;0\r\n+OK\r\n", "29 5 "},
+      {"$?\r\n;0\r\n:1\r\n", "8 4 "},
+      {"$?\r\n;2\r\n;0\r\n;0\r\n", "16 "},
+      {"*?\r\n:1\r\n:2\r\n.\r\n+OK\r\n", "15 5 "},
+      {"*?\r\n.\r\n%?\r\n.\r\n~?\r\n.\r\n", "7 7 7 "},
+      {"%?\r\n+a\r\n:1\r\n+b\r\n*2\r\n:2\r\n:3\r\n.\r\n+OK\r\n", "31 5 "},
+      {"*2\r\n*?\r\n*1\r\n:1\r\n~?\r\n$?\r\n;1\r\nx\r\n;0\r\n.\r\n.\r\n:4\r\n+OK\r\n", "45 5 "},
+      {"*1\r\n$?\r\n;1\r\nx\r\n;0\r\n+OK\r\n", "19 5 "},
+      {"|?\r\n+a\r\n:1\r\n.\r\n:5\r\n+OK\r\n", "19 5 "},
+      {"*?\r\n+" + line + "\r\n.\r\n+OK\r\n", "110 5 "},
+      {"*?\r\n:1\r\n", "..."},
+      {"$?\r\n", "..."},
+      {"$?\r\n;5\r\nab", "..."},
+      {"=?\r\n", "!"},
+      {"!?\r\n", "!"},
+      {"$?\r\n;x\r\n", "!"},
+      {"$?\r\n;-1\r\n", "!"},
+      {"$?\r\n+OK\r\n", "!"},
+      {";1\r\nx\r\n", "!"},
+      {".\r\n", "!"},
+      {"*2\r\n.\r\n", "!"},
+      {"*?\r\n*1\r\n.\r\n", "!"},
+      {"*?\r\n.x\r\n", "!"},
+      {"*??\r\n", "!"},
   };
   for (const auto& [bytes, expected] : cases)
     for (size_t piece = 1; piece <= bytes.size(); ++piece)
@@ -262,6 +286,14 @@ TEST(RedisReply, DepthCostsNothing) {
   std::string deep;
   for (int i = 0; i < 100'000; ++i) deep += "*1\r\n";
   EXPECT_EQ(follow(deep + ":1\r\n", SIZE_MAX), std::to_string(deep.size() + 4) + " ");
+  // Those that say only at their end where it is have to be remembered: so many and no more.
+  std::string streamed, ends;
+  for (int i = 0; i < 8; ++i) {
+    streamed += "*?\r\n";
+    ends += ".\r\n";
+  }
+  EXPECT_EQ(follow(streamed + ends, 3), "56 ");
+  EXPECT_EQ(follow("*?\r\n" + streamed, SIZE_MAX), "!");
 }
 
 TEST(RedisText, Numbers) {

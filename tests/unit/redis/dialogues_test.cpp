@@ -72,14 +72,24 @@ TEST(RedisGreeting, WordsOfTheServer) {
       greet_at_every_split({}, "HELLO\r\n").sent.starts_with("-NOAUTH HELLO must be called"));
 }
 
-TEST(RedisGreeting, Hello) {
-  const Outcome outcome = greet_at_every_split({}, "HELLO 2 SETNAME x AUTH bob bsec\r\n");
-  EXPECT_EQ(
-      outcome.sent,
-      "*14\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$5\r\nproto\r\n:2\r\n"
-      "$2\r\nid\r\n:42\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
-      "$7\r\nmodules\r\n*0\r\n");
+// redis R51
+TEST(RedisGreeting, AHelloThatLetsTheClientInIsLeftForAServer) {
+  const std::string hello = "HELLO 3 SETNAME x AUTH bob bsec\r\n";
+  Outcome outcome = greet_at_every_split({}, hello + "PING\r\n");
+  EXPECT_EQ(outcome.sent, "");
   EXPECT_EQ(outcome.step, Step::Done);
+  EXPECT_EQ(outcome.left, hello + "PING\r\n");
+  EXPECT_EQ(outcome.learnt, "bsec");
+  EXPECT_TRUE(outcome.proven);
+  // One that does not is answered.
+  const std::string wrong = "HELLO 3 AUTH bob sec\r\n";
+  outcome = greet_at_every_split({}, wrong + "HELLO 2 AUTH default x\r\nPING\r\n" + hello);
+  EXPECT_EQ(outcome.sent, std::string(kWrong) + kWrong + kNoAuth);
+  EXPECT_EQ(outcome.left, hello);
+  outcome = greet_at_every_split({}, wrong + "AUTH sec\r\nHELLO 3\r\n");
+  EXPECT_EQ(outcome.sent, std::string(kWrong) + "+OK\r\n");
+  EXPECT_EQ(outcome.left, "HELLO 3\r\n");
+  EXPECT_FALSE(outcome.proven);
 }
 
 TEST(RedisGreeting, Ends) {
@@ -122,19 +132,23 @@ Outcome log_in_at_every_split(const LoginTarget& target, const std::string& byte
 }
 
 TEST(RedisLogin, AsksOnlyForWhatIsNeeded) {
-  const std::string ping = "*1\r\n$4\r\nPING\r\n";
-  EXPECT_EQ(log_in({"app", "", "", {}}, "+PONG\r\n", 99).sent, ping);
+  const std::string ping = "*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n*1\r\n$4\r\nPING\r\n";
+  EXPECT_EQ(log_in({"app", "", "", {}}, "", 99).sent, ping);
   EXPECT_EQ(log_in({"default", "pw", "0", {}}, "", 99).sent,
             "*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n" + ping);
   const Outcome outcome =
-      log_in_at_every_split({"app", "pw", "3", {}}, "+OK\r\n+OK\r\n+PONG\r\n+X");
+      log_in_at_every_split({"app", "pw", "3", {}}, "+OK\r\n+OK\r\n:77\r\n+PONG\r\n+X");
   EXPECT_EQ(
       outcome.sent,
       "*3\r\n$4\r\nAUTH\r\n$3\r\napp\r\n$2\r\npw\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n" + ping);
   EXPECT_EQ(outcome.step, Step::Done);
   EXPECT_EQ(outcome.database, 3);
+  EXPECT_EQ(outcome.remote_id, 77);
+  EXPECT_EQ(outcome.login, "*3\r\n$4\r\nAUTH\r\n$3\r\napp\r\n$2\r\npw\r\n");
   EXPECT_EQ(outcome.left, "+X");
-  EXPECT_EQ(log_in_at_every_split({"app", "", "", {}}, "+PONG\r\n").step, Step::Done);
+  // Old servers, and users who may not, have no CLIENT ID.
+  for (const std::string id : {"-ERR unknown command 'CLIENT'\r\n", "-NOPERM no\r\n", ":1\r\n"})
+    EXPECT_EQ(log_in_at_every_split({"app", "", "", {}}, id + "+PONG\r\n").step, Step::Done);
 }
 
 TEST(RedisLogin, TellsRefusalsFromTroubles) {
@@ -150,6 +164,8 @@ TEST(RedisLogin, TellsRefusalsFromTroubles) {
       {"-ERR max number of clients reached\r\n", ErrorKind::Unreachable},
       {"+PONG\r\n", ErrorKind::Protocol},
       {"HTTP/1.1 400 Bad Request\r\n", ErrorKind::Protocol},
+      {"+OK\r\nhello\r\n", ErrorKind::Protocol},  // in place of CLIENT ID's answer
+      {"+OK\r\n:1\r\n+OK\r\n", ErrorKind::Protocol},
       {"+" + std::string(5000, 'x'), ErrorKind::TooLarge},
   };
   for (const auto& [bytes, kind] : cases) {
@@ -188,12 +204,73 @@ TEST(RedisTalks, RecoverReadsUpWhatIsOwed) {
   EXPECT_EQ(talk(make_recover, state, "-NOPERM no\r\n+QUEUED\r\n"), Step::Fail);
   EXPECT_EQ(talk(make_recover, state, "+OK\r\n-LOADING\r\n"), Step::Fail);
   EXPECT_EQ(talk(make_recover, state, "+OK\r\nhello\r\n"), Step::Fail);
-  state.ledger.push(0, Entry::Kind::Plain);
-  state.ledger.push(0, Entry::Kind::Exec);
+  state.ledger.push({});
+  state.ledger.push({.kind = Entry::Kind::Exec});
   EXPECT_EQ(talk(make_recover, state,
                  "*1\r\n$50\r\n" + std::string(50, 'x') + "\r\n*-1\r\n-ERR\r\n+OK\r\n"),
             Step::Done);
   EXPECT_EQ(talk(make_recover, state, "+OK\r\n+OK\r\n"), Step::Wait);
+}
+
+// redis R60
+TEST(RedisTalks, ResetThrowsAwayWhatIsPushedBeforeIt) {
+  ServerState state;
+  state.monitor = true;
+  state.resp = 3;
+  const std::string pushed =
+      ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n+123.4 [0 x] "
+      "\"PING\"\r\n*3\r\n$7\r\nmessage\r\n"
+      "$1\r\nc\r\n$1\r\nm\r\n";
+  EXPECT_EQ(talk(make_reset, state, pushed + "+RESET\r\n"), Step::Done);
+  EXPECT_EQ(talk(make_reset, state, pushed), Step::Wait);
+  EXPECT_EQ(talk(make_reset, state, pushed + "-ERR can only reset normal client connections\r\n"),
+            Step::Fail);
+  EXPECT_EQ(talk(make_reset, state, "hello"), Step::Fail);
+  state.home = 3;
+  state.login = "AUTH pw\r\n";
+  state.foreign = true;
+  EXPECT_EQ(talk(make_reset, state, pushed + "+RESET\r\n+OK\r\n+OK\r\n"), Step::Done);
+  EXPECT_EQ(talk(make_reset, state, pushed + "+RESET\r\n+OK\r\n"), Step::Wait);
+  EXPECT_EQ(talk(make_reset, state, "+RESET\r\n-WRONGPASS no\r\n-NOAUTH\r\n"), Step::Fail);
+  const auto reset = make_reset(state);
+  Driver driver(*reset, nullptr);
+  driver.deliver("+RESET\r\n+OK\r\n+OK\r\n", SIZE_MAX);
+  EXPECT_EQ(driver.outcome().sent,
+            "*1\r\n$5\r\nRESET\r\nAUTH pw\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n");
+  EXPECT_TRUE(state.at_rest());
+  EXPECT_EQ(state.database, 3);
+  EXPECT_FALSE(state.logged_out);
+}
+
+TEST(RedisTalks, AnotherFlavour) {
+  const auto to = [](uint64_t flavour) {
+    return [flavour](ServerState& server) { return make_flavour(server, flavour); };
+  };
+  ServerState state;
+  state.home = state.database = 3;
+  EXPECT_EQ(make_flavour(state, flavour_of(kHome, 2)), nullptr);
+  EXPECT_EQ(make_flavour(state, flavour_of(3, 2)), nullptr);
+  const std::string map = "%1\r\n$5\r\nproto\r\n:3\r\n";
+  EXPECT_EQ(talk(to(flavour_of(5, 3)), state, map + "+OK\r\n"), Step::Done);
+  EXPECT_EQ(talk(to(flavour_of(5, 3)), state, "+OK\r\n+OK\r\n"), Step::Fail);
+  EXPECT_EQ(talk(to(flavour_of(5, 2)), state, "-ERR DB index is out of range\r\n"), Step::Fail);
+  EXPECT_EQ(talk(to(flavour_of(5, 2)), state, "$2\r\nOK\r\n"), Step::Fail);
+  EXPECT_EQ(talk(to(flavour_of(kHome, 3)), state, "-ERR unknown command 'HELLO'\r\n"), Step::Fail);
+  state.resp = 3;
+  EXPECT_EQ(talk(to(flavour_of(kHome, 2)), state, "*2\r\n$5\r\nproto\r\n:2\r\n"), Step::Done);
+  state.logged_out = true;
+  state.login = "AUTH pw\r\n";
+  EXPECT_EQ(talk(to(flavour_of(kHome, 3)), state, "+OK\r\n"), Step::Done);
+  // The rest of what is refused is done all the same.
+  const auto dialogue = make_flavour(state, flavour_of(5, 2));
+  Driver driver(*dialogue, nullptr);
+  driver.deliver("+OK\r\n*0\r\n-ERR DB index is out of range\r\n", SIZE_MAX);
+  EXPECT_EQ(driver.outcome().step, Step::Fail);
+  EXPECT_EQ(driver.outcome().kind, base::ErrorKind::Refused);
+  EXPECT_EQ(driver.outcome().error, "ERR DB index is out of range");
+  EXPECT_EQ(state.resp, 2);
+  EXPECT_EQ(state.database, 3);
+  EXPECT_FALSE(state.logged_out);
 }
 
 TEST(RedisTalks, CheckAndQuery) {

@@ -1,39 +1,8 @@
 // Whole relays between clients, a lane, leases and a small model of a server.
-#include <gtest/gtest.h>
-
-#include "redis_talk.h"
+#include "play.h"
 
 namespace weir::redis::script {
 namespace {
-
-std::string command(std::initializer_list<std::string_view> arguments) {
-  std::string out;
-  append_command(out, arguments);
-  return out;
-}
-
-// Plays it with everything in one piece, and in pieces of each small size; the client gets the same
-// each time.
-struct Played {
-  std::string out;
-  std::string events;
-  size_t leases = 0;
-};
-Played play(const std::string& bytes) {
-  Played first;
-  for (size_t piece = 0; piece <= 24; ++piece) {
-    World world(piece == 0 ? SIZE_MAX : piece);
-    const size_t id = world.add_client();
-    world.send(id, bytes);
-    const Client& client = world.client(id);
-    if (piece == 0)
-      first = {client.out, client.events, world.leases_opened()};
-    else
-      EXPECT_EQ(client.out, first.out) << "in pieces of " << piece << ": " << bytes;
-    EXPECT_FALSE(world.lane_failed);
-  }
-  return first;
-}
 
 // redis R01, R02, R03, R05, R11, R13
 TEST(RedisLink, CommandsWithoutStateShareALane) {
@@ -87,28 +56,43 @@ TEST(RedisLink, QuitIsAnsweredBehindAllElse) {
             "+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n+OK\r\n");
 }
 
-TEST(RedisLink, WhatTurnsAConnectionIntoSomethingElseIsRefused) {
+TEST(RedisLink, WhatMakesADebuggerOfAConnectionIsRefused) {
   const std::string refusal(kRefusal);
-  EXPECT_EQ(play("PING\r\nPSYNC ? -1\r\nSCRIPT DEBUG YES\r\nPING\r\n").out,
-            "+PONG\r\n" + refusal + refusal + "+PONG\r\n");
-  EXPECT_EQ(play("MULTI\r\nREPLCONF capa eof\r\nEXEC\r\nPING\r\n").out,
-            "+OK\r\n" + refusal +
-                "-EXECABORT Transaction discarded because of previous errors.\r\n+PONG\r\n");
+  const std::string debug = "SCRIPT DEBUG YES\r\n";
+  const Played played = play("PING\r\n" + debug + "PING\r\n");
+  EXPECT_EQ(played.out, "+PONG\r\n" + refusal + "+PONG\r\n");
+  EXPECT_EQ(played.leases, 0u);
+  for (const std::string& refused : {debug, std::string("CLIENT REPLY OFF\r\n")})
+    EXPECT_EQ(play("MULTI\r\n" + refused + "EXEC\r\nPING\r\n").out,
+              "+OK\r\n" + refusal +
+                  "-EXECABORT Transaction discarded because of previous errors.\r\n+PONG\r\n");
+  const std::string large = "*3\r\n$6\r\nSCRIPT\r\n$5\r\nDEBUG\r\n$70000\r\n";
+  EXPECT_EQ(play(large + std::string(70'000, 'x') + "\r\nPING\r\n").out, refusal + "+PONG\r\n");
 }
 
-TEST(RedisLink, SelectOfTheSameDatabaseNeedsNoLease) {
-  const Played same = play("SELECT 0\r\nPING\r\n");
-  EXPECT_EQ(same.out, "+OK\r\n+PONG\r\n");
-  EXPECT_EQ(same.leases, 0u);
-  const Played other = play("PING\r\nSET k 0\r\nSELECT 5\r\nGET k\r\nSELECT 0\r\nGET k\r\n");
-  EXPECT_EQ(other.out, "+PONG\r\n+OK\r\n+OK\r\n$-1\r\n+OK\r\n$1\r\n0\r\n");
-  EXPECT_EQ(other.leases, 1u);
-  EXPECT_EQ(other.events, " lease");  // and it keeps it
+TEST(RedisLink, AReplicaGetsTheBytesUnseen) {
+  World world(3);
+  const size_t a = world.add_client();
+  world.send(a, "PING\r\nSYNC\r\n");
+  world.send(a, "\r\nnonsense '\r\n");
+  EXPECT_EQ(world.client(a).out,
+            "+PONG\r\n\n$4\r\nRDB!-ERR unknown command 'nonsense', with args beginning with: \r\n");
+  Server& server = *world.client(a).lease;
+  EXPECT_TRUE(world.link().is_open_ended(server.state));
+  EXPECT_TRUE(world.link().is_mid_piece(server.state));
+  world.leave(a);
+  EXPECT_TRUE(server.model->closed);
+  EXPECT_EQ(play("MULTI\r\nPSYNC ? -1\r\nEXEC\r\n").out,
+            "+OK\r\n-ERR unknown command 'PSYNC', with args beginning with: \r\n"
+            "-EXECABORT Transaction discarded because of previous errors.\r\n");
 }
 
 // redis R28, R29
 TEST(RedisLink, ATransactionHoldsALease) {
-  const Played played = play("MULTI\r\nSET a 1\r\nGET a\r\nEXEC\r\nGET a\r\n");
+  const auto split = [](const std::string& first, const std::string& second) {
+    return play_in({first, second}, SIZE_MAX, {});
+  };
+  const Played played = split("MULTI\r\n", "SET a 1\r\nGET a\r\nEXEC\r\nGET a\r\n");
   EXPECT_EQ(played.out, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\n1\r\n$1\r\n1\r\n");
   EXPECT_EQ(played.events, " lease end");
   EXPECT_EQ(play("EXEC\r\n").out, "-ERR EXEC without MULTI\r\n");
@@ -118,9 +102,48 @@ TEST(RedisLink, ATransactionHoldsALease) {
             "+OK\r\n-ERR MULTI calls can not be nested\r\n-ERR WATCH inside MULTI is not "
             "allowed\r\n*0\r\n");
   EXPECT_EQ(nested.events, " lease end");
-  const Played spoilt = play("MULTI\r\nfoo\r\nEXEC\r\n");
+  const Played spoilt = split("MULTI\r\n", "foo\r\nEXEC\r\n");
   EXPECT_EQ(spoilt.events, " lease end");
   EXPECT_EQ(play("MULTI\r\nPING\r\nDISCARD\r\nDISCARD\r\n").events, " lease end");
+  // EXEC ends the transaction even if it is malformed; DISCARD does not.
+  EXPECT_EQ(play("MULTI\r\nEXEC x\r\nGET a\r\n").events, " lease end");
+  EXPECT_EQ(play("MULTI\r\nDISCARD x\r\nGET a\r\n").events, " lease");
+  EXPECT_EQ(play("MULTI x\r\nGET a\r\n").events, " lease end");
+}
+
+// redis R27, R29
+TEST(RedisLink, AWholeTransactionGoesDownALane) {
+  const std::string body = "SET a 1\r\nGET a\r\n";
+  const Played whole = play("MULTI\r\n" + body + "EXEC\r\nGET a\r\n");
+  EXPECT_EQ(whole.out, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\n1\r\n$1\r\n1\r\n");
+  EXPECT_EQ(whole.leases, 0u);
+  const Played spoilt = play("MULTI\r\nfoo\r\nPING\r\nEXEC\r\nPING\r\n");
+  EXPECT_TRUE(spoilt.out.ends_with(
+      "+QUEUED\r\n-EXECABORT Transaction discarded because of previous errors.\r\n+PONG\r\n"));
+  EXPECT_EQ(spoilt.leases, 0u);
+  for (const std::string other : {"SELECT 1\r\n", "BLPOP a 0\r\n", "MULTI\r\n", "DISCARD\r\n",
+                                  "CLIENT ID\r\n", "HELLO 3\r\n", "RESET\r\n", "MULTI x\r\n"})
+    EXPECT_GE(play("MULTI\r\n" + body + other + "EXEC\r\n").leases, 1u) << other;
+  EXPECT_EQ(play("MULTI\r\n" + body + "EXEC x\r\nPING\r\n").leases, 1u);
+  EXPECT_EQ(play("MULTI\r\n" + body).leases, 1u);
+  std::string many = "MULTI\r\n";
+  for (int i = 0; i < 2000; ++i) many += "PING\r\n";
+  EXPECT_EQ(play_in({many + "EXEC\r\n"}, SIZE_MAX, {}).leases, 1u);
+}
+
+// redis R27
+TEST(RedisLink, WholeTransactionsDoNotMixEither) {
+  World world;
+  const size_t a = world.add_client(), b = world.add_client(), c = world.add_client();
+  world.answers = false;
+  world.send(a, "MULTI\r\nSET k a\r\nGET k\r\nEXEC\r\n");
+  world.send(b, "MULTI\r\nSET k b\r\nGET k\r\nEXEC\r\n");
+  world.send(c, "GET k\r\n");
+  world.go_on();
+  EXPECT_EQ(world.client(a).out, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\na\r\n");
+  EXPECT_EQ(world.client(b).out, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\nb\r\n");
+  EXPECT_EQ(world.client(c).out, "$1\r\nb\r\n");
+  EXPECT_EQ(world.servers(), 1u);
 }
 
 // redis R30
@@ -137,6 +160,12 @@ TEST(RedisLink, AWatchHoldsALeaseToo) {
   EXPECT_EQ(world.client(b).events, "");
   world.send(a, "WATCH k\r\nUNWATCH\r\n");
   EXPECT_EQ(world.client(a).events, " lease end lease end");
+  EXPECT_EQ(play("WATCH k\r\nSET k 1\r\nMULTI\r\nPING\r\nEXEC\r\n").out,
+            "+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n");
+  EXPECT_TRUE(play("HELLO 3\r\nWATCH k\r\nSET k 1\r\nMULTI\r\nPING\r\nEXEC\r\n")
+                  .out.ends_with("+QUEUED\r\n_\r\n"));
+  EXPECT_TRUE(play("WATCH k\r\nSELECT 1\r\nSET k 1\r\nMULTI\r\nPING\r\nEXEC\r\n")
+                  .out.ends_with("*1\r\n+PONG\r\n"));
 }
 
 // redis R27
@@ -168,26 +197,8 @@ TEST(RedisLink, WhoLeavesInATransactionLeavesNothing) {
     world.answers = true;
     world.send(b, "MULTI\r\nGET k\r\nEXEC\r\n");
     EXPECT_EQ(world.client(b).out, "+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n");
-    EXPECT_EQ(world.servers(), 2u);
+    EXPECT_EQ(world.servers(), 1u);
   }
-}
-
-TEST(RedisLink, StateThatAnswersDoNotShowKeepsTheLease) {
-  World world;
-  const size_t a = world.add_client(), b = world.add_client();
-  world.send(a, "PING\r\nSUBSCRIBE x y\r\n");
-  EXPECT_TRUE(
-      world.client(a).out.starts_with("+PONG\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n*3\r\n"));
-  Server& server = *world.client(a).lease;
-  EXPECT_EQ(world.link().condition(server.state), Condition::Broken);
-  world.client(a).out.clear();
-  world.arrive(server, ">3\r\n$7\r\nmes");  // in whatever pieces, of whatever protocol
-  world.arrive(server, "sage\r\n$1\r\nx\r\n$1\r\nm\r\n");
-  EXPECT_EQ(world.client(a).out, ">3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$1\r\nm\r\n");
-  world.leave(a);
-  EXPECT_TRUE(server.model->closed);
-  world.send(b, "PING\r\n");
-  EXPECT_EQ(world.client(b).out, "+PONG\r\n");
 }
 
 // redis R14
@@ -225,28 +236,47 @@ TEST(RedisLink, AnswersForTheGoneAreNobodysElse) {
   world.go_on();
   EXPECT_EQ(world.client(b).out, "$2\r\nb1\r\n$2\r\nb2\r\n");
   EXPECT_EQ(world.client(a).out, "");
-  EXPECT_TRUE(world.lane().state.ledger.empty());
+  EXPECT_TRUE(world.all_are_idle());
 }
 
 // redis R20
 TEST(RedisLink, ASurpriseOnALaneGoesToNobody) {
-  for (const std::string surprise :
-       {"+STRAY\r\n", ">2\r\n$3\r\nfoo\r\n$3\r\nbar\r\n", "hello", "*x\r\n"}) {
+  const std::string push = ">2\r\n$3\r\nfoo\r\n$3\r\nbar\r\n";
+  for (const std::string& surprise :
+       {std::string("+STRAY\r\n"), push, std::string("hello"), std::string("*x\r\n")}) {
     World world;
-    const size_t a = world.add_client();
+    const size_t a = world.add_client(), b = world.add_client();
     world.answers = false;
     world.send(a, "ECHO 1\r\n");
     world.arrive(world.lane(), "$1\r\n1\r\n" + surprise);
     EXPECT_EQ(world.client(a).out, "$1\r\n1\r\n");
     EXPECT_TRUE(world.lane_failed);
+    EXPECT_FALSE(world.client(a).over);  // it was owed nothing any more
+    world.answers = true;
+    world.send(b, "PING\r\n");
+    EXPECT_EQ(world.client(b).out, "+PONG\r\n");
+    EXPECT_EQ(world.servers(), 2u);
   }
   World world;
   const size_t a = world.add_client();
   world.answers = false;
   world.send(a, "ECHO 1\r\n");
-  world.arrive(world.lane(), ">2\r\n$3\r\nfoo\r\n$3\r\nbar\r\n$1\r\n1\r\n");
-  EXPECT_EQ(world.client(a).out, "");
+  world.arrive(world.lane(), push + "$1\r\n1\r\n");
+  EXPECT_EQ(world.client(a).out, "-ERR weir: the answer does not fit\r\n");
+  EXPECT_EQ(world.client(a).events, " lost");
   EXPECT_TRUE(world.lane_failed);
+}
+
+// redis R20
+TEST(RedisLink, ASurpriseOnALeaseEndsItsClient) {
+  World world;
+  const size_t a = world.add_client();
+  world.send(a, "WATCH k\r\n");
+  Server& server = *world.client(a).lease;
+  world.arrive(server, "+STRAY\r\n");
+  EXPECT_TRUE(world.client(a).out.starts_with("+OK\r\n-ERR "));
+  EXPECT_EQ(world.client(a).events, " lease fail");
+  EXPECT_TRUE(server.model->closed);
 }
 
 // redis R18
@@ -254,13 +284,55 @@ TEST(RedisLink, OrderHoldsAcrossLaneAndLease) {
   World world;
   const size_t a = world.add_client();
   world.answers = false;
-  world.send(a, "SET k 1\r\nMULTI\r\nGET k\r\nEXEC\r\nSET k 2\r\n");
+  world.send(a, "SET k 1\r\nWATCH k\r\nMULTI\r\nGET k\r\nEXEC\r\nSET k 2\r\n");
   EXPECT_EQ(world.client(a).lease, nullptr);  // the lane owes an answer
   EXPECT_FALSE(world.client(a).in.empty());
   world.answers = true;
   world.go_on();
-  EXPECT_EQ(world.client(a).out, "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$1\r\n1\r\n+OK\r\n");
+  EXPECT_EQ(world.client(a).out, "+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$1\r\n1\r\n+OK\r\n");
   EXPECT_EQ(world.client(a).lease, nullptr);
+}
+
+// redis R18
+TEST(RedisLink, OrderHoldsAcrossTheHeavyLane) {
+  World world;
+  const size_t a = world.add_client(), b = world.add_client();
+  world.answers = false;
+  world.send(a, "SET k 1\r\nEVAL x 0\r\nGET k\r\n");
+  EXPECT_TRUE(world.client(a).in.starts_with("EVAL"));  // the other lane owes an answer
+  world.send(b, "EVAL y 0\r\nGET k\r\nGET k\r\n");
+  EXPECT_EQ(world.client(b).in, "");  // what is not heavy may go down the heavy lane
+  world.answers = true;
+  world.go_on();
+  EXPECT_EQ(world.client(a).out, "+OK\r\n$1\r\nx\r\n$1\r\n1\r\n");
+  EXPECT_EQ(world.client(b).out, "$1\r\ny\r\n$1\r\n1\r\n$1\r\n1\r\n");
+  EXPECT_EQ(world.servers(), 2u);
+  EXPECT_EQ(play("EVAL x 0\r\nSET k 1\r\nEVAL y 0\r\nGET k\r\n").out,
+            "$1\r\nx\r\n+OK\r\n$1\r\ny\r\n$1\r\n1\r\n");
+  EXPECT_EQ(play("MULTI\r\nEVAL x 0\r\nEXEC\r\nGET k\r\n").leases, 0u);
+}
+
+// redis R17
+TEST(RedisLink, AClientIsOwedOnlySoManyAnswers) {
+  World world;
+  const size_t a = world.add_client();
+  world.window = 4;
+  world.answers = false;
+  std::string bytes, expected;
+  for (int i = 0; i < 50; ++i) {
+    bytes += "ECHO " + std::to_string(i) + "\r\n";
+    expected += bulk(std::to_string(i));
+  }
+  world.send(a, bytes);
+  EXPECT_EQ(world.client(a).turns, 4u);
+  world.answers = true;
+  world.go_on();
+  EXPECT_EQ(world.client(a).out, expected);
+  // A transaction goes as a whole, however many it has.
+  world.client(a).out.clear();
+  world.send(a, "MULTI\r\n" + bytes + "EXEC\r\nPING\r\n");
+  EXPECT_TRUE(world.client(a).out.ends_with(expected + "+PONG\r\n"));
+  EXPECT_EQ(world.client(a).events, "");
 }
 
 // redis R13
@@ -297,6 +369,63 @@ TEST(RedisLink, HugeAnnouncementsAllocateNothing) {
   world.arrive(world.lane(), "abc");
   EXPECT_EQ(world.client(b).out, "*2\r\n$4000000000\r\nabc");
   world.leave(a);
+}
+
+// Behind EXEC weir asks how the connection stands; it used to ask in the middle of a large one.
+TEST(RedisLink, ALargeExecPassesAsItIs) {
+  World world;
+  const size_t a = world.add_client();
+  const std::string body(70'000, 'x');
+  world.send(a, "MULTI\r\nSELECT 5\r\n");
+  world.send(a, command({"EXEC", body}) + "PING\r\n");
+  EXPECT_EQ(world.client(a).out,
+            "+OK\r\n+QUEUED\r\n-EXECABORT Transaction discarded because of: wrong number of "
+            "arguments for 'exec' command\r\n+PONG\r\n");
+  EXPECT_FALSE(world.leaked);
+}
+
+// What stands behind a MULTI that is refused is not in a transaction.
+TEST(RedisLink, AMalformedMultiIsNone) {
+  const std::string refused = "-ERR wrong number of arguments for 'multi' command\r\n";
+  EXPECT_EQ(play("MULTI x\r\nCLIENT ID\r\n").out, refused + ":9001\r\n");
+  EXPECT_EQ(play("MULTI x\r\nHELLO 3\r\nGET k\r\n").out, refused + greeting(3) + "_\r\n");
+  EXPECT_EQ(play("MULTI x\r\nSELECT 5\r\nSET k 5\r\nGET k\r\n").out,
+            refused + "+OK\r\n+OK\r\n$1\r\n5\r\n");
+}
+
+// redis R22
+TEST(RedisLink, WhatEndsAScriptDoesNotStandBehindIt) {
+  World world;
+  const size_t a = world.add_client(), b = world.add_client();
+  world.answers = false;
+  world.send(a, "EVAL x 0\r\n");
+  world.client(b).state.database = 5;
+  world.send(b, "SCRIPT KILL\r\n");
+  ASSERT_NE(world.client(b).lease, nullptr);
+  EXPECT_EQ(world.client(b).lease->state.database, 0);  // a SELECT would only be told BUSY
+  world.answers = true;
+  world.go_on();
+  EXPECT_EQ(world.client(b).lease, nullptr);
+  // What stands behind it goes to the client's own database all the same.
+  world.send(b, "SCRIPT KILL\r\nSET k 5\r\nWATCH k\r\nSCRIPT KILL\r\nGET k\r\n");
+  EXPECT_TRUE(world.client(b).out.ends_with("$1\r\n5\r\n"));
+  EXPECT_EQ(world.redis.at(5, "k").text, "5");
+  EXPECT_EQ(world.redis.at(0, "k").text, "");
+}
+
+// redis R56
+TEST(RedisLink, ParkedCommandsOfTheSilentAreNotAnswered) {
+  World world;
+  for (const Answers answers : {Answers::Off, Answers::SkipNext}) {
+    ClientState client;
+    client.answers = answers;
+    base::Gather to_client, to_server;
+    Sink sink{to_client, to_server};
+    world.link().answer_error(client, {base::ErrorKind::Timeout, "no server", "53300"},
+                              "PING\r\nPING\r\n", sink);
+    const size_t each = std::string("-ERR weir: no server\r\n").size();
+    EXPECT_EQ(to_client.size(), answers == Answers::Off ? 0 : each);
+  }
 }
 
 TEST(RedisLink, ParkedCommandsAreAnsweredByWeir) {
