@@ -53,13 +53,15 @@ std::unique_ptr<Server> Pool::acquire(Waiter& waiter, Time now, Orders& orders) 
   waiter.since = now;
   const WorkerId here = waiter.ticket.worker;
   if (!paused_ && may_lend(waiter)) {
-    const Kept kept = has_room(now) ? Kept::Spared : Kept::Taken;
-    if (auto server = take_idle(here, waiter, kept)) {
-      ++busy_;
-      lend(*server, waiter);
-      return server;
+    for (const Kept kept : {Kept::Spared, Kept::Taken}) {
+      if (kept == Kept::Taken && has_room(now)) break;
+      if (auto server = take_idle(here, waiter, kept)) {
+        ++busy_;
+        lend(*server, waiter);
+        return server;
+      }
+      if (options_.movable && move_idle(waiter, kept, orders)) return nullptr;
     }
-    if (options_.movable && move_idle(waiter, kept, orders)) return nullptr;
     if (is_in_vain(waiter, now)) {
       fail(waiter, now, orders);
       return nullptr;

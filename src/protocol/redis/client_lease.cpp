@@ -10,6 +10,9 @@ namespace {
 // A command that every server refuses, and that fails a transaction which it is queued in.
 constexpr Bytes kNonsense = "*1\r\n$0\r\n\r\n";
 constexpr Bytes kProbe = "*2\r\n$6\r\nCLIENT\r\n$4\r\nINFO\r\n";
+constexpr Bytes kKillNobody =
+    "*4\r\n$6\r\nCLIENT\r\n$4\r\nKILL\r\n$4\r\nADDR\r\n$9\r\n0.0.0.0:0\r\n";
+constexpr Bytes kListNobody = "*4\r\n$6\r\nCLIENT\r\n$4\r\nLIST\r\n$2\r\nID\r\n$1\r\n0\r\n";
 constexpr Bytes kPing = "*1\r\n$4\r\nPING\r\n";
 
 }  // namespace
@@ -143,6 +146,9 @@ ClientSide::Step ClientSide::subscribe(Bytes in, const Request& request) {
   if (request.kind != Request::Kind::Whole) return refuse_on_lease(request);
   const bool ends = request.argument(0).size() > std::string_view("psubscribe").size();
   if (request.count == 1 && !ends) return pass(in, request, {});
+  // The answer to EXEC counts the command once, however many confirmations it has: nobody could
+  // say where it ends.
+  if (server_->multi_sent && request.count != 2) return refuse_on_lease(request);
   if (request.count == 1)
     return pass_changing(in, request, {.kind = Entry::Kind::UnsubscribeAll, .value = -1});
   return pass_changing(in, request, {.kind = Entry::Kind::Subscribe, .value = request.count - 1});
@@ -167,10 +173,15 @@ ClientSide::Step ClientSide::client_on_lease(Bytes in, const Request& request) {
   const ClientWord word = client_word(request);
   if (request.kind != Request::Kind::Whole) return refuse_on_lease(request);
   if (server_->multi_sent) {
-    if (word == ClientWord::Reply) return refuse_on_lease(request);
+    // It would be carried out on weir's connections, or change what nobody sees.
+    const bool lists = equal_ignoring_case(request.argument(1), "list");
+    if (word == ClientWord::Reply || word == ClientWord::Unblock ||
+        (word == ClientWord::Others && !lists))
+      return refuse_on_lease(request);
     return pass_changing(in, request, {.kind = Entry::Kind::Unknown});
   }
   switch (word) {
+    case ClientWord::Others: return about_others(request);
     case ClientWord::Roll:
     case ClientWord::Unblock:
     case ClientWord::TrackTo: return server_->answered() ? call_roll(request) : over(Next::Later);
@@ -184,6 +195,25 @@ ClientSide::Step ClientSide::client_on_lease(Bytes in, const Request& request) {
     case ClientWord::Unknown: return pass(in, request, {.kind = Entry::Kind::Unknown});
     default: return server_->answered() ? by_weir(request, Way::Client) : over(Next::Later);
   }
+}
+
+// The client's user may not be allowed to see or end others: the server is asked for nothing of the
+// kind first.
+ClientSide::Step ClientSide::about_others(const Request& request) {
+  if (!server_->answered()) return over(Next::Later);
+  switch (client_.permit) {
+    case Permit::Granted: return call_roll(request);
+    case Permit::Denied:
+      client_.permit = Permit::Unasked;
+      take(request);
+      return say(std::exchange(client_.denial, {}));
+    case Permit::Unasked: break;
+  }
+  const bool kills = equal_ignoring_case(request.argument(1), "kill");
+  server_->ledger.push({.kind = Entry::Kind::Permit, .silent = true});
+  sink_.to_server.add(kills ? kKillNobody : kListNobody);
+  sink_.turn_began = true;
+  return over(Next::Later);
 }
 
 // The server refuses nonsense in its place, so that a transaction fails with it.

@@ -130,6 +130,7 @@ ClientSide::Step ClientSide::call_roll(const Request& request) {
   sink_.roll = nullptr;
   client_.asks = "NULL";
   client_.asks_bytes = 0;
+  client_.permit = Permit::Unasked;
   take(request);
   if (!call.command.empty()) return ask_server(call, request);
   sink_.ends = call.ends;
@@ -214,7 +215,7 @@ ClientSide::Step ClientSide::by_weir(const Request& request, Way way) {
     case Way::Attack: sink_.error = {base::ErrorKind::Protocol, "", ""}; return over(Next::Fail);
     case Way::Quit:
       used_ += request.bytes;
-      sink_.to_client.add("+OK\r\n");
+      say("+OK\r\n");
       return over(Next::Leave);
     case Way::Reset:
       take(request);

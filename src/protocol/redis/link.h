@@ -61,6 +61,7 @@ class ClientSide {
   Step wait(Bytes in, const Request& request);
   Step reset(Bytes in, const Request& request);
   Step client_on_lease(Bytes in, const Request& request);
+  Step about_others(const Request& request);
   Step refuse_on_lease(const Request& request);
 
   Step over(Next next, size_t want = 0);
@@ -98,6 +99,7 @@ class ServerSide {
   void confirmed(Bytes confirmation);
   void said_hello(Bytes answer);
   void told_redirect(Bytes answer);
+  void permitted(Bytes answer);
   void probed(Bytes answer);
   void was_reset();
   Did fail(const char* text);

@@ -23,8 +23,8 @@ constexpr auto kWords = std::to_array<Word>({
     {"no-touch", ClientWord::NoTouch},
     {"reply", ClientWord::Reply},
     {"info", ClientWord::Roll},
-    {"list", ClientWord::Roll},
-    {"kill", ClientWord::Roll},
+    {"list", ClientWord::Others},
+    {"kill", ClientWord::Others},
     {"unblock", ClientWord::Unblock},
     {"tracking", ClientWord::Track},
     {"caching", ClientWord::Lease},
@@ -93,6 +93,13 @@ std::string set_answers(ClientState& client, Bytes how) {
   return {};
 }
 
+// Another number of them is the server's to refuse.
+bool has_arguments(std::string_view name, int64_t count) {
+  if (name == "info") return count == 2;
+  if (name == "unblock") return count == 3 || count == 4;
+  return name != "kill" || count > 2;
+}
+
 }  // namespace
 
 ClientWord client_word(const Request& request) {
@@ -100,10 +107,7 @@ ClientWord client_word(const Request& request) {
     return equal_ignoring_case(request.argument(1), each.name);
   });
   if (found == kWords.end()) return ClientWord::Unknown;
-  // One with too few arguments is the server's to refuse.
-  const bool lacks = request.count < 3 && found->name != "info" && found->name != "list";
-  if (lacks && (found->word == ClientWord::Roll || found->word == ClientWord::Unblock))
-    return ClientWord::Lease;
+  if (!has_arguments(found->name, request.count)) return ClientWord::Lease;
   if (found->word != ClientWord::Track) return found->word;
   const bool elsewhere = any_argument(
       request, [](Bytes argument) { return equal_ignoring_case(argument, "redirect"); });

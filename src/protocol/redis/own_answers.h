@@ -21,6 +21,7 @@ enum class ClientWord : uint8_t {
   NoTouch,
   Reply,    // to Reply weir answers by itself
   Roll,     // and to this, when it knows of the other clients
+  Others,   // the same, if the server lets its user do so
   Unblock,  // from here on a server does
   Track,
   TrackTo,   // another client

@@ -102,11 +102,9 @@ Seen look(const ServerState& server, Bytes in) {
   const bool pushes = in[0] == '>';
   // With RESP2 what is pushed looks like an answer, but no command has such an answer while there
   // are subscriptions.
-  // Behind a transaction come the confirmations for which it had no place.
-  const bool strays = owed && in[0] == '*' && server.ledger.front().kind == Entry::Kind::Probe;
-  const bool may_push = pushes || strays ||
-                        (in[0] == '*' && server.resp == 2 &&
-                         (server.subscriptions.all() > 0 || expects_confirmation(server)));
+  const bool may_push =
+      pushes || (in[0] == '*' && server.resp == 2 &&
+                 (server.subscriptions.all() > 0 || expects_confirmation(server)));
   if (may_push) {
     const Word word = first_word(in);
     if (word.more) return {Seen::Kind::More};

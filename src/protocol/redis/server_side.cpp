@@ -17,6 +17,7 @@ bool is_read(const Entry& entry) {
     case Entry::Kind::Hello:
     case Entry::Kind::Auth:
     case Entry::Kind::Redirect:
+    case Entry::Kind::Permit:
     case Entry::Kind::Probe: return true;
     default: return false;
   }
@@ -98,14 +99,15 @@ ServerSide::Did ServerSide::whole(Bytes rest) {
   const Bytes answer = rest.substr(0, measure.bytes);
   const Entry entry = server_.ledger.front();
   used_ += answer.size();
-  if (is_error(answer)) ++sink_.errors;
+  if (is_error(answer) && !entry.silent) ++sink_.errors;
   switch (entry.kind) {
     case Entry::Kind::Probe: probed(answer); break;
+    case Entry::Kind::Permit: permitted(answer); break;
     case Entry::Kind::Redirect: told_redirect(answer); break;
     default: said_hello(answer); break;
   }
   server_.ledger.pop();
-  if (entry.kind == Entry::Kind::Probe) return Did::Used;
+  if (entry.kind == Entry::Kind::Probe || entry.kind == Entry::Kind::Permit) return Did::Used;
   ++sink_.queries;
   ++sink_.transactions;
   return Did::Used;
@@ -204,6 +206,12 @@ void ServerSide::told_redirect(Bytes answer) {
   sink_.to_client.add(answer.substr(0, start));
   if (start < end) sink_.to_client.add_copy(std::to_string(server_.redirect));
   sink_.to_client.add(answer.substr(end));
+}
+
+void ServerSide::permitted(Bytes answer) {
+  const bool denied = answer.starts_with("-NOPERM");
+  client_.permit = denied ? Permit::Denied : Permit::Granted;
+  if (denied) client_.denial = answer;
 }
 
 void ServerSide::probed(Bytes answer) {

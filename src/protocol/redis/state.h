@@ -27,6 +27,9 @@ constexpr int resp_of(uint64_t flavour) { return static_cast<int>(flavour & 3); 
 // What CLIENT REPLY says about the answers to come.
 enum class Answers : uint8_t { On, Off, SkipNext };
 
+// Whether a server has said that its user may see and end other clients.
+enum class Permit : uint8_t { Unasked, Granted, Denied };
+
 struct ClientState final : protocol::ClientState {
   uint64_t flavour() const override { return flavour_of(database, resp); }
 
@@ -41,6 +44,8 @@ struct ClientState final : protocol::ClientState {
   bool no_evict = false, no_touch = false;  // which weir only tells of
   const char* asks = "NULL";                // what it is about to hear of the other clients
   uint32_t asks_bytes = 0;
+  Permit permit = Permit::Unasked;
+  std::string denial;   // in the server's words
   bool proven = false;  // its next HELLO is the one that has let it in, with AUTH
   std::string fault;    // of a command that is half passed: said when all else is answered
 };
@@ -67,6 +72,7 @@ struct Entry {
     Replica,
     Unknown,  // nobody knows what it leaves behind
     Refused,  // the server got nonsense in place of the command, and weir answers instead of it
+    Permit,   // weir's own question whether its user may do so
     Probe,    // weir's own question how the connection stands
   };
   uint64_t owner = 0;  // 0: who holds the lease
