@@ -12,10 +12,10 @@
 
 packages_of() {
   case $1 in
-    build) echo cmake ninja-build g++ pkg-config libuv1-dev liburing-dev libssl-dev libpq-dev libsqlite3-dev \
+    build) echo cmake ninja-build ccache g++ pkg-config libuv1-dev liburing-dev libssl-dev libpq-dev libsqlite3-dev \
                 libyaml-cpp-dev libpam0g-dev libldap-dev prometheus-cpp-dev libcivetweb-dev libfmt-dev libspdlog-dev libcli11-dev \
                 nlohmann-json3-dev libgtest-dev libgmock-dev postgresql-client python3 ;;
-    test)  echo ccache git clang-14 libclang-rt-14-dev clang-format-14 gcc patch util-linux \
+    test)  echo git clang-14 libclang-rt-14-dev clang-format-14 gcc patch util-linux \
                 python3-pytest python3-yaml postgresql-15 postgresql-contrib slapd ldap-utils pgbouncer haproxy redis-server \
                 python3-psycopg python3-psycopg2 python3-asyncpg nodejs npm \
                 libpostgresql-jdbc-java python3-jpype default-jre-headless ;;

@@ -201,6 +201,7 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
                     .idle_in_transaction = timeouts.idle_in_transaction,
                     .client_idle = timeouts.client_idle,
                     .client_stall = timeouts.client_stall,
+                    .pin_idle = timeouts.pin_idle,
                     .cancel = timeouts.cancel};
   plan->target.user = effective.server_user;
   const config::User* user = config_->user(effective.server_user);

@@ -381,6 +381,8 @@ constexpr Option<Timeouts> kTimeouts[] = {
     {"client_login", field<Period<>, &Timeouts::client_login>, "60s", "from accept to logged in"},
     {"client_stall", field<Period<>, &Timeouts::client_stall>, "0",
      "a client that does not read what it is sent"},
+    {"pin_idle", field<Period<>, &Timeouts::pin_idle>, "10m",
+     "a client silent that keeps a server outside a transaction"},
     {"cancel", field<Period<kMillisecond>, &Timeouts::cancel>, "10s",
      "a cancel request to a server"},
 };

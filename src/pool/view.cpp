@@ -34,9 +34,9 @@ bool Pool::is_empty() const {
   return open_count() + closing_ + waiting_ == 0;
 }
 
-bool Pool::has_waiters() const {
+bool Pool::wants_back() const {
   const std::lock_guard lock(mutex_);
-  return waiting_ > 0;
+  return keepers_waiting_ > 0 || (waiting_ > 0 && may_lease());
 }
 
 uint32_t Pool::generation() const {

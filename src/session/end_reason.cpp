@@ -24,6 +24,7 @@ constexpr Words kEnds[] = {
     {"idle_in_transaction", "idle in transaction for too long"},
     {"client_idle", "idle for too long"},
     {"client_stall", "the client did not read its answer"},
+    {"pin_idle", "kept a server idle for too long"},
     {"shutdown", "weir is shutting down"},
     {"killed", "terminated by an administrator"},
     {"killed_by_client", "ended by another client"},

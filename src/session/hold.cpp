@@ -116,6 +116,7 @@ void Session::attached(const base::Status& result) {
   // The server refused a setting: it is fine itself, and the client is told in the server's words.
   const base::Error why = result.error();
   worker_.release(lease_.take());
+  if (state_ == State::Ended) return;
   if (greeting_) return refuse(EndReason::Refused, why);
   answer_error(why);
 }
@@ -164,7 +165,8 @@ void Session::end_hold() {
   auto server = lease_.take();
   to(State::Idle);
   worker_.release(std::move(server));
-  if (!in_.empty() && want_ == 0) go_on();  // requests that had to wait for these answers
+  // Requests that had to wait for these answers.
+  if (state_ == State::Idle && !in_.empty() && want_ == 0) go_on();
 }
 
 // weir's own answer to the turn that is parked; the client lives on.

@@ -52,7 +52,7 @@ void Lane::watch() {
 }
 
 void Lane::on_time(Time now) {
-  if (!lease_ || owed_since_ == 0) return;
+  if (!lease_ || owed_since_ == 0 || plan_->timeouts.query == 0) return;
   if (owed_since_ + plan_->timeouts.query > now) return watch();
   die({base::ErrorKind::Timeout, "query timeout", "57014"});
 }
@@ -151,7 +151,7 @@ void Lane::after_answers() {
   owed_since_ = owes ? worker_.now() : 0;
   if (!owes) return give_back();
   if (state_ == State::Open && worker_.now() - opened_at_ >= kHoldWhenWanted &&
-      backend_->pool().has_waiters())
+      backend_->pool().wants_back())
     state_ = State::Draining;
 }
 
@@ -165,9 +165,12 @@ void Lane::die(const base::Error& why) {
   auto server = lease_.take();
   state_ = State::Resting;
   owed_since_ = 0;
-  blocked_.clear();
+  std::vector<uint64_t> blocked;
+  blocked.swap(blocked_);
   worker_.close(std::move(server), CloseReason::Broken);
   for (Session* session : worker_.sessions_owed_by(*this)) session->lane_lost(why);
+  for (const uint64_t id : blocked)
+    if (Session* session = worker_.session(id)) session->lane_drained();
   if (state_ == State::Resting && !wanting_.empty()) acquire();
 }
 

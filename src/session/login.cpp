@@ -111,7 +111,9 @@ void Session::start_tls() {
   if (!outlet_.empty()) return end(EndReason::ClientLost);
   const std::string received = std::exchange(in_, {});
   stream_ = net::start_tls(worker_.loop(), std::move(stream_), net::TlsAccept{door_->tls, received},
-                           [this](const base::Status& status) { shaken(status); });
+                           [&worker = worker_, id = id_](const base::Status& status) {
+                             if (Session* session = worker.session(id)) session->shaken(status);
+                           });
 }
 
 void Session::shaken(const base::Status& status) {

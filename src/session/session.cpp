@@ -42,7 +42,7 @@ protocol::Encryption encryption(const Door& door) {
 }  // namespace
 
 // docs/memory.md counts on it.
-static_assert(sizeof(Session) <= 544);
+static_assert(sizeof(Session) <= 552);
 
 Session::Session(Worker& worker, uint64_t id, DoorPtr door, std::unique_ptr<net::Stream> stream)
     : worker_(worker),
@@ -130,6 +130,7 @@ bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
       if (sink.hold_may_end && hold_is_over()) end_hold();
       return false;
     case Next::NeedServer:
+      if (left_at_ != 0) return end(EndReason::ClientLost), false;
       park(bytes);
       if (lane_turns_ == 0) acquire();  // else when the last answer from the lane is there
       return false;
@@ -181,12 +182,23 @@ void Session::on_writable() {
   stalled_at_ = 0;
   stream_->resume(net::kPauseUnread);
   if (lane_later_) return go_on();
+  if (left_at_ != 0) return leave_if_answered();
   if (!lease_ || state_ != State::Linked) return;
   lease_->stream().resume(net::kPausePeerFull);
   if (server_rests() && hold_is_over()) end_hold();
 }
 
-void Session::on_end(const base::Error&) { end(EndReason::ClientLost); }
+// A client that has closed its half may still wait for answers; those of a lane are soon there.
+void Session::on_end(const base::Error& why) {
+  const bool waits = state_ == State::Sharing || state_ == State::Queued;
+  if (!why.text.empty() || !waits) return end(EndReason::ClientLost);
+  left_at_ = worker_.now();
+  arm();
+}
+
+void Session::leave_if_answered() {
+  if (left_at_ != 0 && state_ == State::Idle && outlet_.empty()) end(EndReason::ClientLost);
+}
 
 // ---------------------------------------------------------------- from the server
 
@@ -248,7 +260,9 @@ void Session::count(const Sink& sink) {
   }
   turn_began_ = turn_ended_ = now;
   turn_cancelled_ = false;
-  if (plan_->timeouts.idle_in_transaction > 0 || plan_->mode == Mode::Session) arm();
+  if (plan_->timeouts.idle_in_transaction > 0 || plan_->mode == Mode::Session ||
+      link().is_pinned(lease_->state()))
+    arm();
 }
 
 void Session::on_server_writable() {
@@ -295,126 +309,6 @@ bool Session::send_both() {
     arm();
   }
   return true;
-}
-
-// ---------------------------------------------------------------- time
-
-// The nearest of all deadlines that count in this state.
-Time Session::deadline() const {
-  Time next = base::kNever;
-  const auto at = [&next](Time since, Duration limit) {
-    if (limit > 0) next = std::min(next, since + limit);
-  };
-  if (state_ == State::Greeting)
-    at(connected_at_, plan_ ? plan_->timeouts.client_login : door_->login_timeout);
-  if (!plan_) return next;
-  const Timeouts& timeouts = plan_->timeouts;
-  if (stalled_at_ != 0) at(stalled_at_, timeouts.client_stall);
-  switch (state_) {
-    case State::Settling: at(wait_since_, plan_->acquire_timeout); break;
-    case State::Queued:
-    case State::Waiting:
-      at(wait_since_, plan_->acquire_timeout);
-      if (!noticed_) at(wait_since_, plan_->queue_notice);
-      break;
-    case State::Idle: at(state_since_, timeouts.client_idle); break;
-    case State::Linked:
-      if (link().is_open_ended(lease_->state())) break;
-      if (is_in_block()) at(hold_began_, timeouts.transaction);
-      if (link().owes(lease_->state()))
-        at(turn_began_,
-           timeouts.query + (turn_cancelled_ && timeouts.query ? plan_->talk_timeout() : 0));
-      else if (is_in_block())
-        at(turn_ended_, timeouts.idle_in_transaction);
-      else if (plan_->mode == Mode::Session)
-        at(turn_ended_, timeouts.client_idle);
-      break;
-    default: break;
-  }
-  return next;
-}
-
-// In a transaction, or in a turn that may become one.
-bool Session::is_in_block() const { return link().condition(lease_->state()) == Condition::Open; }
-
-// A timer that is set too early costs nothing: it looks again. So it is moved only when it is
-// too late.
-void Session::arm() {
-  const Time next = deadline();
-  if (next == base::kNever || (timer_.is_set() && timer_.deadline() <= next)) return;
-  worker_.loop().timers().set(timer_, next);
-}
-
-void Session::on_time(Time now) {
-  if (deadline() > now) return arm();
-  if (state_ == State::Greeting) {
-    return refuse(EndReason::LoginTimeout,
-                  {base::ErrorKind::Timeout, "login was not completed in time", "08P01"});
-  }
-  const Duration stall = plan_->timeouts.client_stall;
-  if (stalled_at_ != 0 && stall > 0 && stalled_at_ + stall <= now)
-    return end(EndReason::ClientStall);
-  switch (state_) {
-    case State::Settling:
-    case State::Queued:
-    case State::Waiting: return on_wait_time(now);
-    case State::Linked: return on_linked_time(now);
-    case State::Idle: return end_idle();
-    default: return;
-  }
-}
-
-void Session::end_idle() {
-  end(EndReason::ClientIdle,
-      {base::ErrorKind::Timeout, "terminating connection due to client_idle timeout", "57P05"});
-}
-
-void Session::on_wait_time(Time now) {
-  if (wait_since_ + plan_->acquire_timeout > now || plan_->acquire_timeout == 0) {
-    noticed_ = true;
-    std::string notice;
-    const bool paused = backend_->pool().snapshot().paused;
-    link().say_notice(
-        paused ? "waiting: the pool is paused" : "waiting for a free server connection", notice);
-    outlet_.send(*stream_, notice);
-    return arm();
-  }
-  const base::Error error = backend_->pool().wait_error(now - wait_since_);
-  if (state_ == State::Queued)
-    lane_->forget(id_);
-  else
-    backend_->pool().withdraw(waiter_);
-  waiter_.ticket.wait++;
-  stats().acquire_timeouts.add();
-  if (state_ == State::Settling) return refuse(EndReason::AcquireTimeout, error);
-  answer_error(error);
-}
-
-void Session::on_linked_time(Time now) {
-  const Timeouts& limits = plan_->timeouts;
-  if (!is_in_block()) return end_idle();
-  if (limits.transaction > 0 && hold_began_ + limits.transaction <= now)
-    return end(
-        EndReason::TransactionTimeout,
-        {base::ErrorKind::Timeout, "terminating connection due to transaction timeout", "25P04"});
-  if (!link().owes(lease_->state()))
-    return end(EndReason::IdleInTransaction,
-               {base::ErrorKind::Timeout,
-                "terminating connection due to idle-in-transaction timeout", "25P03"});
-  if (turn_cancelled_)
-    return end(EndReason::QueryTimeout,
-               {base::ErrorKind::Timeout, "terminating connection due to query timeout", "57014"});
-  turn_cancelled_ = true;
-  log(LogLevel::Warn, "client {} server {}: query timeout after {} ms, cancelled: {}/{} as {}", id_,
-      lease_->id, (now - turn_began_) / base::kMillisecond, backend_->database(), backend_->user(),
-      user_);
-  if (outlet_.empty() && !link().is_mid_piece(lease_->state())) {
-    std::string notice;
-    link().say_notice("the query takes longer than timeouts.query: it is cancelled", notice);
-    outlet_.send(*stream_, notice);
-  }
-  worker_.start(std::make_unique<Cancelling>(worker_, *lease_, [](bool) {}));
-  arm();
 }
 
 // ---------------------------------------------------------------- the end

@@ -139,8 +139,11 @@ class Session final : public net::Deferred,
   bool server_rests() const;
 
   void to(State state);
+  // Deadlines (deadlines.cpp).
   void arm();
   Time deadline() const;
+  Duration idle_limit() const;
+  void leave_if_answered();
   void on_time(Time now);
   void on_wait_time(Time now);
   void on_linked_time(Time now);
@@ -185,6 +188,7 @@ class Session final : public net::Deferred,
   Time hold_began_ = 0;
   Time turn_began_ = 0;
   Time turn_ended_ = 0;
+  Time left_at_ = 0;             // when it closed its half, while answers were due
   Time stalled_at_ = 0;          // when the client stopped taking bytes; 0: it takes them
   bool turn_cancelled_ = false;  // its turn has been cancelled for taking too long
   std::string user_, application_name_;

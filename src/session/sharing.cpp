@@ -51,8 +51,8 @@ void Session::note_lane_turns(uint32_t turns) {
 
 // The next request may be mixed with those of others, but the lane is not open.
 void Session::want_lane(bool heavy) {
-  const uint32_t lanes = plan_->lanes;
-  const auto number = static_cast<uint32_t>(heavy || lanes == 0 ? lanes : id_ % lanes);
+  const auto light = static_cast<uint32_t>(id_ % std::max(plan_->lanes, 1U));
+  const uint32_t number = heavy ? Worker::kHeavyLane : light;
   lane_ = &worker_.lane(*backend_, client_->flavour(), number);
   if (lane_->is_open()) return go_on();
   wait_since_ = worker_.now();
@@ -90,6 +90,7 @@ void Session::on_lane_share(const protocol::Share& share) {
   }
   to(State::Idle);
   go_on();  // a request that could not go down the lane has waited for the answers before it
+  leave_if_answered();
 }
 
 void Session::lane_drained() { stream_->resume(net::kPausePeerFull); }

@@ -100,7 +100,6 @@ void Worker::call_roll(Backend& backend, std::function<void(protocol::Roll)> don
 void Worker::answer_roll(const std::shared_ptr<RollCall>& call) {
   list_here(call->backend->database(), call->backend->protocol(), call->roll);
   Worker& next = house_.worker((id_ + 1) % house_.workers());
-  if (&next == this) return call->done(std::move(call->roll));
   next.loop().mailbox().post_call([&next, call] {
     if (&next == &call->asker) return call->done(std::move(call->roll));
     next.answer_roll(call);
@@ -206,8 +205,8 @@ Lane& Worker::lane(Backend& backend, uint64_t flavour, uint32_t number) {
   const std::tuple key(&backend, flavour, uint64_t{number});
   const auto found = lanes_.find(key);
   if (found != lanes_.end()) return *found->second;
-  auto lane = std::make_unique<Lane>(
-      *this, backend, Lane::Kind{flavour, number >= backend.plan()->lanes}, next_session_id());
+  auto lane = std::make_unique<Lane>(*this, backend, Lane::Kind{flavour, number == kHeavyLane},
+                                     next_session_id());
   return *lanes_.emplace(key, std::move(lane)).first->second;
 }
 

@@ -116,6 +116,7 @@ struct Timeouts {  // 0 = off
   Duration client_idle = 0;
   Duration client_login = 60 * kSecond;
   Duration client_stall = 0;
+  Duration pin_idle = 600 * kSecond;
   Duration cancel = 10 * kSecond;
   friend bool operator==(const Timeouts&, const Timeouts&) = default;
 };

@@ -193,8 +193,8 @@ class Pool {
   // What a client is told that has waited in vain: what is missing, and why.
   Error wait_error(Duration waited) const;
   Snapshot snapshot() const;
-  bool has_waiters() const;
-  bool is_empty() const;  // no server in any state, and nobody waits
+  bool wants_back() const;  // a server that is lent: somebody waits who would get it
+  bool is_empty() const;    // no server in any state, and nobody waits
   uint32_t generation() const;
   bool movable() const { return options_.movable; }  // never changes
 
@@ -215,7 +215,7 @@ class Pool {
   bool move_idle(Waiter& waiter, Kept kept, Orders& orders);
   void serve_idle(Orders& orders);
   bool has_room(Time now) const;
-  bool may_lend(const Waiter& waiter) const;
+  bool may_lease() const;
   void lend(Server& server, const Waiter& waiter);
   void returned(Server& server);
   void hand_over(std::unique_ptr<Server> server, Waiter& waiter, Orders& orders);
@@ -255,7 +255,8 @@ class Pool {
   std::deque<uint64_t> turns_;                             // the same, next one first
   std::vector<int> wanted_;  // by worker: waiters, less connections under way
   int waiting_ = 0;
-  int busy_ = 0;  // lent, in an order, or being checked
+  int keepers_waiting_ = 0;  // those among them that keep their servers
+  int busy_ = 0;             // lent, in an order, or being checked
   int leased_ = 0;
   int opening_ = 0;
   int closing_ = 0;

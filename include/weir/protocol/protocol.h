@@ -349,6 +349,8 @@ class Link {
   // Half a piece of this server's has gone to its client, who would take anything else for the
   // other half.
   virtual bool is_mid_piece(const ServerState&) const { return false; }
+  // Its client keeps it outside a transaction, for its own sake alone: pin_idle ends that.
+  virtual bool is_pinned(const ServerState&) const { return false; }
   // What its client has asked for ends when it ends: no timeout for queries applies.
   virtual bool is_open_ended(const ServerState&) const { return false; }
   virtual bool is_idle(const ClientState& client) const = 0;  // no turn begun, no half piece

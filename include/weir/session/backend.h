@@ -48,6 +48,7 @@ enum class Mode : uint8_t { Session, Transaction, Statement };
 struct Timeouts {  // 0: off
   Duration client_login = 0;
   Duration query = 0, transaction = 0, idle_in_transaction = 0, client_idle = 0, client_stall = 0;
+  Duration pin_idle = 0;
   Duration cancel = 10 * base::kSecond;
 };
 
@@ -95,6 +96,7 @@ enum class EndReason : uint8_t {
   IdleInTransaction,
   ClientIdle,
   ClientStall,
+  PinIdle,
   Shutdown,
   Killed,
   KilledByNeighbour,

@@ -140,12 +140,13 @@ class Worker {
   void broken(PooledServer& server, CloseReason why);  // nobody used it
   void remove(Session& session);
   Session* session(uint64_t id) const;
-  // `number` from 0 to the plan's lanes, of which the last is the heavy one.
+  // `number` below the plan's lanes, or that of the heavy one.
+  static constexpr uint32_t kHeavyLane = UINT32_MAX;
   Lane& lane(Backend& backend, uint64_t flavour, uint32_t number);
   std::vector<Session*> sessions_owed_by(const Lane& lane) const;
   bool end_session(uint64_t id, EndReason why);  // false: it is not here
-  // All clients of the backend's database, whichever worker's. `done` is called on this one's
-  // thread, perhaps before this returns.
+  // All clients of the backend's database, whichever worker's. `done` is called later, on this
+  // one's thread.
   void call_roll(Backend& backend, std::function<void(protocol::Roll)> done);
   // On whichever worker it is.
   void end_anywhere(uint64_t id, EndReason why);

@@ -1,4 +1,6 @@
 // A client's commands on a server that it has to itself.
+#include <weir/base/limits.h>
+
 #include <climits>
 
 #include "link.h"
@@ -15,6 +17,29 @@ constexpr Bytes kKillNobody =
 constexpr Bytes kListNobody = "*4\r\n$6\r\nCLIENT\r\n$4\r\nLIST\r\n$2\r\nID\r\n$1\r\n0\r\n";
 constexpr Bytes kPing = "*1\r\n$4\r\nPING\r\n";
 
+bool changes(Way way) {
+  switch (way) {
+    case Way::Wait:
+    case Way::Hello:
+    case Way::Auth:
+    case Way::Subscribe:
+    case Way::Monitor:
+    case Way::Replica:
+    case Way::Sync:
+    case Way::Unknown:
+    case Way::Select:
+    case Way::Client: return true;
+    default: return false;
+  }
+}
+
+// Redis does not answer these: nobody could say whose the next answer is.
+bool is_unanswered(const Request& request) {
+  return any_argument(request, [](Bytes argument) {
+    return equal_ignoring_case(argument, "ack") || equal_ignoring_case(argument, "getack");
+  });
+}
+
 }  // namespace
 
 ClientSide::Step ClientSide::on_lease(Bytes in, const Request& request) {
@@ -22,8 +47,12 @@ ClientSide::Step ClientSide::on_lease(Bytes in, const Request& request) {
     return server_->answered() ? fail(request.error) : over(Next::Later);
   const Way way = way_of(request);
   client_.indifferent = way == Way::Lease && server_->at_rest();
-  const bool fits = server_->flavour() == client_.flavour() && !server_->logged_out;
+  const bool fits = !server_->differs(client_.flavour());
   if (!fits && !client_.indifferent) return over(server_->at_rest() ? Next::Reattach : Next::Later);
+  if (server_->ledger.entries() >= base::kLedgerEntriesMax) return over(Next::Later);
+  // Whether what changes the connection is queued or done at once is not known before the answer.
+  const bool uncertain = server_->multi_sent != server_->multi && !server_->answered();
+  if (uncertain && changes(way)) return over(Next::Later);
   if (server_->only_subscribes()) return on_pinned(in, request, way);
   switch (way) {
     case Way::Multi: return begin_transaction(in, request);
@@ -37,8 +66,14 @@ ClientSide::Step ClientSide::on_lease(Bytes in, const Request& request) {
     case Way::Hello: return hello(in, request);
     case Way::Auth: return pass_changing(in, request, {.kind = Entry::Kind::Auth});
     case Way::Subscribe: return subscribe(in, request);
-    case Way::Monitor: return pass_changing(in, request, {.kind = Entry::Kind::Monitor});
-    case Way::Replica: return pass_changing(in, request, {.kind = Entry::Kind::Replica});
+    case Way::Monitor:
+      if (!server_->monitor && !server_->ledger.has(Entry::Kind::Monitor))
+        return pass_changing(in, request, {.kind = Entry::Kind::Monitor});
+      take(request);  // a second one has no answer either
+      return {};
+    case Way::Replica:
+      if (is_unanswered(request)) return refuse_on_lease(request);
+      return pass_changing(in, request, {.kind = Entry::Kind::Replica});
     case Way::Sync: return sync(in, request);
     case Way::Unknown: return pass_changing(in, request, {.kind = Entry::Kind::Unknown});
     case Way::Client: return client_on_lease(in, request);
@@ -123,10 +158,16 @@ ClientSide::Step ClientSide::select(Bytes in, const Request& request) {
 // The name is weir's to keep, and so is who has let the client in.
 ClientSide::Step ClientSide::hello(Bytes in, const Request& request) {
   const auto hello = read_hello(request);
-  if (!hello) return pass(in, request, {});
+  if (!hello) {
+    // What stands before the option that a server refuses has been done (helloCommand() in Redis'
+    // networking.c): another user, another name.
+    if (request.count > 2) server_->unknown = true;
+    return pass_changing(in, request, {});
+  }
   const int64_t version = hello->version;
   if (server_->multi_sent) return pass_changing(in, request, {});
   if (!server_->answered()) return over(Next::Later);
+  server_->hello_has_options = hello->has_options;
   const bool proven = std::exchange(client_.proven, false);
   if (hello->has_auth && !proven) {
     server_->hello_name = hello->name;
@@ -175,7 +216,7 @@ ClientSide::Step ClientSide::client_on_lease(Bytes in, const Request& request) {
   if (server_->multi_sent) {
     // It would be carried out on weir's connections, or change what nobody sees.
     const bool lists = equal_ignoring_case(request.argument(1), "list");
-    if (word == ClientWord::Reply || word == ClientWord::Unblock ||
+    if (word == ClientWord::Reply || word == ClientWord::Unblock || word == ClientWord::TrackTo ||
         (word == ClientWord::Others && !lists))
       return refuse_on_lease(request);
     return pass_changing(in, request, {.kind = Entry::Kind::Unknown});

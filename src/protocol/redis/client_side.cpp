@@ -99,9 +99,12 @@ ClientSide::Step ClientSide::body(Bytes in) {
 
 // A fault within a command whose beginning the server has got.
 ClientSide::Step ClientSide::body_fails(std::string error) {
-  server_->ledger.take_back();
   client_.stream.stop();
   client_.fault = std::move(error);
+  // It may have been answered before its end.
+  if (server_->ledger.empty() || server_->reply.open() || server_->broken)
+    return fail(client_.fault);
+  server_->ledger.take_back();
   return server_->answered() ? fail(client_.fault) : over(Next::Later);
 }
 
@@ -255,6 +258,8 @@ size_t answer_parked(ClientState& client, const Error& error, Bytes in, Sink& si
     used += large ? request.head_bytes : request.bytes;
     if (request.kind == Request::Kind::Nothing) continue;
     client.proven = false;
+    client.permit = Permit::Unasked;
+    client.denial.clear();
     if (wants_answer(client)) sink.to_client.add_copy(answer);
   }
   return used;

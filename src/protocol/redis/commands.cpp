@@ -108,9 +108,12 @@ Way way_of_name(Bytes name, Bytes subcommand) {
 Way way_of(const Request& request) {
   const Way way = way_of_name(request.argument(0), request.argument(1));
   if (way != Way::Read) return way;
-  // A key may be called BLOCK; those stand behind STREAMS. A group of this name costs a lease.
+  // A key may be called BLOCK, a group STREAMS; the keys stand behind STREAMS.
   bool blocks = false;
+  int names = 0;  // to come: of the group and the consumer
   any_argument(request, [&](Bytes argument) {
+    if (names > 0) return --names, false;
+    if (equal_ignoring_case(argument, "group")) return names = 2, false;
     blocks = equal_ignoring_case(argument, "block");
     return blocks || equal_ignoring_case(argument, "streams");
   });

@@ -69,7 +69,7 @@ class RedisLink final : public protocol::Link {
     if (server.unknown || server.broken || server.request_open || server.replica || server.raw)
       return Condition::Broken;
     // Others may have redirected their invalidations here, and have to hear that it is gone.
-    if (server.subscriptions.all() > 0) return Condition::Broken;
+    if (server.has_subscribed || server.subscriptions.all() > 0) return Condition::Broken;
     const bool plain = !server.monitor && !server.tracking && !server.foreign;
     if (!server.answered() || server.multi || server.watch)
       return plain && owes_plain_answers(server) ? Condition::Open : Condition::Broken;
@@ -79,6 +79,9 @@ class RedisLink final : public protocol::Link {
   bool is_mid_piece(const protocol::ServerState& server) const override {
     const ServerState& state = of(server);
     return state.raw || (state.reply.open() && state.piece != ServerState::Piece::Silent);
+  }
+  bool is_pinned(const protocol::ServerState& server) const override {
+    return of(server).watch && !of(server).multi;
   }
   // Nobody times out what is to wait for others.
   bool is_open_ended(const protocol::ServerState& server) const override {

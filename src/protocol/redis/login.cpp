@@ -88,6 +88,9 @@ RedisLogin::Result RedisLogin::feed(Bytes in, std::string&) {
 }
 
 RedisLogin::Result RedisLogin::on_error(Bytes text) {
+  // It quotes what it does not know, which is the password.
+  if (text.find("unknown command") != Bytes::npos && !server_->login.empty())
+    text = "ERR the server does not know the command AUTH";
   if (text.empty()) text = "ERR the server refused without a word";
   const ErrorKind kind = will_pass(text) ? ErrorKind::Unreachable : ErrorKind::Refused;
   return fail({kind, std::string(text), std::string(text.substr(0, text.find(' ')))});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 namespace weir::redis {
 
@@ -153,18 +154,23 @@ void reset(ClientState& client) {
 std::optional<Hello> read_hello(const Request& request) {
   Hello hello;
   if (request.count == 1) return hello;
-  if (request.count > static_cast<int64_t>(request.known)) return std::nullopt;
+  if (request.kind != Request::Kind::Whole) return std::nullopt;
+  std::vector<Bytes> arguments;
+  any_argument(request, [&arguments](Bytes argument) {
+    arguments.push_back(argument);
+    return false;
+  });
   if (!read_number(request.argument(1), hello.version) || hello.version < 2 || hello.version > 3)
     return std::nullopt;
-  for (size_t i = 2; i < request.known;) {
+  for (size_t i = 2; i < arguments.size();) {
     hello.has_options = true;
-    const size_t follow = request.known - i - 1;
-    if (equal_ignoring_case(request.argument(i), "auth") && follow >= 2) {
+    const size_t follow = arguments.size() - i - 1;
+    if (equal_ignoring_case(arguments[i], "auth") && follow >= 2) {
       hello.has_auth = true;
       i += 3;
-    } else if (equal_ignoring_case(request.argument(i), "setname") && follow >= 1 &&
-               is_client_name(request.argument(i + 1))) {
-      hello.name = request.argument(i + 1);
+    } else if (equal_ignoring_case(arguments[i], "setname") && follow >= 1 &&
+               is_client_name(arguments[i + 1])) {
+      hello.name = arguments[i + 1];
       i += 2;
     } else {
       return std::nullopt;

@@ -1,6 +1,7 @@
 #include "piece.h"
 
 #include <algorithm>
+#include <climits>
 
 namespace weir::redis {
 
@@ -125,6 +126,7 @@ int64_t note_confirmation(Bytes confirmation, Subscriptions& subscriptions) {
   int64_t now = 0;
   if (number != Bytes::npos)
     read_number(confirmation.substr(number + 1, confirmation.size() - number - 3), now);
+  now = std::clamp<int64_t>(now, 0, INT_MAX);
   if (word.starts_with("ss") || word.starts_with("sun"))
     return std::exchange(subscriptions.shards, now);
   if (word.starts_with('p')) {
@@ -152,7 +154,7 @@ std::optional<Info> read_info(Bytes answer) {
   const auto number = [](Bytes value) {
     int64_t out = 0;
     read_number(value, out);
-    return out;
+    return std::clamp<int64_t>(out, 0, INT_MAX);
   };
   each_field(text, [&](Bytes name, Bytes value) {
     if (name == "db") info.database = number(value);

@@ -201,7 +201,7 @@ Call track(const Roll& roll, const Request& request) {
     const bool is_id = std::exchange(follows, equal_ignoring_case(argument, "redirect")) &&
                        read_number(argument, id) && id != 0;
     const Neighbour* target = is_id ? find(roll, id) : nullptr;
-    if (is_id && (!target || target->remote_id == 0))
+    if (is_id && (!target || target->remote_id == 0 || !has_flag(*target, 'P')))
       return {.answer = error("ERR The client ID you want redirect to does not exist")};
     append_bulk(call.command, is_id ? std::to_string(target->remote_id) : std::string(argument));
     if (is_id) call.redirect = id;

@@ -126,8 +126,12 @@ void ServerSide::begin_answer(Bytes in) {
     case Entry::Kind::Discard:
       if (!is_ok(in)) return;
       [[fallthrough]];
-    case Entry::Kind::Exec:  // whatever the answer: execCommandAbort() is all that an error comes
-                             // from
+    case Entry::Kind::Exec:
+      if (is_error(in) && !in.starts_with("-EXECABORT")) {
+        // Without MULTI it does not even unwatch (execCommand() in Redis' multi.c).
+        if (!in.starts_with("-ERR EXEC without MULTI")) server_.unknown = true;
+        return;
+      }
       server_.multi = server_.watch = false;
       return;
     default: changed(in); return;
@@ -172,6 +176,7 @@ void ServerSide::end_answer() {
 // One of the answers to a command of (un)subscription, or what the server has ended by itself.
 void ServerSide::confirmed(Bytes confirmation) {
   const int64_t before = note_confirmation(confirmation, server_.subscriptions);
+  server_.has_subscribed = server_.has_subscribed || server_.subscriptions.all() > 0;
   if (server_.ledger.empty()) return;
   Entry& entry = server_.ledger.front();
   if (entry.kind == Entry::Kind::UnsubscribeAll && entry.value < 0)
@@ -185,6 +190,8 @@ void ServerSide::confirmed(Bytes confirmation) {
 void ServerSide::said_hello(Bytes answer) {
   const Entry entry = server_.ledger.front();
   const auto name = std::exchange(server_.hello_name, std::nullopt);
+  const bool has_options = std::exchange(server_.hello_has_options, false);
+  if (has_options && is_error(answer) && !answer.starts_with("-NOPROTO")) server_.unknown = true;
   if (is_error(answer) || is_queued(answer)) {
     if (!entry.silent) sink_.to_client.add(answer);
     return;
@@ -221,12 +228,14 @@ void ServerSide::probed(Bytes answer) {
     // With RESP2 nothing else is refused so: it has been subscribed, to nobody knows how much.
     if (answer.starts_with("-ERR Can't execute") && server_.subscriptions.all() == 0)
       server_.subscriptions.channels = 1;
+    server_.has_subscribed = server_.has_subscribed || server_.subscriptions.all() > 0;
     return;
   }
   server_.foreign = server_.foreign || info->user != server_.user;
   server_.database = info->database;
   server_.resp = info->resp;
   server_.subscriptions = info->subscriptions;
+  server_.has_subscribed = server_.has_subscribed || server_.subscriptions.all() > 0;
   server_.monitor = info->monitor;
   server_.tracking = info->tracking;
   client_.database = info->database == server_.home ? kHome : info->database;

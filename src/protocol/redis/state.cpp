@@ -48,6 +48,8 @@ void Ledger::take_back() {
 
 void forget_client(ServerState& server) {
   server.multi = server.watch = server.monitor = server.tracking = server.foreign = false;
+  server.unknown = server.unknown || server.replica;
+  server.replica = false;
   server.multi_sent = server.queued_state = server.reset_sent = false;
   server.subscriptions = {};
   server.database = 0;

@@ -88,6 +88,7 @@ class Ledger {
   Entry& front() { return entries_[head_]; }
   const Entry& front() const { return entries_[head_]; }
   uint64_t size() const;  // in answers
+  size_t entries() const { return entries_.size() - head_; }
   bool has(Entry::Kind kind) const;
   void push(const Entry& entry);
   void pop();        // one answer
@@ -117,6 +118,12 @@ struct ServerState final : protocol::ServerState {
   }
   int64_t remote_id() const override { return id; }
 
+  // Whether it takes a talk to bring it to this flavour.
+  bool differs(uint64_t flavour) const {
+    const int64_t wanted = database_of(flavour) == kHome ? home : database_of(flavour);
+    return logged_out || wanted != database || resp_of(flavour) != resp;
+  }
+
   int64_t home = 0;  // the database that it is logged in to
   int64_t database = 0;
   int resp = 2;
@@ -132,6 +139,7 @@ struct ServerState final : protocol::ServerState {
   bool queued_state = false;  // and in between something that changes the connection
   bool watch = false;
   Subscriptions subscriptions;
+  bool has_subscribed = false;  // ever: others may have redirected their invalidations here
   bool monitor = false;
   bool tracking = false;
   int64_t redirect = 0;  // the client that gets the invalidations; 0: its own
@@ -142,6 +150,7 @@ struct ServerState final : protocol::ServerState {
   bool unknown = false;  // closed behind its client
   bool broken = false;   // it has said that it will close
   bool reset_sent = false;
+  bool hello_has_options = false;
   std::optional<std::string> hello_name;  // of the HELLO that is not answered yet
   bool request_open = false;              // a client's command is half forwarded
 

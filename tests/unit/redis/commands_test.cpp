@@ -128,6 +128,9 @@ TEST(RedisCommands, ReadsThatBlock) {
   append_command(array, {"XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "COUNT", "1", "NOACK",
                          "Block", "5", "STREAMS", "s", ">"});
   EXPECT_EQ(way(array), Way::Block);
+  // It went down a lane, which then stood still for everybody.
+  EXPECT_EQ(way("XREADGROUP GROUP streams streams BLOCK 0 STREAMS s >\r\n"), Way::Block);
+  EXPECT_EQ(way("XREADGROUP GROUP block block STREAMS s >\r\n"), Way::Lane);
 }
 
 }  // namespace

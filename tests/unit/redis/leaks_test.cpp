@@ -44,6 +44,16 @@ const std::vector<Leaving>& leavings() {
       {"CLIENT NOSUCH\r\nCLIENT LIST\r\n"},
       {"SYNC\r\n", false},
       {"*2\r\n$4\r\nECHO\r\n$100000\r\nabc", false},
+      // Each of these came back to the pool as somebody else, watching, or as a monitor.
+      {"HELLO 3 AUTH bob b BAD\r\n", false},
+      {"HELLO 3 AUTH bob b SETNAME 'a b'\r\n", false},
+      {"HELLO 3 AUTH bob b AUTH bob wrong\r\n", false},
+      {"HELLO 3 AUTH bob b SETNAME a SETNAME b SETNAME c\r\n"},
+      {"MULTI\r\nHELLO 3 AUTH bob b BAD\r\nEXEC\r\n", false},
+      {"WATCH k\r\nEXEC\r\n"},
+      {"SUBSCRIBE c\r\nMULTI\r\nUNSUBSCRIBE c\r\nHELLO 3\r\n", false},
+      {"REPLCONF ACK 0\r\nGET k\r\nMONITOR\r\n"},
+      {"MONITOR\r\nMONITOR\r\n"},
       {"WATCH k\r\n*3\r\n$4\r\nEXEC\r\n$100000\r\nabc", false},
   };
   return all;
