@@ -261,11 +261,13 @@ void Pool::close(std::unique_ptr<Server> server, Orders& orders) {
                     .origin_gone = origin_gone});
 }
 
-void Pool::closing(Server& server) {
+// With one lease less there may be another, of a server that rests.
+void Pool::closing(Server& server, Time now, Orders& orders) {
   const std::lock_guard lock(mutex_);
   returned(server);
   --busy_;
   ++closing_;
+  if (waiting_ > 0 && !paused_ && !has_room(now)) serve_idle(orders);
 }
 
 void Pool::closed(Time now, Orders& orders) {

@@ -276,8 +276,9 @@ void Worker::close(std::unique_ptr<PooledServer> server, CloseReason why) {
   stats(backend).closes[why].add();
   log(LogLevel::Info, "server {} closed: {}, {}/{}", server->id, label(why), backend.database(),
       backend.user());
-  backend.pool().closing(*server);
+  backend.pool().closing(*server, now(), orders_);
   start(std::make_unique<Closing>(*this, std::move(server), false));
+  if (!orders_.empty()) carry_out(backend);
 }
 
 void Worker::broken(PooledServer& server, CloseReason why) {

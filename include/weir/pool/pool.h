@@ -155,7 +155,7 @@ class Pool {
   // A clean server at rest comes back from a hold, a check or a login.
   void give_back(std::unique_ptr<Server> server, Time now, Orders& orders);
   // A server is going to be closed by its holder; closed() follows when its slot is free.
-  void closing(Server& server);
+  void closing(Server& server, Time now, Orders& orders);
   void closed(Time now, Orders& orders);
   // What an Open came to.
   void opened(std::unique_ptr<Server> server, Time now, Orders& orders);

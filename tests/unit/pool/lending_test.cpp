@@ -103,6 +103,18 @@ TEST_F(Lending, LeasesLeaveWhatIsReserved) {
   EXPECT_EQ(take_one(Kind::Serve).ticket.session, third.ticket.session);
 }
 
+TEST_F(Lending, WhoWaitsForALeaseDoesNotWaitForTheEndOfAnother) {
+  make({.size = 3});
+  fill(3);
+  pool->configure({.size = 3, .reserved = 1}, false, now, orders);
+  auto first = acquire();
+  auto second = acquire();
+  Waiter& third = waiter();
+  EXPECT_EQ(acquire(third), nullptr);
+  pool->closing(*second, now, orders);
+  EXPECT_EQ(take_one(Kind::Serve).ticket.session, third.ticket.session);
+}
+
 TEST_F(Lending, FreedServerGoesToTheHeadWaiterAtOnce) {
   make({.size = 1});
   fill(1);
@@ -319,7 +331,7 @@ TEST_F(Lending, BrokenIdleServerIsTakenOutOnce) {
   auto taken = pool->take_broken(raw);
   ASSERT_NE(taken, nullptr);
   EXPECT_EQ(pool->take_broken(raw), nullptr);
-  pool->closing(*taken);
+  pool->closing(*taken, now, orders);
   EXPECT_EQ(acquire(), nullptr);
   EXPECT_EQ(count(Kind::Open), 0u) << "its slot is not free yet";
   closed();

@@ -67,7 +67,7 @@ class Limits : public testing::Test {
       case 3: return withdraw(seat);
       case 4:
         if (seat.held.empty() || pick(5) != 0) return;
-        seat.pool->closing(*seat.held.back());  // it breaks
+        seat.pool->closing(*seat.held.back(), now, seat.orders);  // it breaks
         seat.held.pop_back();
         ++seat.closing;
         return;

@@ -96,7 +96,7 @@ TEST_F(Opening, SuccessResetsTheDelay) {
     tick();
   }
   open_all();
-  pool->closing(*take(Kind::Serve).at(0).server);  // the client breaks it
+  pool->closing(*take(Kind::Serve).at(0).server, now, orders);  // the client breaks it
   closed();
   acquire();
   fail_open(ErrorKind::Unreachable);
@@ -198,7 +198,7 @@ TEST_F(Opening, NobodyIsTooLateWhileThereIsAServer) {
   acquire(hasty);
   fail_open(ErrorKind::Unreachable);
   EXPECT_EQ(count(Kind::Fail), 0u);
-  pool->closing(*held);  // its holder breaks it, and nobody is left to come back
+  pool->closing(*held, now, orders);  // its holder breaks it, and nobody is left to come back
   held.reset();
   closed();
   EXPECT_EQ(take_one(Kind::Fail).ticket.session, hasty.ticket.session);
