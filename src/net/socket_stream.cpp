@@ -11,6 +11,7 @@
 #include <weir/base/limits.h>
 
 #include "address.h"
+#include "round_trip.h"
 
 namespace weir::net {
 
@@ -84,6 +85,8 @@ bool SocketStream::is_alive() {
   const ssize_t got = recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return got < 0 && errno == EAGAIN;
 }
+
+bool SocketStream::is_near() const { return shortest_round_trip(fd_).value_or(kNear + 1) <= kNear; }
 
 void SocketStream::end(int error_number) {
   paused_ |= kPauseEnded;

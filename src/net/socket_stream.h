@@ -33,6 +33,7 @@ class SocketStream final : public Stream {
   void resume(Pause why) override { resume_bits(why); }
   void shut_write() override;
   bool is_alive() override;
+  bool is_near() const override;
   void leave() override;
   void join(Loop& loop) override;
   std::string peer() const override { return peer_; }

@@ -29,6 +29,7 @@ class TlsStream final : public Stream, private StreamReader {
   bool is_alive() override { return kept_.empty() && inner_->is_alive(); }
   void leave() override;
   void join(Loop& loop) override;
+  bool is_near() const override { return inner_->is_near(); }
   std::string peer() const override { return inner_->peer(); }
   void set_peer(std::string peer) override { inner_->set_peer(std::move(peer)); }
   std::optional<uint32_t> peer_account() const override { return inner_->peer_account(); }

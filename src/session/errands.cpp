@@ -120,6 +120,7 @@ void Opening::on_query(base::Status result) {
 void Opening::join_pool() {
   worker_.stats(*backend_).opens[OpenResult::Ok].add();
   server_->use(nullptr);
+  server_->is_near = server_->stream().is_near();
   log(LogLevel::Info, "server {} open: {}/{} at {}, pid {}", server_->id, backend_->database(),
       backend_->user(), plan_->dialler->text(place_), server_->state().remote_id());
   Backend& backend = *backend_;

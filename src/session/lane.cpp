@@ -16,6 +16,7 @@ namespace {
 
 // How long a lane may keep a server while others wait for one.
 constexpr Duration kHoldWhenWanted = base::kMillisecond;
+constexpr size_t kHeldBytesMax = 64 << 10;
 
 }  // namespace
 
@@ -36,13 +37,35 @@ Lane::~Lane() { worker_.remove_holder(id_); }
 
 bool Lane::send(const base::Gather& gather, uint64_t session) {
   if (owed_since_ == 0) {
-    owed_since_ = worker_.now();
+    owed_since_ = batch_at_ = worker_.now();
     watch();
   }
+  if (hold_back(gather)) return true;
+  send_held();
   const Sent sent = lease_->outlet.send(lease_->stream(), gather);
   if (sent != Sent::Some) return true;  // a broken server says so itself
   blocked_.push_back(session);
   return false;
+}
+
+bool Lane::hold_back(const base::Gather& gather) {
+  const bool same_turn = batch_at_ == worker_.now();
+  if (!lease_->is_near || same_turn || held_.size() + gather.size() > kHeldBytesMax) return false;
+  for (const iovec& piece : gather.pieces())
+    held_.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+  return true;
+}
+
+// The server has worked on the one before.
+void Lane::next_batch() {
+  batch_at_ = 0;
+  if (lease_) send_held();
+}
+
+void Lane::send_held() {
+  if (held_.empty()) return;
+  lease_->outlet.send(lease_->stream(), Bytes(held_));
+  held_.clear();
 }
 
 // A server that leaves an answer owing for longer than timeouts.query is of no use to any of them.
@@ -165,6 +188,7 @@ void Lane::die(const base::Error& why) {
   auto server = lease_.take();
   state_ = State::Resting;
   owed_since_ = 0;
+  held_.clear();
   std::vector<uint64_t> blocked;
   blocked.swap(blocked_);
   worker_.close(std::move(server), CloseReason::Broken);
@@ -189,6 +213,7 @@ void Lane::on_server_bytes(Bytes bytes) {
     while (share(rest)) {
     }
   }
+  next_batch();
   after_answers();
 }
 

@@ -2,6 +2,11 @@
 // and the link says whose each answer is. Owned by its worker, one or more for each backend that
 // has them; that worker's thread only.
 //
+// The requests of one turn of the loop go out in one write. A near server, while it works on them,
+// gets no more: those that come meanwhile follow in one write when it has answered, and it receives
+// them all at once. As it would take them in turn anyway, that costs a client a round trip to that
+// server at most.
+//
 //   Resting -> Waiting -> Attaching -> Open -> Draining -> Resting
 //   Resting    holds no server: nothing is asked
 //   Waiting    stands in the pool's queue; sessions wait for it
@@ -61,6 +66,9 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   void on_server_bytes(base::Bytes bytes) override;
   void on_server_end(const base::Error& why) override;
   void on_server_writable() override;
+  bool hold_back(const base::Gather& gather);
+  void send_held();
+  void next_batch();
   bool share(base::Bytes& bytes);
   void acquire();
   void attached(const base::Status& result);
@@ -85,6 +93,8 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   std::vector<uint64_t> blocked_;  // sessions that wait for it to take more
   std::vector<protocol::Share> shares_;
   std::shared_ptr<const Plan> plan_;
+  std::string held_;     // requests that wait until the server has answered some of the others
+  Time batch_at_ = 0;    // the turn of the loop in which those others went out
   Time owed_since_ = 0;  // the oldest answer that is due, or the one before it
   base::Timer timer_;
 };

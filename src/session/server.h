@@ -49,6 +49,7 @@ class PooledServer final : public pool::Server, public net::Deferred, private ne
   std::shared_ptr<Dialler> dialler;  // that has made its stream, and makes those of its cancels
   int place = -1;                    // which of the dialler's servers it is
   int cancels = 0;                   // under way; until they are over it goes to nobody
+  bool is_near = false;              // Stream::is_near(), at its login
   bool ended = false;                // its stream is over
   bool in_doubt = false;             // a cancel that was given up may still reach it
   bool served = false;               // it has served somebody since its login

@@ -1,5 +1,8 @@
 """Redis through lanes and leases, against a real redis-server."""
 
+import select
+import socket
+
 import pytest
 
 from harness import eventually, start_target, weir_only
@@ -155,4 +158,61 @@ def test_stateful_commands_have_a_server_of_their_own(server):
         with RedisClient(port) as other:
             assert other.do("GET", "only in 3") is None
     finally:
+        pool.stop()
+
+
+class SilentRedis:
+    """A server that lets weir log in, and from then on only says what it is told to."""
+
+    LOGIN = {b"PING": b"+PONG\r\n", b"CLIENT": b":7\r\n"}
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(20)
+        self.port = self.listener.getsockname()[1]
+
+    def accept(self):
+        self.connection = self.listener.accept()[0]
+        self.connection.settimeout(20)
+        words = b""
+        while b"PING" not in words:
+            words = self.connection.recv(4096)
+            for line in words.split(b"\r\n"):
+                if line in (b"PING", b"CLIENT", b"COMMAND", b"HELLO", b"AUTH"):
+                    self.connection.sendall(self.LOGIN.get(line, b"-ERR unknown command\r\n"))
+
+    def received(self, wait_s=20):
+        """What one receive finds; nothing: nothing has come."""
+        readable = select.select([self.connection], [], [], wait_s)[0]
+        return self.connection.recv(1 << 20) if readable else b""
+
+    def stop(self):
+        self.connection.close()
+        self.listener.close()
+
+
+def test_what_comes_while_a_near_server_works_goes_out_together():
+    server = SilentRedis()
+    pool = start_target({"workers": 1, "shutdown_timeout": "2s",
+                         "databases": {"cache": {"url": f"redis://127.0.0.1:{server.port}/0",
+                                                 "lanes": 1, "pool": {"size": 1}}}},
+                        listener=LISTENER)
+    try:
+        clients = [RedisClient(pool.port) for _ in range(4)]
+        clients[0].send(command("ECHO", 0))
+        server.accept()
+        assert server.received() == command("ECHO", 0)
+        for n, client in enumerate(clients[1:], 1):
+            client.send(command("ECHO", n))
+            assert server.received(0.1) == b""
+        server.connection.sendall(b"$1\r\n0\r\n")
+        assert clients[0].read() == b"0"
+        assert server.received() == b"".join(command("ECHO", n) for n in range(1, 4))
+        server.connection.sendall(b"$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n")
+        assert [client.read() for client in clients[1:]] == [b"1", b"2", b"3"]
+        # A server that rests gets what comes at once.
+        clients[3].send(command("ECHO", 9))
+        assert server.received() == command("ECHO", 9)
+    finally:
+        server.stop()
         pool.stop()

@@ -14,6 +14,7 @@
 
 #include <weir/base/bytes.h>
 #include <weir/base/result.h>
+#include <weir/base/time.h>
 
 namespace weir::net {
 
@@ -75,6 +76,10 @@ class Stream {
   // To another worker: leave() on the old one's thread, then join() on the new one's. Only at rest.
   virtual void leave() = 0;
   virtual void join(Loop& loop) = 0;
+
+  // What is sent is at its other end within kNear, and it costs a system call to know.
+  static constexpr base::Duration kNear = base::kMillisecond / 10;
+  virtual bool is_near() const { return false; }
 
   virtual const TlsFacts* tls() const { return nullptr; }  // null: in clear
 
