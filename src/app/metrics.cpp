@@ -90,6 +90,13 @@ void add_clients(Families& out, const Samples& samples) {
   }
 }
 
+void add_pinned(Families& out, const Samples& samples) {
+  out.begin(MetricType::Gauge, "weir_pinned_clients",
+            "Clients that keep a server outside a transaction");
+  for (const Sample& sample : samples)
+    if (sample.pool) out.add(sample, static_cast<double>(sample.pinned()));
+}
+
 void add_servers(Families& out, const Samples& samples) {
   out.begin(MetricType::Gauge, "weir_servers", "Server connections, by what they do");
   for (const Sample& sample : samples) {
@@ -232,7 +239,7 @@ void add_tally(Families& out, const Sample& sample, const Split<E>& split) {
     const auto each = static_cast<E>(i);
     const int64_t value =
         sample.sum([&](const Stats& s) -> auto& { return (s.*split.tally)[each]; });
-    out.add(sample, {split.label, label(each)}, static_cast<double>(value));
+    out.add(sample, {split.label, session::label(each)}, static_cast<double>(value));
   }
 }
 
@@ -301,6 +308,9 @@ void add_results(Families& out, const Samples& samples) {
   add_split<CloseReason>(
       out, pools,
       {"weir_server_closes_total", "Server connections closed", "reason", &Stats::closes});
+  add_split<protocol::Pin>(
+      out, pools,
+      {"weir_pins_total", "Servers kept outside a transaction, by why", "reason", &Stats::pins});
 }
 
 // ---------------------------------------------------------------- weir itself
@@ -360,6 +370,10 @@ int64_t Sample::checking() const {
   return std::max<int64_t>(0, sum([](const Stats& s) -> auto& { return s.checking; }));
 }
 
+int64_t Sample::pinned() const {
+  return std::max<int64_t>(0, sum([](const Stats& s) -> auto& { return s.pinned_clients; }));
+}
+
 int64_t Sample::active() const {
   return pool ? std::max<int64_t>(0, pool->busy - resetting() - checking()) : 0;
 }
@@ -389,6 +403,7 @@ std::vector<MetricFamily> Metrics::Collect() const {
   Families out;
   add_weir(out, sources_.reloads);
   add_clients(out, all);
+  add_pinned(out, all);
   add_servers(out, all);
   add_pools(out, all);
   add_timings(out, all);

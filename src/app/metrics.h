@@ -37,6 +37,7 @@ struct Sample {
   int64_t clients(session::ClientCount state) const;
   int64_t all_clients() const;
   int64_t resetting() const;
+  int64_t pinned() const;
   int64_t checking() const;
   int64_t active() const;  // servers that are neither idle nor being opened, reset or checked
 };

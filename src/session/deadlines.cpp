@@ -32,6 +32,7 @@ Time Session::deadline() const {
       if (!noticed_) at(wait_since_, plan_->queue_notice);
       break;
     case State::Idle: at(state_since_, timeouts.client_idle); break;
+    case State::Calling: at(state_since_, plan_->talk_timeout()); break;
     case State::Linked:
       if (link().is_open_ended(lease_->state())) break;
       if (is_in_block()) at(hold_began_, timeouts.transaction);
@@ -49,7 +50,7 @@ Time Session::deadline() const {
 // How long the client of a server that owes nothing may be silent; 0: for ever.
 Duration Session::idle_limit() const {
   const Timeouts& limits = plan_->timeouts;
-  const Duration pinned = link().is_pinned(lease_->state()) ? limits.pin_idle : 0;
+  const Duration pinned = pin_ == protocol::Pin::Watch ? limits.pin_idle : 0;
   if (!is_in_block()) return plan_->mode == Mode::Session ? limits.client_idle : pinned;
   const Duration in_block = limits.idle_in_transaction;
   return pinned > 0 && (in_block == 0 || pinned < in_block) ? pinned : in_block;
@@ -82,6 +83,9 @@ void Session::on_time(Time now) {
     case State::Waiting: return on_wait_time(now);
     case State::Linked: return on_linked_time(now);
     case State::Idle: return end_idle();
+    case State::Calling:
+      return end(EndReason::QueryTimeout,
+                 {base::ErrorKind::Timeout, "the other clients were not found in time", "57014"});
     default: return;
   }
 }
@@ -117,7 +121,7 @@ void Session::on_wait_time(Time now) {
 void Session::on_linked_time(Time now) {
   const Timeouts& limits = plan_->timeouts;
   const bool owes = link().owes(lease_->state());
-  if (!owes && link().is_pinned(lease_->state()) && limits.pin_idle > 0 &&
+  if (!owes && pin_ == protocol::Pin::Watch && limits.pin_idle > 0 &&
       turn_ended_ + limits.pin_idle <= now)
     return end(EndReason::PinIdle, {base::ErrorKind::Timeout,
                                     "terminating connection due to pin_idle timeout", "57P05"});

@@ -37,6 +37,10 @@ constexpr const char* kCloses[] = {"lost",         "broken",       "retired",
                                    "client_error", "shutdown",     "address_gone"};
 static_assert(std::size(kCloses) == static_cast<size_t>(CloseReason::kCount));
 
+constexpr const char* kPins[] = {"watch",    "blocking", "subscription", "monitor",
+                                 "tracking", "user",     "replication"};
+static_assert(std::size(kPins) == static_cast<size_t>(protocol::Pin::kCount));
+
 constexpr const char* kClients[] = {"login", "idle", "waiting", "active"};
 static_assert(std::size(kClients) == static_cast<size_t>(ClientCount::kCount));
 
@@ -54,6 +58,7 @@ static_assert(std::size(kCancels) == static_cast<size_t>(CancelResult::kCount));
 const char* label(EndReason reason) { return kEnds[static_cast<size_t>(reason)].label; }
 const char* text(EndReason reason) { return kEnds[static_cast<size_t>(reason)].text; }
 const char* label(CloseReason reason) { return kCloses[static_cast<size_t>(reason)]; }
+const char* label(protocol::Pin pin) { return kPins[static_cast<size_t>(pin)]; }
 const char* label(ClientCount state) { return kClients[static_cast<size_t>(state)]; }
 const char* label(LoginResult result) { return kLogins[static_cast<size_t>(result)]; }
 const char* label(OpenResult result) { return kOpens[static_cast<size_t>(result)]; }

@@ -163,6 +163,7 @@ bool Session::server_rests() const {
 
 void Session::end_hold() {
   auto server = lease_.take();
+  note_pin();
   to(State::Idle);
   worker_.release(std::move(server));
   // Requests that had to wait for these answers.

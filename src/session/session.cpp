@@ -121,6 +121,7 @@ bool Session::judge_client(Bytes& bytes) {
 // True: judge what is left of `bytes`.
 bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
   if (!send_both()) return false;
+  if (lease_) note_pin();
   bytes.remove_prefix(progress.consumed);
   switch (progress.next) {
     case Next::Flush: return !bytes.empty();
@@ -225,6 +226,7 @@ bool Session::judge_server(Bytes& bytes) {
   bytes.remove_prefix(progress.consumed);
   lease_->unjudged = bytes.size();
   if (!send_both()) return false;
+  note_pin();
   count(sink);
   if (progress.next == Next::Flush) return !bytes.empty();
   if (progress.next == Next::Fail) {
@@ -260,9 +262,15 @@ void Session::count(const Sink& sink) {
   }
   turn_began_ = turn_ended_ = now;
   turn_cancelled_ = false;
-  if (plan_->timeouts.idle_in_transaction > 0 || plan_->mode == Mode::Session ||
-      link().is_pinned(lease_->state()))
-    arm();
+  if (plan_->timeouts.idle_in_transaction > 0 || plan_->mode == Mode::Session || pin_) arm();
+}
+
+void Session::note_pin() {
+  const auto pin = lease_ ? link().pin(lease_->state()) : std::nullopt;
+  if (pin == pin_) return;
+  if (pin) stats().pins[*pin].add();
+  stats().pinned_clients.add((pin ? 1 : 0) - (pin_ ? 1 : 0));
+  pin_ = pin;
 }
 
 void Session::on_server_writable() {
@@ -356,6 +364,7 @@ void Session::leave_server(EndReason reason) {
   conversation_.reset();
   if (!lease_) return;
   auto server = lease_.take();
+  note_pin();
   server->use(nullptr);
   if (state_ == State::Attaching || state_ == State::Reattaching || server->ended ||
       !server->in.empty() || server->unjudged > 0 || !server->outlet.empty() ||

@@ -133,6 +133,7 @@ class Session final : public net::Deferred,
   bool send_both();  // false: this session has ended
   void begin_turn(bool in_block);
   void count(const protocol::Sink& sink);
+  void note_pin();
   void park(base::Bytes bytes);
   void go_on();  // with what is parked
   bool hold_is_over() const;
@@ -157,15 +158,16 @@ class Session final : public net::Deferred,
   Worker& worker_;
   const uint64_t id_;
   State state_ = State::Greeting;
-  bool lane_piece_open_ = false;  // half of an answer from the lane has gone out
-  bool noticed_ = false;          // it has been told that it waits
-  bool behind_balancer_ = false;  // who has not said yet whom it stands for
-  bool lane_later_ = false;       // what is parked waits for some answers from the lane
-  uint32_t lane_turns_ = 0;       // whose answers are due on the lane
-  uint32_t lane_window_ = 2;      // how many may be: grows as long as answers are small
-  uint32_t lane_average_ = 0;     // bytes of an answer
-  uint32_t lane_due_ = 0;         // bytes of the one that is coming
-  DoorPtr door_;                  // until logged in
+  std::optional<protocol::Pin> pin_;  // why it keeps its server
+  bool lane_piece_open_ = false;      // half of an answer from the lane has gone out
+  bool noticed_ = false;              // it has been told that it waits
+  bool behind_balancer_ = false;      // who has not said yet whom it stands for
+  bool lane_later_ = false;           // what is parked waits for some answers from the lane
+  uint32_t lane_turns_ = 0;           // whose answers are due on the lane
+  uint32_t lane_window_ = 2;          // how many may be: grows as long as answers are small
+  uint32_t lane_average_ = 0;         // bytes of an answer
+  uint32_t lane_due_ = 0;             // bytes of the one that is coming
+  DoorPtr door_;                      // until logged in
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<protocol::Greeting> greeting_;  // until logged in
   std::unique_ptr<net::Work> work_;               // of the greeting

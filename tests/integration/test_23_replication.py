@@ -94,6 +94,9 @@ def test_physical_stream(start_pool, postgres, table):
     while b"over the log" not in log:
         found = follower.read()
         log += found.body[25:] if found.body[:1] == b"w" else b""
+    metrics = pool.metrics()
+    assert metrics.sum("weir_pinned_clients") == 1
+    assert metrics.sum("weir_pins_total", reason="replication") == 1
     follower.close()
     all_gone(postgres)
 

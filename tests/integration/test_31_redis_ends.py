@@ -77,6 +77,27 @@ def test_a_watch_that_is_left_alone_ends_its_client(start):
     assert cache.metrics().sum("weir_errors_total", kind="pin_idle") == 1
 
 
+def test_pins_are_counted_by_their_reason(wide):
+    def pinned():
+        return wide.metrics().sum("weir_pinned_clients")
+
+    with dial(wide) as watcher, dial(wide) as waiter, dial3(wide) as tracker, dial(wide) as other:
+        assert watcher.do("WATCH", "k") == tracker.do("CLIENT", "TRACKING", "ON") == b"OK"
+        waiter.send(command("BLPOP", "l", 0))
+        eventually(lambda: pinned() == 3)
+        other.do("RPUSH", "l", "x")
+        assert waiter.read() == [b"l", b"x"]
+        assert watcher.do("UNWATCH") == b"OK"
+        assert tracker.do("CLIENT", "TRACKING", "OFF") == b"OK"
+        assert other.do("MULTI") == b"OK" and other.do("EXEC") == []
+        eventually(lambda: pinned() == 0)
+        assert watcher.do("WATCH", "k") == b"OK"
+    eventually(lambda: pinned() == 0)
+    counted = {reason: wide.metrics().sum("weir_pins_total", reason=reason)
+               for reason in ("watch", "blocking", "tracking", "monitor", "replication")}
+    assert counted == {"watch": 2, "blocking": 1, "tracking": 1, "monitor": 0, "replication": 0}
+
+
 @pytest.mark.behaviour("redis", "R48")
 def test_a_slow_subscriber_is_ended_and_no_other(wide, server):
     with server.client() as direct:

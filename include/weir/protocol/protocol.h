@@ -311,6 +311,18 @@ enum class Condition : uint8_t {
   Broken,  // half a piece is open or an invariant does not hold: close it
 };
 
+// Why a client keeps its server although no transaction is open.
+enum class Pin : uint8_t {
+  Watch,
+  Blocking,
+  Subscription,
+  Monitor,
+  Tracking,
+  User,  // it has logged in to it as somebody else
+  Replication,
+  kCount,
+};
+
 class Link {
  public:
   virtual ~Link() = default;
@@ -349,8 +361,7 @@ class Link {
   // Half a piece of this server's has gone to its client, who would take anything else for the
   // other half.
   virtual bool is_mid_piece(const ServerState&) const { return false; }
-  // Its client keeps it outside a transaction, for its own sake alone: pin_idle ends that.
-  virtual bool is_pinned(const ServerState&) const { return false; }
+  virtual std::optional<Pin> pin(const ServerState&) const { return {}; }
   // What its client has asked for ends when it ends: no timeout for queries applies.
   virtual bool is_open_ended(const ServerState&) const { return false; }
   virtual bool is_idle(const ClientState& client) const = 0;  // no turn begun, no half piece

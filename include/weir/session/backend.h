@@ -119,6 +119,7 @@ enum class CloseReason : uint8_t {
   kCount,
 };
 const char* label(CloseReason reason);
+const char* label(protocol::Pin pin);
 
 // What became of a client's login, of the opening of a server, of a cancel.
 enum class LoginResult : uint8_t { Ok, Failed, Refused, Timeout, Left, kCount };
@@ -131,7 +132,7 @@ const char* label(CancelResult result);
 // Of one backend on one worker. Only that worker writes.
 struct alignas(64) Stats {
   base::Tally<ClientCount> clients;
-  base::Counter resetting, checking;
+  base::Counter resetting, checking, pinned_clients;
   base::Counter queries, transactions, slow_queries, acquire_timeouts;
   base::Counter server_errors,
       own_errors;  // answers that were errors: a server's, weir's in its stead
@@ -141,6 +142,7 @@ struct alignas(64) Stats {
   base::Tally<OpenResult> opens;
   base::Tally<EndReason> ends;
   base::Tally<CloseReason> closes;
+  base::Tally<protocol::Pin> pins;
   base::Histogram acquire, attach, query, transaction;
 };
 

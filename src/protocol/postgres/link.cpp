@@ -99,6 +99,9 @@ class PostgresLink final : public protocol::Link {
   bool is_open_ended(const protocol::ServerState& server) const override {
     return of(server).copy == Copy::Both;
   }
+  std::optional<protocol::Pin> pin(const protocol::ServerState& server) const override {
+    return of(server).copy == Copy::Both ? std::optional(protocol::Pin::Replication) : std::nullopt;
+  }
   bool is_idle(const protocol::ClientState& client) const override {
     return of(client).body_left == 0 && !of(client).skip_to_sync;
   }

@@ -80,8 +80,8 @@ class RedisLink final : public protocol::Link {
     const ServerState& state = of(server);
     return state.raw || (state.reply.open() && state.piece != ServerState::Piece::Silent);
   }
-  bool is_pinned(const protocol::ServerState& server) const override {
-    return of(server).watch && !of(server).multi;
+  std::optional<protocol::Pin> pin(const protocol::ServerState& server) const override {
+    return of(server).pin();
   }
   // Nobody times out what is to wait for others.
   bool is_open_ended(const protocol::ServerState& server) const override {

@@ -46,6 +46,18 @@ void Ledger::take_back() {
   head_ = 0;
 }
 
+std::optional<protocol::Pin> ServerState::pin() const {
+  using protocol::Pin;
+  if (raw || replica) return Pin::Replication;
+  if (!ledger.empty() && ledger.has(Entry::Kind::Block)) return Pin::Blocking;
+  if (multi) return std::nullopt;
+  if (watch) return Pin::Watch;
+  if (subscriptions.all() > 0) return Pin::Subscription;
+  if (monitor) return Pin::Monitor;
+  if (tracking) return Pin::Tracking;
+  return foreign ? std::optional(Pin::User) : std::nullopt;
+}
+
 void forget_client(ServerState& server) {
   server.multi = server.watch = server.monitor = server.tracking = server.foreign = false;
   server.unknown = server.unknown || server.replica;

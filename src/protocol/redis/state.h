@@ -158,6 +158,7 @@ struct ServerState final : protocol::ServerState {
     return multi || watch || subscriptions.all() > 0 || monitor || tracking || foreign || replica ||
            raw;
   }
+  std::optional<protocol::Pin> pin() const;
   bool answered() const { return ledger.empty() && !reply.open(); }
   bool at_rest() const { return answered() && !pinned(); }
   // RESP2 clients with subscriptions can do little else.
