@@ -106,8 +106,8 @@ void Session::relay_client(Bytes bytes) {
 
 bool Session::judge_client(Bytes& bytes) {
   protocol::ServerState* server = server_state();
-  const bool owed = server && link().owes(*server);
-  const bool in_block = server && link().condition(*server) == Condition::Open;
+  const bool owed = lease_ && link().owes(*server);
+  const bool in_block = lease_ && link().condition(*server) == Condition::Open;
   Sink sink{worker_.to_client(), worker_.to_server()};
   if (server && !lease_) sink.owner = id_;
   sink.settled = lane_turns_ == 0;
