@@ -100,7 +100,7 @@ bool ReplyStream::read_end(Bytes rest, Pass& pass) {
   const Bytes end = rest.substr(0, 3);
   const bool good = elements_ == 0 && depth_ > 0 && Bytes(".\r\n").starts_with(end);
   if (!good) pass.end = End::Bad;
-  pass.want = 3;
+  pass.want = end.size() + 1;
   if (!good || end.size() < 3) return false;
   elements_ = outer_[--depth_];
   pass.bytes += 3;

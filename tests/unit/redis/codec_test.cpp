@@ -275,6 +275,7 @@ TEST(RedisReply, EverySplit) {
       {"*2\r\n.\r\n", "!"},
       {"*?\r\n*1\r\n.\r\n", "!"},
       {"*?\r\n.x\r\n", "!"},
+      {"*?\r\n.\n", "!"},
       {"*??\r\n", "!"},
   };
   for (const auto& [bytes, expected] : cases)
