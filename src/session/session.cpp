@@ -248,14 +248,15 @@ void Session::count(const Sink& sink) {
   if (sink.queries == 0) return;
   const Time now = worker_.now();
   Stats& counts = stats();
+  const bool worked = sink.waits == 0;
   counts.queries.add(sink.queries);
-  counts.query.observe(now - turn_began_);
+  if (worked) counts.query.observe(now - turn_began_);
   if (sink.transactions > 0) {
     counts.transactions.add(sink.transactions);
-    counts.transaction.observe(now - hold_began_);
+    if (worked) counts.transaction.observe(now - hold_began_);
     hold_began_ = now;  // with the next transaction already on its way the hold goes on
   }
-  if (plan_->slow_query > 0 && now - turn_began_ >= plan_->slow_query) {
+  if (worked && plan_->slow_query > 0 && now - turn_began_ >= plan_->slow_query) {
     counts.slow_queries.add();
     log(LogLevel::Warn, "client {} server {}: slow query, {} ms, {}/{} as {}", id_, lease_->id,
         (now - turn_began_) / base::kMillisecond, backend_->database(), backend_->user(), user_);

@@ -287,6 +287,7 @@ struct Sink {
   uint32_t turns = 0;               // on a lane: requests that went to the server
   uint32_t queries = 0;             // turns that ended
   uint32_t transactions = 0;        // ended
+  uint32_t waits = 0;               // turns that ended, and only waited for others: not timed
   uint32_t errors = 0;              // error answers that went to the client
   bool hold_may_end = false;        // the server owes nothing and is outside a transaction
   bool turn_began = false;          // bytes of a new request went to the server
