@@ -47,10 +47,15 @@ Time Session::deadline() const {
   return next;
 }
 
+// A client that keeps a server for what it may do next, and hears nothing from it meanwhile.
+bool Session::pins_in_vain() const {
+  return pin_ == protocol::Pin::Watch || pin_ == protocol::Pin::Command;
+}
+
 // How long the client of a server that owes nothing may be silent; 0: for ever.
 Duration Session::idle_limit() const {
   const Timeouts& limits = plan_->timeouts;
-  const Duration pinned = pin_ == protocol::Pin::Watch ? limits.pin_idle : 0;
+  const Duration pinned = pins_in_vain() ? limits.pin_idle : 0;
   if (!is_in_block()) return plan_->mode == Mode::Session ? limits.client_idle : pinned;
   const Duration in_block = limits.idle_in_transaction;
   return pinned > 0 && (in_block == 0 || pinned < in_block) ? pinned : in_block;
@@ -121,8 +126,7 @@ void Session::on_wait_time(Time now) {
 void Session::on_linked_time(Time now) {
   const Timeouts& limits = plan_->timeouts;
   const bool owes = link().owes(lease_->state());
-  if (!owes && pin_ == protocol::Pin::Watch && limits.pin_idle > 0 &&
-      turn_ended_ + limits.pin_idle <= now)
+  if (!owes && pins_in_vain() && limits.pin_idle > 0 && turn_ended_ + limits.pin_idle <= now)
     return end(EndReason::PinIdle, {base::ErrorKind::Timeout,
                                     "terminating connection due to pin_idle timeout", "57P05"});
   if (!owes && !is_in_block()) return end_idle();

@@ -38,7 +38,7 @@ constexpr const char* kCloses[] = {"lost",         "broken",       "retired",
 static_assert(std::size(kCloses) == static_cast<size_t>(CloseReason::kCount));
 
 constexpr const char* kPins[] = {"watch",    "blocking", "subscription", "monitor",
-                                 "tracking", "user",     "replication"};
+                                 "tracking", "user",     "replication",  "command"};
 static_assert(std::size(kPins) == static_cast<size_t>(protocol::Pin::kCount));
 
 constexpr const char* kClients[] = {"login", "idle", "waiting", "active"};

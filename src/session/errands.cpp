@@ -93,7 +93,10 @@ void Opening::on_login(base::Status result, const std::string& rest) {
     return dial_with_tls();
   if (!result) return fail(result.error());
   auto state = login_->take_server();
-  backend_->with_facts([&](protocol::Facts& facts) { facts.learn(*state); });
+  backend_->with_facts([&](protocol::Facts& facts) {
+    facts.learn(*state);
+    facts.equip(*state);
+  });
   server_ =
       std::make_unique<PooledServer>(worker_, *backend_, std::move(stream_), std::move(state));
   server_->generation = generation_;

@@ -150,6 +150,7 @@ class Session final : public net::Deferred,
   void on_linked_time(Time now);
   void end_idle();
   bool is_in_block() const;
+  bool pins_in_vain() const;
   void leave_server(EndReason reason);
   static void on_timer(void* self, Time now) { static_cast<Session*>(self)->on_time(now); }
   const protocol::Link& link() const { return backend_->link(); }

@@ -181,6 +181,8 @@ class Facts {
  public:
   virtual ~Facts() = default;
   virtual void learn(const ServerState& server) = 0;  // after a login
+  // Behind learn(): hangs on the server what all servers of the pool have in common.
+  virtual void equip(ServerState& /*server*/) const {}
 };
 
 class Greeting : public Dialogue {
@@ -321,6 +323,7 @@ enum class Pin : uint8_t {
   Tracking,
   User,  // it has logged in to it as somebody else
   Replication,
+  Command,  // the configuration says that a command leaves something there
   kCount,
 };
 
