@@ -168,6 +168,7 @@ void ServerSide::was_reset() {
 void ServerSide::end_answer() {
   const Entry& entry = server_.ledger.front();
   if (entry.kind == Entry::Kind::Refused && !entry.silent) sink_.to_client.add(kRefusal);
+  if (entry.kind == Entry::Kind::Block && !server_.multi) ++sink_.waits;
   server_.ledger.pop();
   ++sink_.queries;
   if (!server_.multi) ++sink_.transactions;

@@ -419,5 +419,23 @@ TEST(RedisConnection, NeighboursOfTheSilentLoseNothing) {
   EXPECT_EQ(world.servers(), 1u);
 }
 
+TEST(RedisConnection, WhatWaitsForOthersIsNotTimed) {
+  const auto waits = [](Entry::Kind kind, bool multi) {
+    ServerState server;
+    ClientState client;
+    server.multi = multi;
+    server.ledger.push({.kind = kind});
+    server.ledger.push({});
+    base::Gather to_client, to_server;
+    Sink sink{to_client, to_server};
+    EXPECT_EQ(ServerSide(client, server, sink).judge("+A\r\n+B\r\n").next, Next::Feed);
+    EXPECT_EQ(sink.queries, 2u);
+    return sink.waits;
+  };
+  EXPECT_EQ(waits(Entry::Kind::Block, false), 1u);
+  EXPECT_EQ(waits(Entry::Kind::Block, true), 0u);  // queued
+  EXPECT_EQ(waits(Entry::Kind::Plain, false), 0u);
+}
+
 }  // namespace
 }  // namespace weir::redis::script
