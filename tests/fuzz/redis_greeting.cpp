@@ -1,6 +1,6 @@
 // A hostile client before its login, and a hostile server at weir's. The first byte chooses the
-// method, the kind of secret and who talks, the second how the bytes are cut. Whole, in pieces and
-// byte by byte the outcome is the same.
+// method, the kind of secret, who talks and whether the server is asked about its commands, the
+// second how the bytes are cut. Whole, in pieces and byte by byte the outcome is the same.
 #include "redis_dialogues.h"
 
 namespace {
@@ -29,7 +29,8 @@ Outcome talk(uint8_t choice, const std::string& bytes, size_t piece) {
                            (choice & 2) != 0 ? "pw" : "",
                            (choice & 4) != 0 ? "3" : "",
                            {}};
-  return log_in(target, bytes, piece);
+  CommandTables tables;
+  return log_in(target, bytes, piece, (choice & 64) != 0 ? &tables : nullptr);
 }
 
 }  // namespace

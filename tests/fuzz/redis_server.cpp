@@ -21,7 +21,7 @@ struct Told {
 };
 
 constexpr size_t kAnswerBytesMax = 1 << 21;  // that weir reads
-constexpr int kKinds = static_cast<int>(Entry::Kind::Probe) + 1;
+constexpr int kKinds = static_cast<int>(Entry::Kind::Pin) + 1;
 
 // On a lane: whose answers are due, and which of them go nowhere.
 ServerState owing_many(const std::string& ledger) {

@@ -9,43 +9,16 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "redis_connection.h"
+
 namespace weir::redis::script {
-
-class ModelConnection;
-
-class ModelRedis {
- public:
-  struct Value {
-    std::string text;
-    bool set = false;
-    int version = 0;
-  };
-  Value& at(int database, const std::string& key) { return keys_[database][key]; }
-
-  std::map<std::string, std::string> users{{"default", ""}, {"bob", "b"}};  // and their passwords
-  std::vector<ModelConnection*> connections;
-  int last_id = 500;
-
- private:
-  std::map<int, std::map<std::string, Value>> keys_;
-};
-
-// The server's end of a connection.
-class Connection {
- public:
-  virtual ~Connection() = default;
-  virtual std::string feed(std::string_view bytes) = 0;  // what it says, to this or by itself
-  virtual bool half_command() const = 0;                 // it waits for the rest of one
-  virtual bool at_rest() const = 0;                      // no state that weir would have to undo
-  virtual bool stands(int64_t /*database*/, int /*resp*/) const { return true; }
-  bool closed = false;
-};
 
 class ModelConnection final : public Connection {
  public:
@@ -57,7 +30,7 @@ class ModelConnection final : public Connection {
   ModelConnection(const ModelConnection&) = delete;
   ModelConnection& operator=(const ModelConnection&) = delete;
 
-  bool half_command() const override { return !in_.empty(); }
+  bool half_command() const override { return !held_ && !in_.empty(); }
   bool at_rest() const override {
     return !multi_ && watched_.empty() && subscribed() == 0 && !monitor_ && !tracking_ &&
            !replica_ && name_.empty() && user_ == "default";
@@ -70,7 +43,8 @@ class ModelConnection final : public Connection {
   std::string feed(std::string_view bytes) override {
     in_ += bytes;
     Arguments arguments;
-    while (!closed && cut(arguments))
+    if (held_ && !redis_.paused) command(*std::exchange(held_, std::nullopt));
+    while (!closed && !held_ && cut(arguments))
       if (!arguments.empty()) command(arguments);
     return std::exchange(out_, {});
   }
@@ -160,6 +134,9 @@ class ModelConnection final : public Connection {
         {"SUNSUBSCRIBE", {&M::unsubscribe}},
         {"PUBLISH", {&M::publish, 3, 3}},
         {"CLIENT", {&M::client, 2}},
+        {"COMMAND", {&M::list_commands}},
+        {"MOD.WAIT", {&M::ok}},
+        {"MOD.READ", {&M::ok}},
         {"MONITOR", {&M::monitor, 1, 1}},
         {"BLPOP", {&M::blpop, 3}},
         {"WAIT", {&M::wait, 3, 3}},
@@ -190,6 +167,10 @@ class ModelConnection final : public Connection {
                              : fault;
       return;
     }
+    if (redis_.paused && may_write(name)) {
+      held_ = arguments;
+      return;
+    }
     const bool at_once = name == "EXEC" || name == "DISCARD" || name == "MULTI" ||
                          name == "WATCH" || name == "RESET" || name == "QUIT";
     if (multi_ && !at_once) {
@@ -205,7 +186,7 @@ class ModelConnection final : public Connection {
   std::string refusal(const std::string& name, const Arguments& arguments,
                       const Command* command) const {
     const bool free = name == "AUTH" || name == "HELLO" || name == "RESET" || name == "QUIT";
-    if (!command)
+    if (!command || (name == "COMMAND" && redis_.commands.empty()))
       return "-ERR unknown command '" + arguments[0] + "', with args beginning with: \r\n";
     if (arguments.size() < command->least || arguments.size() > command->most)
       return "-ERR wrong number of arguments for '" + lower(name) + "' command\r\n";
@@ -219,6 +200,18 @@ class ModelConnection final : public Connection {
            "context\r\n";
   }
 
+  bool may_write(const std::string& name) const {
+    if (name == "EXEC")
+      return multi_ && std::any_of(queued_.begin(), queued_.end(), [this](const Arguments& each) {
+               return may_write(upper(each[0]));
+             });
+    return name == "SET" || name == "EVAL" || name == "PUBLISH";
+  }
+
+  void list_commands(const Arguments& arguments) {
+    redis_.surveys += arguments.size() == 1 ? 1 : 0;
+    out_ += arguments.size() == 1 ? redis_.commands : ":10\r\n";
+  }
   void ok(const Arguments&) { out_ += "+OK\r\n"; }
   void echo(const Arguments& arguments) { out_ += bulk(arguments[1]); }
   void whoami(const Arguments&) { out_ += bulk(user_); }
@@ -382,6 +375,13 @@ class ModelConnection final : public Connection {
     } else if (word == "SETNAME") {
       name_ = at(arguments, 2);
       out_ += "+OK\r\n";
+    } else if (word == "PAUSE" || word == "UNPAUSE") {
+      if (word == "PAUSE" && arguments.size() < 3) {
+        out_ += "-ERR wrong number of arguments for 'client|pause' command\r\n";
+        return;
+      }
+      redis_.paused = word == "PAUSE";
+      out_ += "+OK\r\n";
     } else if (word == "UNBLOCK") {
       out_ += ":1\r\n";
     } else {
@@ -486,6 +486,7 @@ class ModelConnection final : public Connection {
   bool multi_ = false, spoilt_ = false;
   bool monitor_ = false, tracking_ = false, replica_ = false;
   std::vector<Arguments> queued_;
+  std::optional<Arguments> held_;  // by a pause
   std::vector<std::pair<std::pair<int, std::string>, int>> watched_;
   Names channels_, patterns_, shards_, read_;
   std::vector<std::string> touched_;  // keys

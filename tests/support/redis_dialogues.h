@@ -14,6 +14,21 @@ namespace weir::redis::script {
 
 using protocol::Step;
 
+// What a server is known to say of its commands; the same when it says the same of these.
+struct Known {
+  std::shared_ptr<const CommandTable> table;
+  std::string text() const {
+    std::string out;
+    for (const char* name : {"get", "set", "eval", "mod", "mod.wait", "mod.name", "x"})
+      for (const char* subcommand : {"", "wait", "set"})
+        if (table)
+          out += std::to_string(static_cast<int>(table->way(name, subcommand, Way::Lane))) +
+                 std::to_string(static_cast<int>(table->effect(name, subcommand))) + " ";
+    return out;
+  }
+  bool operator==(const Known& other) const { return text() == other.text(); }
+};
+
 struct Outcome {
   Step step = Step::Wait;
   std::string sent;
@@ -24,6 +39,7 @@ struct Outcome {
   int64_t database = 0, remote_id = 0;
   std::string login;  // what the server keeps of it
   bool proven = false;
+  Known commands;
   bool operator==(const Outcome&) const = default;
 };
 
@@ -113,8 +129,10 @@ inline Outcome greet(const Host& host, const std::string& bytes, size_t piece) {
   return outcome;
 }
 
-inline Outcome log_in(const protocol::LoginTarget& target, const std::string& bytes, size_t piece) {
-  RedisLogin login(target);
+// `tables`: of the servers known so far; null: the server is not asked about its commands.
+inline Outcome log_in(const protocol::LoginTarget& target, const std::string& bytes, size_t piece,
+                      CommandTables* tables = nullptr) {
+  RedisLogin login(target, tables);
   Driver driver(login, nullptr);
   driver.deliver(bytes, piece);
   Outcome outcome = driver.outcome();
@@ -123,6 +141,7 @@ inline Outcome log_in(const protocol::LoginTarget& target, const std::string& by
     outcome.database = static_cast<ServerState&>(*server).database;
     outcome.login = static_cast<ServerState&>(*server).login;
     outcome.remote_id = server->remote_id();
+    outcome.commands.table = static_cast<ServerState&>(*server).commands;
   }
   return outcome;
 }

@@ -61,6 +61,7 @@ class World {
   explicit World(size_t piece = SIZE_MAX, Connect connect = {}, protocol::LoginTarget target = {})
       : protocol_(make_protocol()),
         link_(protocol_->link()),
+        facts_(protocol_->facts()),
         piece_(piece),
         connect_(std::move(connect)),
         target_(std::move(target)) {
@@ -158,6 +159,7 @@ class World {
     auto login = protocol_->login(target_);
     check(talk(server, *login).text.empty());
     server.state = static_cast<ServerState&>(*login->take_server());
+    facts_->equip(server.state);
     return server;
   }
 
@@ -203,7 +205,7 @@ class World {
       server.coming.erase(0, std::min(piece_, server.coming.size()));
       send.clear();
       result = talk.feed(in, send);
-      check(send.empty());
+      server.coming += server.model->feed(send);
       in.erase(0, result.consumed);
     }
     if (result.step == protocol::Step::Fail) return talk.error();
@@ -466,6 +468,7 @@ class World {
 
   std::unique_ptr<protocol::Protocol> protocol_;
   const protocol::Link& link_;
+  std::unique_ptr<protocol::Facts> facts_;
   size_t piece_;
   Connect connect_;
   protocol::LoginTarget target_;

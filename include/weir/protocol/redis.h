@@ -3,11 +3,19 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <weir/protocol/protocol.h>
 
 namespace weir::redis {
 
 std::unique_ptr<protocol::Protocol> make_protocol();
+
+// LoginTarget::settings say which connection commands need: "name" or "name|subcommand", and one of
+// these classes. Of the fixed ones nothing can be said; the second text says why.
+std::vector<std::string> command_classes();
+std::vector<std::pair<std::string, std::string>> fixed_commands();
 
 }  // namespace weir::redis

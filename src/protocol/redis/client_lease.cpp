@@ -27,6 +27,7 @@ bool changes(Way way) {
     case Way::Replica:
     case Way::Sync:
     case Way::Unknown:
+    case Way::Pinned:
     case Way::Select:
     case Way::Client: return true;
     default: return false;
@@ -76,6 +77,7 @@ ClientSide::Step ClientSide::on_lease(Bytes in, const Request& request) {
       return pass_changing(in, request, {.kind = Entry::Kind::Replica});
     case Way::Sync: return sync(in, request);
     case Way::Unknown: return pass_changing(in, request, {.kind = Entry::Kind::Unknown});
+    case Way::Pinned: return pass_changing(in, request, {.kind = Entry::Kind::Pin});
     case Way::Client: return client_on_lease(in, request);
     case Way::Reset: return reset(in, request);
     case Way::Refuse: return refuse_on_lease(request);

@@ -10,35 +10,13 @@ constexpr size_t kAnswerBytesMax = 256;  // of weir's own answers, but for names
 // Of a transaction that goes down a lane as a whole.
 constexpr uint32_t kTransactionMax = 1000;
 
-// The bytes and commands of a transaction that stands whole in front of `in`, and that leaves a
-// connection as it was; none: there is no such one.
-struct Transaction {
-  size_t bytes = 0;
-  uint32_t commands = 0;
-  bool heavy = false;
-};
-Transaction whole_transaction(Bytes in) {
-  Transaction out;
-  while (out.commands < kTransactionMax && out.bytes < kWholeCommandBytesMax) {
-    const Request request = cut_request(in.substr(out.bytes));
-    if (request.kind != Request::Kind::Whole) return {};
-    const Way way = way_of(request);
-    const bool first = out.commands == 0;
-    const bool shared = way == Way::Lane || way == Way::Heavy;
-    if (first != (way == Way::Multi) || (!shared && request.count != 1)) return {};
-    out.heavy = out.heavy || way == Way::Heavy;
-    out.bytes += request.bytes;
-    ++out.commands;
-    if (way == Way::Exec) return out;
-    if (!first && !shared) return {};
-  }
-  return {};
-}
-
 }  // namespace
 
 Progress ClientSide::judge(Bytes in) {
-  if (server_) mode_ = sink_.owner != 0 ? Mode::Lane : Mode::Lease;
+  if (server_) {
+    mode_ = sink_.owner != 0 ? Mode::Lane : Mode::Lease;
+    if (client_.commands != server_->commands) client_.commands = server_->commands;
+  }
   while (used_ < in.size()) {
     if (!sink_.to_client.has_room(kAnswerBytesMax) || !sink_.to_server.has_room(kAnswerBytesMax))
       return {Next::Flush, used_, 0};
@@ -170,6 +148,25 @@ bool ClientSide::needs_lease(const Request& request, Way way) const {
          database != server_->database;
 }
 
+// One that leaves the connection as it was.
+ClientSide::Batch ClientSide::whole_transaction(Bytes in) const {
+  Batch out;
+  while (out.commands < kTransactionMax && out.bytes < kWholeCommandBytesMax) {
+    const Request request = cut_request(in.substr(out.bytes));
+    if (request.kind != Request::Kind::Whole) return {};
+    const Way way = way_of(request);
+    const bool first = out.commands == 0;
+    const bool shared = way == Way::Lane || way == Way::Heavy;
+    if (first != (way == Way::Multi) || (!shared && request.count != 1)) return {};
+    out.heavy = out.heavy || way == Way::Heavy;
+    out.bytes += request.bytes;
+    ++out.commands;
+    if (way == Way::Exec) return out;
+    if (!first && !shared) return {};
+  }
+  return {};
+}
+
 // Nothing of a command that is not whole, or not for a lane, is sent to one.
 ClientSide::Step ClientSide::without_lease(Bytes in, const Request& request) {
   const bool bad = request.kind == Request::Kind::Bad;
@@ -179,16 +176,14 @@ ClientSide::Step ClientSide::without_lease(Bytes in, const Request& request) {
     if (!sink_.settled || sink_.turns > 0) return over(Next::NeedServer);
     return by_weir(request, way);
   }
-  const Transaction transaction =
-      way == Way::Multi && client_.shares ? whole_transaction(in) : Transaction{};
+  const Batch transaction = way == Way::Multi && client_.shares ? whole_transaction(in) : Batch{};
   if (transaction.commands == 0 && needs_lease(request, way)) {
     client_.indifferent = way == Way::Lease;
     return over(Next::NeedServer);
   }
-  const bool heavy = transaction.heavy || way == Way::Heavy || sink_.prefers_heavy;
-  if (transaction.commands > 0)
-    return down_the_lane(in, {transaction.bytes, transaction.commands, heavy});
-  return down_the_lane(in, {request.bytes, 1, heavy});
+  Batch batch = transaction.commands > 0 ? transaction : Batch{request.bytes, 1};
+  batch.heavy = batch.heavy || way == Way::Heavy || sink_.prefers_heavy;
+  return down_the_lane(in, batch);
 }
 
 // A client changes lanes when nothing is due on the one that it has.

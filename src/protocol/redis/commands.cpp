@@ -3,6 +3,8 @@
 #include <array>
 #include <string_view>
 
+#include "command_table.h"
+
 namespace weir::redis {
 
 namespace {
@@ -19,7 +21,8 @@ struct Row {
 // order of their first letters.
 //   awk -F, '$2 !~ /multiplexable|affinity/ {print $1, $2}' redis-command-classes.csv
 // Added: those that are heavy; XREAD and XREADGROUP, which may block; HOST: and POST, which are no
-// commands; WAITAOF of Redis 7.2.
+// commands; WAITAOF of Redis 7.2; and what COMMAND says more of than is true: COMMAND itself, ECHO
+// and PING belong to the category @connection, and leave nothing on it.
 constexpr auto kRows = std::to_array<Row>({
     {"asking", Way::Unknown},
     {"auth", Way::Auth},
@@ -35,8 +38,10 @@ constexpr auto kRows = std::to_array<Row>({
     {"client", Way::Lane, "pause"},
     {"client", Way::Lane, "unpause"},
     {"client", Way::Client, "*"},
+    {"command", Way::Lane, "*"},
     {"debug", Way::Block},
     {"discard", Way::Discard},
+    {"echo", Way::Lane},
     {"eval", Way::Heavy},
     {"eval_ro", Way::Heavy},
     {"evalsha", Way::Heavy},
@@ -50,6 +55,7 @@ constexpr auto kRows = std::to_array<Row>({
     {"keys", Way::Heavy},
     {"monitor", Way::Monitor},
     {"multi", Way::Multi},
+    {"ping", Way::Lane},
     {"post", Way::Attack},
     {"psubscribe", Way::Subscribe},
     {"psync", Way::Sync},
@@ -89,24 +95,77 @@ constexpr auto kFirst = [] {
   return first;
 }();
 
-}  // namespace
-
-Way way_of_name(Bytes name, Bytes subcommand) {
-  if (name.empty()) return Way::Lane;
+const Row* find(Bytes name, Bytes subcommand) {
+  if (name.empty()) return nullptr;
   const auto letter = static_cast<unsigned char>((name[0] | 0x20) - 'a');
-  if (letter >= 26) return Way::Lane;
+  if (letter >= 26) return nullptr;
   for (size_t i = kFirst[letter]; i < kFirst[letter + 1U]; ++i) {
     const Row& row = kRows[i];
     if (row.name.size() != name.size() || !equal_ignoring_case(name, row.name)) continue;
     if (row.subcommand.empty() || row.subcommand == "*" ||
         equal_ignoring_case(subcommand, row.subcommand))
-      return row.way;
+      return &row;
   }
-  return Way::Lane;
+  return nullptr;
 }
 
-Way way_of(const Request& request) {
-  const Way way = way_of_name(request.argument(0), request.argument(1));
+}  // namespace
+
+Way way_of_name(Bytes name, Bytes subcommand) {
+  const Row* row = find(name, subcommand);
+  return row ? row->way : Way::Lane;
+}
+
+bool is_listed(Bytes name, Bytes subcommand) { return find(name, subcommand) != nullptr; }
+
+const char* must_be_seen(Way way) {
+  switch (way) {
+    case Way::Lane:
+    case Way::Heavy:
+    case Way::Alone:
+    case Way::Block:
+    case Way::Unknown:
+    case Way::Pinned:
+    case Way::Read: return nullptr;
+    case Way::Multi:
+    case Way::Exec:
+    case Way::Discard:
+    case Way::Watch:
+    case Way::Unwatch: return "weir follows transactions";
+    case Way::Hello:
+    case Way::Auth:
+    case Way::Select:
+    case Way::Reset: return "weir carries what it changes to the client's next connection";
+    case Way::Subscribe:
+    case Way::Monitor: return "weir follows what is pushed to the client";
+    case Way::Wait: return "weir gives it something to wait for";
+    case Way::Lease: return "it has to get past what it ends";
+    case Way::Replica:
+    case Way::Sync: return "it makes a replica of the client";
+    case Way::Refuse: return "weir refuses it";
+    case Way::Client:
+    case Way::Quit:
+    case Way::Attack: return "weir answers it";
+  }
+  return nullptr;
+}
+
+std::vector<std::pair<std::string, std::string>> commands_to_be_seen() {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const Row& row : kRows) {
+    const char* why = must_be_seen(row.way);
+    if (!why) continue;
+    std::string name(row.name);
+    if (!row.subcommand.empty() && row.subcommand != "*") name += '|' + std::string(row.subcommand);
+    out.emplace_back(std::move(name), why);
+  }
+  return out;
+}
+
+Way way_of(const Request& request, const CommandTable* table) {
+  const Bytes name = request.argument(0), subcommand = request.argument(1);
+  Way way = way_of_name(name, subcommand);
+  if (table) way = table->way(name, subcommand, way);
   if (way != Way::Read) return way;
   // A key may be called BLOCK, a group STREAMS; the keys stand behind STREAMS.
   bool blocks = false;

@@ -1,9 +1,13 @@
 // Which way a command goes. Only the commands that need more than a lane are listed (commands.cpp);
-// all others, and those that weir has never heard of, go down a lane: the server itself says what
-// it thinks of them.
+// of others the server's own COMMAND and the configuration may say it (command_table.h). All that
+// is left, and what nobody has ever heard of, goes down a lane: the server itself says what it
+// thinks of it.
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "request.h"
 
@@ -18,6 +22,7 @@ enum class Way : uint8_t {
   Watch,
   Unwatch,
   Lease,  // no state, but it must not stand in line behind what it is to end
+  Alone,  // the same as Lane, on a server of its own
   Block,  // the answer may be long in coming
   Wait,   // for replicas, to have what this connection wrote
   Hello,
@@ -25,6 +30,7 @@ enum class Way : uint8_t {
   Subscribe,  // any of the six that begin or end a subscription
   Monitor,
   Unknown,  // state that nobody sees
+  Pinned,   // the same, and its client needs it: the server is its own until RESET
   Replica,  // says what a replica wants, before it asks for it
   Sync,     // makes a replica of the client: from here on the bytes pass unseen
   Select,   // Lane when it names the database that all are in, else a lease
@@ -36,9 +42,18 @@ enum class Way : uint8_t {
   Attack,  // a web browser's words; the server closes without an answer
 };
 
-// Without allocation, whatever the case of its letters.
+class CommandTable;
+
+// By weir's own list. Without allocation, whatever the case of its letters.
 Way way_of_name(Bytes name, Bytes subcommand);
-// Never Read. Of a large command only the first arguments are known.
-Way way_of(const Request& request);
+bool is_listed(Bytes name, Bytes subcommand);
+// Why nothing may be said of a command but what weir's own list says; null: something may.
+const char* must_be_seen(Way way);
+// Those commands, as "name" or "name|subcommand", and why.
+std::vector<std::pair<std::string, std::string>> commands_to_be_seen();
+
+// Never Read. Of a large command only the first arguments are known. `table`: of the server, or
+// null.
+Way way_of(const Request& request, const CommandTable* table = nullptr);
 
 }  // namespace weir::redis

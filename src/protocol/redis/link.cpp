@@ -27,7 +27,7 @@ bool owes_plain_answers(const ServerState& server) {
   using Kind = Entry::Kind;
   for (const Kind kind : {Kind::Block, Kind::Select, Kind::Hello, Kind::Auth, Kind::Reset,
                           Kind::Subscribe, Kind::UnsubscribeAll, Kind::Monitor, Kind::Track,
-                          Kind::Replica, Kind::Unknown, Kind::Probe})
+                          Kind::Replica, Kind::Unknown, Kind::Probe, Kind::Pin})
     if (server.ledger.has(kind)) return false;
   return !server.queued_state;
 }
@@ -135,7 +135,7 @@ class RedisProtocol final : public protocol::Protocol {
     return std::make_unique<RedisGreeting>(options.login_bytes_max);
   }
   std::unique_ptr<protocol::Login> login(const protocol::LoginTarget& target) const override {
-    return std::make_unique<RedisLogin>(target);
+    return std::make_unique<RedisLogin>(target, &tables_);
   }
   std::unique_ptr<protocol::Facts> facts() const override { return std::make_unique<NoFacts>(); }
   std::unique_ptr<Dialogue> query(const std::string& text,
@@ -145,6 +145,7 @@ class RedisProtocol final : public protocol::Protocol {
 
  private:
   RedisLink link_;
+  mutable CommandTables tables_;
 };
 
 }  // namespace

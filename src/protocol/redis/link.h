@@ -8,7 +8,7 @@
 //               it is at rest, and whatever it was left in is carried to the client's next server
 #pragma once
 
-#include "commands.h"
+#include "command_table.h"
 #include "own_answers.h"
 #include "roll.h"
 #include "state.h"
@@ -39,11 +39,14 @@ class ClientSide {
   Step body_fails(std::string error);
   // Without a lease.
   Step without_lease(Bytes in, const Request& request);
+  // A command, or a transaction that stands whole in front of some bytes; without commands: there
+  // is no such one.
   struct Batch {
     size_t bytes = 0;
     uint32_t commands = 0;
     bool heavy = false;
   };
+  Batch whole_transaction(Bytes in) const;
   Step down_the_lane(Bytes in, const Batch& batch);
   Step by_weir(const Request& request, Way way);
   bool is_own(const Request& request, Way way) const;
@@ -72,6 +75,9 @@ class ClientSide {
   bool silent();
   void take(const Request& request);
   bool needs_lease(const Request& request, Way way) const;
+  Way way_of(const Request& request) const {
+    return redis::way_of(request, client_.commands.get());
+  }
 
   ClientState& client_;
   ServerState* server_;

@@ -49,11 +49,13 @@ RedisLogin::Result RedisLogin::start(std::string& send) {
   append_command(send, {"CLIENT", "ID"});
   append_command(send, {"PING"});
   answers_left_ += 2;
+  if (survey_) Survey::ask(send);
   return {Step::Wait, 0};
 }
 
-RedisLogin::Result RedisLogin::feed(Bytes in, std::string&) {
+RedisLogin::Result RedisLogin::feed(Bytes in, std::string& send) {
   size_t used = 0;
+  if (answers_left_ == 0) return logged_in(in, 0, send);
   for (;;) {
     const Bytes rest = in.substr(used);
     const size_t end = rest.find("\r\n", scanned_);
@@ -79,12 +81,23 @@ RedisLogin::Result RedisLogin::feed(Bytes in, std::string&) {
       continue;
     }
     // Busy with a script, which perhaps somebody comes to end.
-    if (answers_left_ == 1 && line.starts_with("-BUSY")) return {Step::Done, used};
+    const bool busy = answers_left_ == 1 && line.starts_with("-BUSY");
+    if (busy) answers_left_ = 0;
+    if (busy) return logged_in(in.substr(used), used, send);
     if (line.starts_with('-')) return on_error(line.substr(1));
     if (answers_left_ == 2 || line != (answers_left_ == 1 ? "+PONG" : "+OK"))
       return fail({ErrorKind::Protocol, "the server does not speak the Redis protocol"}, used);
-    if (--answers_left_ == 0) return {Step::Done, used};
+    if (--answers_left_ == 0) return logged_in(in.substr(used), used, send);
   }
+}
+
+RedisLogin::Result RedisLogin::logged_in(Bytes rest, size_t used, std::string& send) {
+  if (!survey_) return {Step::Done, used};
+  const Survey::Result result = survey_->feed(rest, send);
+  if (result.bad)
+    return fail({ErrorKind::Protocol, "the server's answer is malformed"}, used + result.consumed);
+  server_->commands = survey_->table();
+  return {result.over ? Step::Done : Step::Wait, used + result.consumed};
 }
 
 RedisLogin::Result RedisLogin::on_error(Bytes text) {

@@ -1,17 +1,23 @@
-// Logs in to a server: AUTH, SELECT, CLIENT ID, PING in one flight, as far as they are needed.
-// Owned by whoever opens the connection; ends with the answer to PING, or with the first error.
+// Logs in to a server: AUTH, SELECT, CLIENT ID, PING in one flight, as far as they are needed, and
+// behind them what the survey asks. Owned by whoever opens the connection; ends with the survey's
+// last answer, or with the first error.
 #pragma once
 
 #include <memory>
 #include <string>
 
 #include "state.h"
+#include "survey.h"
 
 namespace weir::redis {
 
 class RedisLogin final : public protocol::Login {
  public:
-  explicit RedisLogin(const protocol::LoginTarget& target) : target_(target) {}
+  // `tables`: of all servers; null: nothing is asked about commands.
+  explicit RedisLogin(const protocol::LoginTarget& target, CommandTables* tables = nullptr)
+      : target_(target) {
+    if (tables) survey_.emplace(*tables, target_.settings);
+  }
 
   Result start(std::string& send) override;
   Result feed(Bytes in, std::string& send) override;
@@ -19,9 +25,11 @@ class RedisLogin final : public protocol::Login {
 
  private:
   Result on_error(Bytes line);
+  Result logged_in(Bytes rest, size_t used, std::string& send);
 
   protocol::LoginTarget target_;
   std::unique_ptr<ServerState> server_;
+  std::optional<Survey> survey_;
   int answers_left_ = 0;
   size_t scanned_ = 0;  // of an answer without its end
 };

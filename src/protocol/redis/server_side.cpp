@@ -156,6 +156,10 @@ void ServerSide::changed(Bytes in) {
       return;
     case Entry::Kind::Replica: server_.replica = server_.replica || is_ok(in); return;
     case Entry::Kind::Unknown: server_.unknown = server_.unknown || !is_error(in); return;
+    case Entry::Kind::Pin:
+      server_.kept = server_.kept || !is_error(in);
+      server_.unknown = server_.unknown || server_.kept;
+      return;
     default: return;
   }
 }

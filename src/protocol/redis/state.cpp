@@ -55,13 +55,14 @@ std::optional<protocol::Pin> ServerState::pin() const {
   if (subscriptions.all() > 0) return Pin::Subscription;
   if (monitor) return Pin::Monitor;
   if (tracking) return Pin::Tracking;
-  return foreign ? std::optional(Pin::User) : std::nullopt;
+  if (foreign) return Pin::User;
+  return kept ? std::optional(Pin::Command) : std::nullopt;
 }
 
 void forget_client(ServerState& server) {
   server.multi = server.watch = server.monitor = server.tracking = server.foreign = false;
   server.unknown = server.unknown || server.replica;
-  server.replica = false;
+  server.replica = server.kept = false;
   server.multi_sent = server.queued_state = server.reset_sent = false;
   server.subscriptions = {};
   server.database = 0;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,8 @@
 #include "request.h"
 
 namespace weir::redis {
+
+class CommandTable;
 
 // The database that the servers of a pool are logged in to, whichever it is.
 constexpr int64_t kHome = -1;
@@ -48,6 +51,7 @@ struct ClientState final : protocol::ClientState {
   std::string denial;   // in the server's words
   bool proven = false;  // its next HELLO is the one that has let it in, with AUTH
   std::string fault;    // of a command that is half passed: said when all else is answered
+  std::shared_ptr<const CommandTable> commands;  // of the server that it had last
 };
 
 // Answers that the server owes to one client, one for each of `count` commands behind each other.
@@ -74,6 +78,7 @@ struct Entry {
     Refused,  // the server got nonsense in place of the command, and weir answers instead of it
     Permit,   // weir's own question whether its user may do so
     Probe,    // weir's own question how the connection stands
+    Pin,      // as Unknown, and its client needs it
   };
   uint64_t owner = 0;  // 0: who holds the lease
   uint32_t count = 1;
@@ -111,6 +116,7 @@ struct Subscriptions {
 //            SUBSCRIBE ...    pinned   the last UNSUBSCRIBE; RESET
 //            MONITOR, AUTH    pinned   RESET
 //            CLIENT TRACKING  pinned   CLIENT TRACKING OFF; RESET
+//            by command_class pinned   RESET
 //   What is queued in a transaction and changes the connection is found out behind EXEC (Probe).
 struct ServerState final : protocol::ServerState {
   uint64_t flavour() const override {
@@ -127,9 +133,10 @@ struct ServerState final : protocol::ServerState {
   int64_t home = 0;  // the database that it is logged in to
   int64_t database = 0;
   int resp = 2;
-  int64_t id = 0;                // CLIENT ID
-  std::string user = "default";  // that it is logged in as
-  std::string login;             // what it takes to log in once more; never logged
+  int64_t id = 0;                                // CLIENT ID
+  std::string user = "default";                  // that it is logged in as
+  std::string login;                             // what it takes to log in once more; never logged
+  std::shared_ptr<const CommandTable> commands;  // null: nothing is known of them
   Ledger ledger;
   ReplyStream reply;
   enum class Piece : uint8_t { Answer, Push, Silent };
@@ -148,6 +155,7 @@ struct ServerState final : protocol::ServerState {
   bool replica = false;
   bool raw = false;      // a replica's: bytes pass unseen
   bool unknown = false;  // closed behind its client
+  bool kept = false;     // and its client keeps it until RESET
   bool broken = false;   // it has said that it will close
   bool reset_sent = false;
   bool hello_has_options = false;
@@ -156,7 +164,7 @@ struct ServerState final : protocol::ServerState {
 
   bool pinned() const {
     return multi || watch || subscriptions.all() > 0 || monitor || tracking || foreign || replica ||
-           raw;
+           raw || kept;
   }
   std::optional<protocol::Pin> pin() const;
   bool answered() const { return ledger.empty() && !reply.open(); }
