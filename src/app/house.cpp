@@ -214,6 +214,9 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
                          (plan->target.secret.empty() || !is_plain(plan->target.secret));
   plan->target.database = database.url.path.empty() ? entry.name : database.url.path;
   plan->target.settings.assign(database.settings.begin(), database.settings.end());
+  // A protocol has the one or the other.
+  plan->target.settings.insert(plan->target.settings.end(), database.command_class.begin(),
+                               database.command_class.end());
   plan->client = {.statement_mode = pool.mode == config::PoolMode::Statement,
                   .transaction_mode = pool.mode != config::PoolMode::Session,
                   .prepared_statements = pool.prepared_statements,

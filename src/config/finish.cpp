@@ -100,12 +100,6 @@ void inherit_defaults(Reading& reading, Config& config) {
   }
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
-  return out;
-}
-
 void check_database_name(Reading& reading, const std::string& name, const Database& database) {
   const ProtocolDescriptor* protocol = find_protocol(reading.around(), database.protocol);
   if (!protocol) return;
@@ -237,6 +231,12 @@ void check_addresses(Reading& reading, const Config& config) {
 }
 
 }  // namespace
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out;
+}
 
 const ProtocolDescriptor* find_protocol(const Surroundings& around, std::string_view name) {
   for (const auto& protocol : around.protocols) {

@@ -11,6 +11,7 @@ void finish(Reading& reading, Config& config);
 const ProtocolDescriptor* find_protocol(const Surroundings& around, std::string_view name);
 // The protocol of the clients of a database.
 const std::string& clients_of(const ProtocolDescriptor& protocol);
+std::string joined(const std::vector<std::string>& names);    // "a, b"
 std::string listening_protocols(const Surroundings& around);  // "postgres, redis"
 
 }  // namespace weir::config

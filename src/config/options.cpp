@@ -134,16 +134,17 @@ constexpr Field<Database> kUrl{read_url, [] { return std::string("a URL"); },
                                [](const Database& database) { return show_url(database.url); },
                                nullptr,
                                [](const Database& a, const Database& b) { return a.url == b.url; }};
-constexpr Field<Database> kSettings{
-    read_settings, [] { return std::string("a map of names and texts"); },
-    [](const Database& database) {
-      std::string out;
-      for (const auto& [name, value] : database.settings) {
-        out += (out.empty() ? "" : ", ") + name + ": " + value;
-      }
-      return '{' + out + '}';
-    },
-    nullptr, [](const Database& a, const Database& b) { return a.settings == b.settings; }};
+template <Named<std::string> Database::*Member>
+constexpr Field<Database> texts_by_name(void (*read)(Reading&, const Value&, Database&)) {
+  return {read, [] { return std::string("a map of names and texts"); },
+          [](const Database& database) {
+            std::string out;
+            for (const auto& [name, value] : database.*Member)
+              out += (out.empty() ? "" : ", ") + name + ": " + value;
+            return '{' + out + '}';
+          },
+          nullptr, [](const Database& a, const Database& b) { return a.*Member == b.*Member; }};
+}
 
 constexpr Option<Config> kTop[] = {
     {"workers", field<Workers, &Config::workers>, "auto",
@@ -300,7 +301,8 @@ constexpr Option<Database> kDatabase[] = {
      "logs in with; absent = the user's own secret"},
     {"pool", section<Database>(read_database_pool)},
     {"timeouts", section<Database>(read_database_timeouts)},
-    {"settings", kSettings, "{}", "set on every server connection"},
+    {"settings", texts_by_name<&Database::settings>(read_settings), "{}",
+     "set on every server connection"},
     {"create", field<YesNo, &Database::create>, "true", "make the file when there is none"},
     {"durability", field<OneOf<kDurabilities>, &Database::durability>, "normal",
      "full = a commit survives the loss of power"},
@@ -327,6 +329,8 @@ constexpr Option<Database> kDatabase[] = {
     {"tls.channel_binding", field<OneOf<kChannelBindings>, &Database::tls, &Tls::channel_binding>,
      "prefer", "whether logins may or must be bound to the TLS channel (SCRAM-SHA-256-PLUS)"},
     {"lanes", field<Whole<1, 256>, &Database::lanes>, "2", "connections shared by many clients"},
+    {"command_class", texts_by_name<&Database::command_class>(read_command_class), "{}",
+     "which connection commands need, by name"},
 };
 
 constexpr Option<PoolOptions> kPool[] = {

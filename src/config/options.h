@@ -33,5 +33,6 @@ void read_database_pool(Reading& reading, const Value& value, Database& database
 void read_database_timeouts(Reading& reading, const Value& value, Database& database);
 void read_url(Reading& reading, const Value& value, Database& database);
 void read_settings(Reading& reading, const Value& value, Database& database);
+void read_command_class(Reading& reading, const Value& value, Database& database);
 
 }  // namespace weir::config

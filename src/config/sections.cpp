@@ -15,6 +15,33 @@ bool named(Reading& reading, const Entry& entry) {
   return false;
 }
 
+// "name", or of one subcommand "name|subcommand".
+bool is_command_name(std::string_view name) {
+  constexpr size_t kNameBytesMax = 128;
+  const auto fits = [](char c) { return c > ' ' && c <= '~'; };
+  return name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), fits) &&
+         !name.starts_with('|') && !name.ends_with('|');
+}
+
+// The database's protocol knows the classes, and which commands it has to see itself.
+void check_command_classes(Reading& reading, const std::string& path, const Database& database,
+                           const ProtocolDescriptor& protocol) {
+  const auto& classes = protocol.command_classes;
+  for (const auto& [name, value] : database.command_class) {
+    const std::string at = join_path(path + ".command_class", name);
+    const std::string_view command = std::string_view(name).substr(0, name.find('|'));
+    const auto fixed =
+        std::find_if(protocol.fixed_commands.begin(), protocol.fixed_commands.end(),
+                     [&](const auto& each) { return each.first == name || each.first == command; });
+    if (fixed != protocol.fixed_commands.end()) {
+      reading.complain_of(at, "the class of this command cannot be changed: " + fixed->second);
+    } else if (!value.empty() &&
+               std::find(classes.begin(), classes.end(), value) == classes.end()) {
+      reading.complain_of(at, "expected one of " + joined(classes));
+    }
+  }
+}
+
 // What only some protocols' databases have.
 void check_database_options(Reading& reading, const std::string& path, Database& database) {
   const ProtocolDescriptor* protocol = find_protocol(reading.around(), database.protocol);
@@ -23,14 +50,16 @@ void check_database_options(Reading& reading, const std::string& path, Database&
     const auto& options = protocol->options;
     return std::find(options.begin(), options.end(), name) != options.end();
   };
-  for (const char* name : {"user", "password", "settings", "create", "durability", "lanes", "tls",
-                           "target_session_attrs", "load_balance_hosts", "max_protocol_version"}) {
+  for (const char* name :
+       {"user", "password", "settings", "create", "durability", "lanes", "command_class", "tls",
+        "target_session_attrs", "load_balance_hosts", "max_protocol_version"}) {
     const auto given = database.given.lower_bound(name);
     const bool is_given = given != database.given.end() &&
                           (*given == name || given->starts_with(std::string(name) + '.'));
     if (!is_given || allows(name)) continue;
     reading.complain_of(path + '.' + name, "not an option of a " + protocol->name + " database");
   }
+  if (allows("command_class")) check_command_classes(reading, path, database, *protocol);
   if (!allows("tls")) database.tls.mode = TlsMode::Disable;
   for (const char* name : {"user", "password"}) {
     const bool in_url = database.given.contains(std::string("url.") + name);
@@ -172,6 +201,19 @@ void read_settings(Reading& reading, const Value& value, Database& database) {
   for (const Entry& entry : reading.entries(value)) {
     if (entry.key.empty()) reading.complain(entry.key_place, entry.value.path, "expected a name");
     read_scalar<Text>(reading, entry.value, database.settings[entry.key]);
+  }
+}
+
+// Names of commands are the same whatever the case of their letters.
+void read_command_class(Reading& reading, const Value& value, Database& database) {
+  for (const Entry& entry : reading.entries(value)) {
+    std::string name = entry.key;
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (name.empty() || !is_command_name(name))
+      reading.complain(entry.key_place, entry.value.path, "expected the name of a command as key");
+    else if (reading.claim(join_path(value.path, name), entry.key_place))
+      read_scalar<SomeText>(reading, entry.value, database.command_class[name]);
   }
 }
 

@@ -247,7 +247,8 @@ struct Database {
   bool create = true;
   Durability durability = Durability::Normal;
   int lanes = 2;
-  Names given;  // what was set in this entry itself
+  Named<std::string> command_class;  // a command, or command|subcommand, in small letters
+  Names given;                       // what was set in this entry itself
 };
 
 struct HostLimit {

@@ -38,6 +38,9 @@ struct ProtocolDescriptor {
       {};  // of URLs; host, port, user, password, dbname mean what libpq says
   std::vector<std::string> options =
       {};  // allowed of: user password settings create durability lanes
+  std::vector<std::string> command_classes = {};  // what `command_class` takes
+  // Commands of which it may not say anything, and why.
+  std::vector<std::pair<std::string, std::string>> fixed_commands = {};
 };
 
 // The world as load() sees it. An empty `variable` stands for getenv.

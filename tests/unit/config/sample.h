@@ -32,7 +32,11 @@ inline Surroundings sample_surroundings() {
   redis.clients_speak_tls = false;
   redis.clients_name_database = false;
   redis.default_user = "default";
-  redis.options = {"user", "password", "lanes"};
+  redis.options = {"user", "password", "lanes", "command_class"};
+  redis.command_classes = {"lane", "blocking"};
+  redis.fixed_commands = {{"multi", "weir follows transactions"},
+                          {"client", "weir answers it"},
+                          {"script|kill", "it has to get past what it ends"}};
   ProtocolDescriptor sqlite;
   sqlite.name = "sqlite";
   sqlite.clients = "postgres";
