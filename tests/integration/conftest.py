@@ -9,6 +9,7 @@ import pytest
 from harness import (LOGIN_ROLES, LONG, PASSWORD, TARGET, FakeServer, Gate, PostgresServer,
                      eventually, merge, start_target)
 from support.certificates import Authority
+from support.node import NodePackages
 
 
 def pytest_configure():
@@ -153,7 +154,6 @@ def node_packages():
     are left out, but never from a long run."""
     if not shutil.which("npm"):
         pytest.skip("no npm")
-    from support.drivers import NodePackages  # for those tests alone that need drivers
     try:
         one = NodePackages()
     except (AssertionError, subprocess.TimeoutExpired) as problem:

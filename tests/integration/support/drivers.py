@@ -4,11 +4,6 @@ options for an `Own` that fit the driver."""
 
 import asyncio
 import concurrent.futures
-import json
-import pathlib
-import shutil
-import subprocess
-import tempfile
 from contextlib import closing
 
 import asyncpg
@@ -204,32 +199,6 @@ class Asyncpg:
 
 
 # ---------------------------------------------------------------- node-postgres
-
-class NodePackages:
-    """node-postgres, from npm, in a temporary directory, beside what runs there."""
-
-    SOURCE = pathlib.Path(__file__).resolve().parents[1] / "node"
-
-    def __init__(self):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="weir-node-"))
-        shutil.copytree(self.SOURCE, self.directory, dirs_exist_ok=True,
-                        ignore=shutil.ignore_patterns("node_modules"))
-        done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=self.directory,
-                              capture_output=True, text=True, timeout=300)
-        if done.returncode != 0:
-            self.remove()
-            raise AssertionError(f"npm ci failed:\n{done.stdout}{done.stderr}")
-
-    def run(self, script, what, timeout=120):
-        """The JSON that it prints."""
-        done = subprocess.run(["node", script], cwd=self.directory, input=json.dumps(what),
-                              capture_output=True, text=True, timeout=timeout)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(done.stdout)
-
-    def remove(self):
-        shutil.rmtree(self.directory, ignore_errors=True)
-
 
 class Node:
     """`names`: its statements are named, and so prepared once."""
