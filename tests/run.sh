@@ -4,7 +4,8 @@
 #   tests/run.sh                 all tiers: a quarter of an hour on two cores, longer the first time
 #   tests/run.sh --fast          without the sanitizers
 #   tests/run.sh --tier NAME     one tier, or several; --list names them
-#   tests/run.sh --long          the long variants (an hour of fuzzing), and evidence in docs/evidence/
+#   tests/run.sh --long          the long variants (an hour of fuzzing), the tiers mutants and suite, and evidence in
+#                                docs/evidence/
 #
 # WEIR_BUILD (build)  where to build      WEIR_JOBS (2)  compilers at a time
 # The last line counts the test cases of all tiers; the exit code is 1 when one failed.
@@ -14,6 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 . packaging/packages.sh
 
 ALL_TIERS="build tidy unit integration fuzz asan tsan bench"
+LONG_TIERS="mutants suite"
 BUILD=${WEIR_BUILD:-build}
 JOBS=${WEIR_JOBS:-2}
 RESULTS=$BUILD/results
@@ -24,14 +26,14 @@ FUZZ_SECONDS_LONG=3600  # over all targets
 # What of tests/integration runs under a sanitizer: whatever moves servers between clients, and ends things early.
 SANITIZED="tests/integration/test_01_release.py tests/integration/test_04_cancel.py tests/integration/test_06_startup.py"
 
-usage() { sed -n '2,10s/^# \?//p' "$0"; }
+usage() { sed -n '2,11s/^# \?//p' "$0"; }
 
 while [ $# -gt 0 ]; do
   case $1 in
     --long) LONG=1 ;;
     --fast) TIERS="build tidy unit integration fuzz bench" ;;
     --tier) TIERS="$TIERS ${2:?--tier NAME}"; shift ;;
-    --list) echo "$ALL_TIERS mutants"; exit ;;
+    --list) echo "$ALL_TIERS $LONG_TIERS"; exit ;;
     -h | --help) usage; exit ;;
     *) usage >&2; exit 2 ;;
   esac
@@ -40,10 +42,10 @@ done
 TIERS=${TIERS:-$ALL_TIERS}
 if [ "$LONG" = 1 ]; then
   export WEIR_TEST_LONG=1 WEIR_SIM_ROUNDS=${WEIR_SIM_ROUNDS:-30000}
-  [ "$TIERS" = "$ALL_TIERS" ] && TIERS="$ALL_TIERS mutants"
+  [ "$TIERS" = "$ALL_TIERS" ] && TIERS="$ALL_TIERS $LONG_TIERS"
 fi
 for tier in $TIERS; do
-  [[ " $ALL_TIERS mutants " == *" $tier "* ]] || { echo "tests/run.sh: no tier $tier: $ALL_TIERS mutants" >&2; exit 2; }
+  [[ " $ALL_TIERS $LONG_TIERS " == *" $tier "* ]] || { echo "tests/run.sh: no tier $tier: $ALL_TIERS $LONG_TIERS" >&2; exit 2; }
 done
 
 export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
@@ -199,6 +201,14 @@ tier_bench() {
 # Each patch breaks one thing on purpose; the tests that it names must notice.
 tier_mutants() {
   "$PYTHON" tests/mutants/run --keep "$BUILD/mutants" --results "$OUT" --jobs "$JOBS"
+}
+
+# Redis' own tests through weir, each unit without weir first.
+tier_suite() {
+  local options=(--keep "$BUILD/redis-suite" --results "$OUT")
+  [ "$LONG" = 0 ] || options+=(--report docs/evidence/redis-suite.md)
+  build release weir || return 1
+  WEIR_BIN=$(realpath "$BUILD/release/weir") "$PYTHON" tests/redis_suite/run "${options[@]}"
 }
 
 # ---------------------------------------------------------------- the run
