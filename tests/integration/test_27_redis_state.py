@@ -147,6 +147,19 @@ def test_kill_of_subscribers(wide):
 
 
 @pytest.mark.behaviour("redis", "R55")
+@pytest.mark.parametrize("word", ["replica", "SLAVE"])
+def test_kill_of_replicas(wide, server, word):
+    """None was found: they were taken for normal ones."""
+    with dial(wide) as replica, dial(wide) as other:
+        replica.send(command("SYNC"))
+        eventually(lambda: "S" in flags_of_servers(server))
+        assert fields(other.do("CLIENT", "LIST", "TYPE", word))["flags"] == "S"
+        assert other.do("CLIENT", "KILL", "TYPE", "normal") == 0
+        assert other.do("CLIENT", "KILL", "TYPE", word) == 1
+        eventually(replica.is_closed)
+
+
+@pytest.mark.behaviour("redis", "R55")
 def test_a_client_that_ends_itself(small):
     with dial(small) as client, dial(small) as other:
         client.send(command("CLIENT", "KILL", "ID", client.do("CLIENT", "ID"), "SKIPME", "no"))

@@ -23,6 +23,7 @@ std::string number(size_t value) { return ":" + std::to_string(value) + "\r\n"; 
 std::string flags_of(const ClientState& client, const ServerState* server) {
   std::string out;
   if (server) {
+    if (server->raw) out += 'S';
     if (server->monitor) out += 'O';
     if (server->subscriptions.all() > 0) out += 'P';
     if (server->multi) out += 'x';
@@ -48,6 +49,12 @@ bool has_flag(const Neighbour& each, char flag) {
   return rest.substr(0, rest.find(' ')).find(flag) != std::string_view::npos;
 }
 
+// In the words of CLIENT KILL TYPE and CLIENT LIST TYPE.
+std::string_view type_of(const Neighbour& each) {
+  if (has_flag(each, 'S')) return "replica";
+  return has_flag(each, 'P') ? "pubsub" : "normal";
+}
+
 // Which clients a request is about. Everything that is not set holds for all.
 struct Filter {
   std::vector<int64_t> ids;
@@ -62,9 +69,7 @@ struct Filter {
     if (user && each.user != *user) return false;
     if (address && each.peer != *address) return false;
     if (no_local_address) return false;
-    if (!type) return true;
-    const bool subscribes = has_flag(each, 'P');
-    return *type == "pubsub" ? subscribes : *type == "normal" && !subscribes;
+    return !type || *type == type_of(each);
   }
 };
 
@@ -74,10 +79,11 @@ std::string lower(Bytes text) {
   return out;
 }
 
-bool is_type(const std::string& type) {
-  constexpr std::array<std::string_view, 5> kTypes = {"normal", "master", "replica", "slave",
-                                                      "pubsub"};
-  return std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
+bool read_type(Bytes text, Filter& filter) {
+  constexpr std::array<std::string_view, 4> kTypes = {"normal", "master", "replica", "pubsub"};
+  filter.type = lower(text);
+  if (*filter.type == "slave") filter.type = "replica";
+  return std::find(kTypes.begin(), kTypes.end(), *filter.type) != kTypes.end();
 }
 
 std::string unknown_type(Bytes type) {
@@ -96,10 +102,8 @@ std::vector<Bytes> arguments_of(const Request& request) {
 // LIST [TYPE type] [ID id ...]. Empty: `filter` is filled.
 std::string read_list(const std::vector<Bytes>& arguments, Filter& filter) {
   if (arguments.size() == 2) return {};
-  if (arguments.size() == 4 && equal_ignoring_case(arguments[2], "type")) {
-    filter.type = lower(arguments[3]);
-    return is_type(*filter.type) ? std::string() : unknown_type(arguments[3]);
-  }
+  if (arguments.size() == 4 && equal_ignoring_case(arguments[2], "type"))
+    return read_type(arguments[3], filter) ? std::string() : unknown_type(arguments[3]);
   if (arguments.size() < 4 || !equal_ignoring_case(arguments[2], "id"))
     return error("ERR syntax error");
   for (size_t i = 3; i < arguments.size(); ++i) {
@@ -117,8 +121,7 @@ std::string read_condition(Bytes name, Bytes value, Filter& filter) {
     if (!read_number(value, id) || id < 1) return error("ERR client-id should be greater than 0");
     filter.ids = {id};
   } else if (equal_ignoring_case(name, "type")) {
-    filter.type = lower(value);
-    if (!is_type(*filter.type)) return unknown_type(value);
+    if (!read_type(value, filter)) return unknown_type(value);
   } else if (equal_ignoring_case(name, "addr")) {
     filter.address = value;
   } else if (equal_ignoring_case(name, "laddr")) {
