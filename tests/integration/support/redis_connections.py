@@ -26,6 +26,8 @@ from .wire import Closed, ServerError, Wire
 
 PAUSE_S = 0.2
 STATES = set("xbOPtSd")  # of CLIENT LIST's flags: what entitles a client to a connection of its own
+# Show in no flag, only as the last command: while DEBUG RELOAD and SHUTDOWN run, others are answered.
+RUN_LONG = {"debug", "shutdown"}
 
 
 def fields(line):
@@ -97,7 +99,7 @@ class Bound:
         if line["cmd"] == "watch":
             self.watching.add(key)
         in_state = bool(STATES & set(line["flags"])) or line["user"] != "default"
-        return in_state or key in self.watching
+        return in_state or key in self.watching or line["cmd"] in RUN_LONG
 
     def beyond(self, hands, lines, clients):
         """What is in use beyond the bound. `hands`: number and who has it."""

@@ -57,7 +57,7 @@ class Driver:
 DRIVERS = {
     "redis-cli": Driver(101, python("with_redis_cli.py")),
     "redis-cli-3": Driver(103, python("with_redis_cli.py"), "3"),
-    "redis-py": Driver(107, redis_py),
+    "redis-py": Driver(107, redis_py),  # Debian's 4.3 knows no RESP3
     "redis-py-decode": Driver(109, redis_py, "decode"),
     "node-redis": Driver(113, node("with_node_redis.js")),
     "node-redis-3": Driver(127, node("with_node_redis.js"), "3"),
