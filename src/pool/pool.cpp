@@ -52,7 +52,7 @@ std::unique_ptr<Server> Pool::acquire(Waiter& waiter, Time now, Orders& orders) 
   const std::lock_guard lock(mutex_);
   waiter.since = now;
   const WorkerId here = waiter.ticket.worker;
-  if (!paused_ && (waiter.keeps || may_lease())) {
+  if (!paused_ && may_have(waiter)) {
     for (const Kept kept : {Kept::Spared, Kept::Taken}) {
       if (kept == Kept::Taken && has_room(now)) break;
       if (auto server = take_idle(here, waiter, kept)) {
@@ -72,19 +72,16 @@ std::unique_ptr<Server> Pool::acquire(Waiter& waiter, Time now, Orders& orders) 
   return nullptr;
 }
 
-// To somebody who does not keep it.
-bool Pool::may_lease() const {
-  return options_.reserved == 0 ||
-         leased_ < std::max(options_.size, open_count()) - options_.reserved;
-}
-
 void Pool::lend(Server& server, const Waiter& waiter) {
-  server.leased = !waiter.keeps;
+  server.stays = waiter.stays;
+  server.leased = !waiter.keeps && !waiter.stays;
   leased_ += server.leased ? 1 : 0;
+  staying_ += server.stays ? 1 : 0;
 }
 
 void Pool::returned(Server& server) {
   if (std::exchange(server.leased, false)) --leased_;
+  if (std::exchange(server.stays, false)) --staying_;
 }
 
 // Among those that fit the last or the first, as `pick` says; rather one that the waiter keeps, or
@@ -147,6 +144,7 @@ void Pool::enqueue(Waiter& waiter) {
   waiter.queued = true;
   ++waiting_;
   keepers_waiting_ += waiter.keeps ? 1 : 0;
+  stayers_waiting_ += waiter.stays ? 1 : 0;
   ++wanted_[waiter.ticket.worker];
   ++in.count;
 }
@@ -157,6 +155,7 @@ void Pool::dequeue(Waiter& waiter) {
   waiter.queued = false;
   --waiting_;
   keepers_waiting_ -= waiter.keeps ? 1 : 0;
+  stayers_waiting_ -= waiter.stays ? 1 : 0;
   --wanted_[waiter.ticket.worker];
   if (--in.count > 0) return;
   classes_.erase(waiter.fair_class);
@@ -180,8 +179,7 @@ Waiter* Pool::first_of(Class& in, WorkerId worker, uint64_t variant, bool movabl
   for (WorkerId i = 0; i < in.lines.size(); ++i) {
     if (!movable && i != worker) continue;
     Waiter* first = in.lines[i].first;
-    while (first && (first->variant != variant || !(first->keeps || may_lease())))
-      first = first->next;
+    while (first && (first->variant != variant || !may_have(*first))) first = first->next;
     if (!first) continue;
     if (i == worker) here = first;
     if (!oldest || first->since < oldest->since) oldest = first;
@@ -191,7 +189,7 @@ Waiter* Pool::first_of(Class& in, WorkerId worker, uint64_t variant, bool movabl
 
 // Round robin between the classes that have waiters.
 Waiter* Pool::next_waiter(WorkerId worker, uint64_t variant) {
-  if (keepers_waiting_ == 0 && !may_lease()) return nullptr;
+  if (wanting() == 0) return nullptr;
   for (size_t tries = turns_.size(); tries > 0; --tries) {
     const uint64_t key = turns_.front();
     turns_.pop_front();
@@ -304,7 +302,7 @@ int Pool::opening_max() const { return last_error_.text.empty() ? ramp_ : 1; }
 // As many connections as there are waiters without one under way, as far as limits and ramp allow.
 void Pool::open_more(WorkerId worker, Time now, Orders& orders) {
   if (paused_ || now < retry_at_) return;
-  const int wanting = may_lease() || limit(now) > options_.size ? waiting_ : keepers_waiting_;
+  const int wanting = limit(now) > options_.size ? waiting_ : this->wanting();
   while (opening_ < wanting && opening_ < opening_max()) {
     const WorkerId where = options_.movable ? worker : most_wanted();
     if (wanted_[where] <= 0 && !options_.movable) return;

@@ -25,6 +25,30 @@ bool Pool::has_room(Time now) const {
          std::none_of(budgets_.begin(), budgets_.end(), full);
 }
 
+// To somebody who neither keeps it nor stays. Where the pool is small there is one all the same.
+bool Pool::may_lease() const {
+  if (options_.reserved == 0) return true;
+  const int others = options_.reserved + staying_;
+  return leased_ < std::max(std::max(options_.size, open_count()) - others, 1);
+}
+
+// One server is left for all who do not stay, unless there is but one.
+bool Pool::may_stay() const {
+  return staying_ + leased_ < std::max(std::max(options_.size, open_count()) - 1, 1);
+}
+
+bool Pool::may_have(const Waiter& waiter) const {
+  if (waiter.stays) return may_stay();
+  return waiter.keeps || may_lease();
+}
+
+// How many of those who wait could be served.
+int Pool::wanting() const {
+  const int stayers = may_stay() ? stayers_waiting_ : 0;
+  if (may_lease()) return waiting_ - stayers_waiting_ + stayers;
+  return keepers_waiting_ + stayers;
+}
+
 void Pool::free_slot() {
   for (Budget* budget : budgets_) budget->give();
 }

@@ -36,7 +36,7 @@ bool Pool::is_empty() const {
 
 bool Pool::wants_back() const {
   const std::lock_guard lock(mutex_);
-  return keepers_waiting_ > 0 || (waiting_ > 0 && may_lease());
+  return wanting() > 0;
 }
 
 uint32_t Pool::generation() const {

@@ -62,7 +62,8 @@ class Server {
   // Who uses it whenever there is something to do (a Ticket's session): while a further server can
   // be opened, nobody else gets it. 0: nobody.
   uint64_t keeper = 0;
-  bool leased = false;  // to somebody who does not keep it
+  bool leased = false;  // to somebody who neither keeps it nor stays
+  bool stays = false;   // lent to somebody who does
   WorkerId worker = 0;  // on whose loop it is
   uint32_t generation = 0;
   uint64_t origin = 0;  // stands for where it is, if that may cease to be right; see keep_origins()
@@ -91,6 +92,7 @@ struct Waiter {
   Time deadline = base::kNever;  // when it will give up; who cannot be served by then fails at once
   bool queued = false;
   bool keeps = false;  // the servers that it gets: Server::keeper
+  bool stays = false;  // it does not give its server back for others, however long they wait
   Waiter* next = nullptr;
   Waiter* previous = nullptr;
 };
@@ -118,7 +120,8 @@ enum class Pick : uint8_t { Lifo, RoundRobin, Scatter };
 struct Options {
   int size = 20;
   int min = 0;
-  int reserved = 0;  // of `size`, for waiters that keep their servers: the others cannot take all
+  // Of `size`, for waiters that keep their servers: the others cannot take all, nor those who stay.
+  int reserved = 0;
   int overflow = 0;
   Duration overflow_after = 5 * base::kSecond;
   Duration retry_min = 250 * base::kMillisecond;
@@ -216,6 +219,8 @@ class Pool {
   void serve_idle(Orders& orders);
   bool has_room(Time now) const;
   bool may_lease() const;
+  bool may_stay() const;
+  bool may_have(const Waiter& waiter) const;
   void lend(Server& server, const Waiter& waiter);
   void returned(Server& server);
   void hand_over(std::unique_ptr<Server> server, Waiter& waiter, Orders& orders);
@@ -227,6 +232,7 @@ class Pool {
   void open_more(WorkerId worker, Time now, Orders& orders);
   void open(WorkerId worker, Orders& orders);
   WorkerId most_wanted() const;
+  int wanting() const;
   int limit(Time now) const;
   bool take_slot();
   void free_slot();
@@ -256,8 +262,10 @@ class Pool {
   std::vector<int> wanted_;  // by worker: waiters, less connections under way
   int waiting_ = 0;
   int keepers_waiting_ = 0;  // those among them that keep their servers
+  int stayers_waiting_ = 0;  // and those that stay
   int busy_ = 0;             // lent, in an order, or being checked
   int leased_ = 0;
+  int staying_ = 0;
   int opening_ = 0;
   int closing_ = 0;
   int ramp_ = 2;  // how many may be opened at a time

@@ -115,6 +115,46 @@ TEST_F(Lending, WhoWaitsForALeaseDoesNotWaitForTheEndOfAnother) {
   EXPECT_EQ(take_one(Kind::Serve).ticket.session, third.ticket.session);
 }
 
+// Those who do not give their servers back would else leave none for anybody.
+TEST_F(Lending, WhoStaysLeavesOneForTheOthers) {
+  make({.size = 4});
+  fill(4);
+  pool->configure({.size = 4, .reserved = 1}, false, now, orders);
+  auto lease = acquire();
+  auto one = acquire({.stays = true});
+  auto two = acquire({.stays = true});
+  ASSERT_NE(two, nullptr);
+  Waiter& third = waiter({.stays = true});
+  EXPECT_EQ(acquire(third), nullptr);
+  EXPECT_FALSE(pool->wants_back()) << "nobody waits who could be served";
+  Waiter& other = waiter();
+  EXPECT_EQ(acquire(other), nullptr) << "what is left is reserved";
+  auto kept = acquire({.keeps = true});
+  ASSERT_NE(kept, nullptr);
+  give_back(std::move(kept));
+  EXPECT_EQ(count(Kind::Serve), 0u);
+  give_back(std::move(lease));
+  EXPECT_EQ(take_one(Kind::Serve).ticket.session, third.ticket.session);
+  give_back(std::move(one));
+  EXPECT_EQ(take_one(Kind::Serve).ticket.session, other.ticket.session);
+}
+
+// A small pool has a server for leases, whoever stays.
+TEST_F(Lending, WhoStaysLeavesOneForLeases) {
+  make({.size = 3});
+  fill(3);
+  pool->configure({.size = 3, .reserved = 1}, false, now, orders);
+  auto one = acquire({.stays = true}), two = acquire({.stays = true});
+  ASSERT_NE(two, nullptr);
+  auto lease = acquire();
+  ASSERT_NE(lease, nullptr);
+  Waiter& keeper = waiter({.keeps = true});
+  EXPECT_EQ(acquire(keeper), nullptr);
+  EXPECT_TRUE(pool->wants_back());
+  give_back(std::move(lease));
+  EXPECT_EQ(take_one(Kind::Serve).ticket.session, keeper.ticket.session);
+}
+
 TEST_F(Lending, FreedServerGoesToTheHeadWaiterAtOnce) {
   make({.size = 1});
   fill(1);

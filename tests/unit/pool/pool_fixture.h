@@ -28,6 +28,7 @@ struct Wish {
   uint64_t flavour = 0;
   uint64_t fair_class = 0;
   bool keeps = false;
+  bool stays = false;
 };
 
 class PoolTest : public testing::Test {
@@ -45,6 +46,7 @@ class PoolTest : public testing::Test {
     made.variant = wish.variant;
     made.flavour = wish.flavour;
     made.keeps = wish.keeps;
+    made.stays = wish.stays;
     made.fair_class = wish.fair_class;
     return made;
   }
