@@ -31,7 +31,9 @@ Time Session::deadline() const {
       at(wait_since_, plan_->acquire_timeout);
       if (!noticed_) at(wait_since_, plan_->queue_notice);
       break;
-    case State::Idle: at(state_since_, timeouts.client_idle); break;
+    case State::Idle:
+      if (!client_->listens()) at(state_since_, timeouts.client_idle);
+      break;
     case State::Calling: at(state_since_, plan_->talk_timeout()); break;
     case State::Linked:
       if (link().is_open_ended(lease_->state())) break;

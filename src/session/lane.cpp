@@ -20,14 +20,16 @@ constexpr size_t kHeldBytesMax = 64 << 10;
 
 }  // namespace
 
-Lane::Lane(Worker& worker, Backend& backend, Kind kind, uint64_t id)
+Lane::Lane(Worker& worker, Backend& backend, Sort sort, uint64_t id)
     : worker_(worker),
       backend_(backend.shared_from_this()),
       id_(id),
-      heavy_(kind.heavy),
+      kind_(sort.kind),
       timer_(on_timer, this) {
-  waiter_.flavour = kind.flavour;
-  waiter_.keeps = true;
+  waiter_.flavour = sort.flavour;
+  // A hub's server stays with it for as long as anybody listens, and is reset behind that.
+  waiter_.keeps = kind_ != Kind::Hub;
+  waiter_.stays = kind_ == Kind::Hub;
   worker_.add_holder(id_, *this);
 }
 
@@ -86,12 +88,21 @@ void Lane::want(uint64_t session) {
 }
 
 void Lane::forget(uint64_t session) {
+  if (kind_ == Kind::Hub && (state_ == State::Open || state_ == State::Draining)) leave(session);
   std::erase(wanting_, session);
   std::erase(blocked_, session);
   if (state_ == State::Waiting && wanting_.empty() && backend_->pool().withdraw(waiter_)) {
     ++waiter_.ticket.wait;
     state_ = State::Resting;
   }
+}
+
+void Lane::leave(uint64_t session) {
+  base::Gather for_server;
+  backend_->link().leave(lease_->state(), session, for_server);
+  if (for_server.empty()) return;
+  worker_.stats(*backend_).server_out.add(static_cast<int64_t>(for_server.size()));
+  send(for_server, session);
 }
 
 // ---------------------------------------------------------------- a server, and back
@@ -116,9 +127,9 @@ void Lane::served(std::unique_ptr<PooledServer> server) {
     return acquire();
   }
   lease_ = Lease(std::move(server));
-  lease_->activity = "active";
+  lease_->activity = kind_ == Kind::Hub ? "hub" : "active";
   lease_->client_id = id_;
-  lease_->keeper = id_;
+  lease_->keeper = waiter_.keeps ? id_ : 0;
   plan_ = backend_->plan();
   owed_since_ = 0;
   auto talk = backend_->link().change_flavour(lease_->state(), waiter_.flavour);
@@ -172,6 +183,7 @@ void Lane::after_answers() {
   if (state_ != State::Open && state_ != State::Draining) return;
   const bool owes = backend_->link().owes(lease_->state());
   owed_since_ = owes ? worker_.now() : 0;
+  if (kind_ == Kind::Hub && backend_->link().has_listeners(lease_->state())) return;
   if (!owes) return give_back();
   if (state_ == State::Open && worker_.now() - opened_at_ >= kHoldWhenWanted &&
       backend_->pool().wants_back())
@@ -192,7 +204,7 @@ void Lane::die(const base::Error& why) {
   std::vector<uint64_t> blocked;
   blocked.swap(blocked_);
   worker_.close(std::move(server), CloseReason::Broken);
-  for (Session* session : worker_.sessions_owed_by(*this)) session->lane_lost(why);
+  for (Session* session : worker_.sessions_on(*this)) session->lane_lost(why);
   for (const uint64_t id : blocked)
     if (Session* session = worker_.session(id)) session->lane_drained();
   if (state_ == State::Resting && !wanting_.empty()) acquire();

@@ -11,7 +11,8 @@
 //   Resting    holds no server: nothing is asked
 //   Waiting    stands in the pool's queue; sessions wait for it
 //   Attaching  a talk with the server, which is of another flavour
-//   Open       requests go out, answers come in; with the last answer the server goes back
+//   Open       requests go out, answers come in; with the last answer the server goes back. A hub's
+//   stays as long as anybody listens
 //   Draining   others wait for a server: no more requests, the answers that are due, then the
 //   server goes back
 #pragma once
@@ -39,15 +40,17 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
  public:
   enum class State : uint8_t { Resting, Waiting, Attaching, Open, Draining };
 
-  struct Kind {
-    uint64_t flavour = 0;  // of all who share it
-    bool heavy = false;    // for what is slow or large
+  using Kind = protocol::LaneKind;
+
+  struct Sort {
+    uint64_t flavour = 0;  // of its server
+    Kind kind = Kind::Light;
   };
-  Lane(Worker& worker, Backend& backend, Kind kind, uint64_t id);
+  Lane(Worker& worker, Backend& backend, Sort sort, uint64_t id);
   ~Lane() override;
   uint64_t id() const { return id_; }
   uint64_t flavour() const { return waiter_.flavour; }
-  bool heavy() const { return heavy_; }
+  Kind kind() const { return kind_; }
 
   bool is_open() const { return state_ == State::Open; }
   protocol::ServerState& state() { return lease_->state(); }
@@ -56,7 +59,8 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   bool send(const base::Gather& gather, uint64_t session);
   // Calls Session::lane_opened() when requests may go out.
   void want(uint64_t session);
-  void forget(uint64_t session);  // it does not wait any more; answers that it is owed are dropped
+  // It does not wait any more, nor listen; answers that it is owed are dropped.
+  void forget(uint64_t session);
 
   bool waits_for(const pool::Ticket& ticket) const override;
   void served(std::unique_ptr<PooledServer> server) override;
@@ -74,6 +78,7 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   void attached(const base::Status& result);
   void open_up();
   void after_answers();
+  void leave(uint64_t session);
   void give_back();
   void die(const base::Error& why);
   void watch();
@@ -83,7 +88,7 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   Worker& worker_;
   std::shared_ptr<Backend> backend_;
   const uint64_t id_;
-  const bool heavy_;
+  const Kind kind_;
   State state_ = State::Resting;
   Lease lease_;
   pool::Waiter waiter_;

@@ -39,6 +39,7 @@ std::optional<protocol::Neighbour> Session::as_neighbour(const std::string& data
   out.idle_s = (worker_.now() - std::max(state_since_, turn_began_)) / base::kSecond;
   const protocol::ServerState* server = lease_ ? &lease_->state() : nullptr;
   if (server) out.remote_id = server->remote_id();
+  out.listens = server && link().has_listeners(*server);
   out.description = link().describe(*client_, server, out);
   return out;
 }
@@ -61,6 +62,7 @@ void Session::on_roll(const protocol::Roll& roll) {
   base::Bytes bytes = parked;
   protocol::Sink sink{worker_.to_client(), worker_.to_server()};
   sink.settled = true;
+  sink.has_hub = plan_->hub;
   sink.roll = &roll;
   protocol::ServerState* server = server_state();
   if (server && !lease_) sink.owner = id_;

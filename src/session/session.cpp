@@ -42,7 +42,7 @@ protocol::Encryption encryption(const Door& door) {
 }  // namespace
 
 // docs/memory.md counts on it.
-static_assert(sizeof(Session) <= 552);
+static_assert(sizeof(Session) <= 560);
 
 Session::Session(Worker& worker, uint64_t id, DoorPtr door, std::unique_ptr<net::Stream> stream)
     : worker_(worker),
@@ -110,7 +110,8 @@ bool Session::judge_client(Bytes& bytes) {
   const bool in_block = lease_ && link().condition(*server) == Condition::Open;
   Sink sink{worker_.to_client(), worker_.to_server()};
   if (server && !lease_) sink.owner = id_;
-  sink.settled = lane_turns_ == 0;
+  sink.settled = is_settled();
+  sink.has_hub = plan_->hub;
   if (!lease_) offer_lane(sink);
   const Progress progress = link().on_client(*client_, server, bytes, sink);
   if (sink.turn_began && !owed) begin_turn(in_block);
@@ -133,11 +134,11 @@ bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
     case Next::NeedServer:
       if (left_at_ != 0) return end(EndReason::ClientLost), false;
       park(bytes);
-      if (lane_turns_ == 0) acquire();  // else when the last answer from the lane is there
+      if (is_settled()) acquire();  // else when the last answer from the lane is there
       return false;
     case Next::NeedLane:
       park(bytes);
-      want_lane(sink.heavy);
+      want_lane(sink.needs);
       return false;
     case Next::Reattach:
       park(bytes);
@@ -208,7 +209,7 @@ void Session::on_server_bytes(Bytes bytes) {
   if (lease_->in.empty()) {
     while (judge_server(bytes)) {
     }
-    return;
+    return say_kept();
   }
   lease_->in.append(bytes);
   if (lease_->in.size() < lease_->want) return;
@@ -217,6 +218,7 @@ void Session::on_server_bytes(Bytes bytes) {
   Bytes rest = whole;
   while (judge_server(rest)) {
   }
+  say_kept();
 }
 
 bool Session::judge_server(Bytes& bytes) {

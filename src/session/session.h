@@ -68,7 +68,9 @@ class Session final : public net::Deferred,
   void lane_drained();
   void lane_lost(const base::Error& why);
   void on_lane_share(const protocol::Share& share);
-  bool is_owed_by(const Lane& lane) const { return lane_ == &lane && lane_turns_ > 0; }
+  bool is_on(const Lane& lane) const {
+    return lane_ == &lane && (lane_turns_ > 0 || (client_ && client_->listens()));
+  }
 
   // The only end. May be called twice; `why` is told to the client when its text is set.
   void end(EndReason reason, const base::Error& why = {});
@@ -116,7 +118,14 @@ class Session final : public net::Deferred,
   void lost_server(const base::Error& why);
   void answer_error(const base::Error& error);
 
-  void want_lane(bool heavy);
+  void want_lane(protocol::LaneKind kind);
+  // No lane owes it anything, nor is it in the middle of what one tells it.
+  bool is_settled() const { return lane_turns_ == 0 && !lane_piece_open_; }
+  bool must_keep(const protocol::Share& share) const;
+  void keep(const protocol::Share& share);
+  void say_kept();
+  void after_push();
+  bool say(size_t unread_max);  // what is in to_client(); false: this session has ended
   void offer_lane(protocol::Sink& sink) const;
   void note_answers(const protocol::Share& share);
   void note_lane_turns(uint32_t turns);
@@ -160,7 +169,7 @@ class Session final : public net::Deferred,
   const uint64_t id_;
   State state_ = State::Greeting;
   std::optional<protocol::Pin> pin_;  // why it keeps its server
-  bool lane_piece_open_ = false;      // half of an answer from the lane has gone out
+  bool lane_piece_open_ = false;      // half of an answer from the lane, or of a push, has come
   bool noticed_ = false;              // it has been told that it waits
   bool behind_balancer_ = false;      // who has not said yet whom it stands for
   bool lane_later_ = false;           // what is parked waits for some answers from the lane
@@ -177,7 +186,8 @@ class Session final : public net::Deferred,
   std::shared_ptr<const Plan> plan_;
   std::function<void()> on_leave_;
   Lease lease_;
-  Lane* lane_ = nullptr;  // the worker's; chosen when it is first needed
+  Lane* lane_ = nullptr;               // the worker's; chosen when it is first needed
+  std::unique_ptr<std::string> kept_;  // what its lane has told it in the middle of an answer
   std::unique_ptr<Conversation> conversation_;
   std::string in_;  // a piece that is not whole yet, or a request that waits
   size_t want_ = 0;

@@ -4,10 +4,14 @@
 
 namespace weir::session {
 
+using protocol::LaneKind;
+
 namespace {
 
 // What a client of a lane may leave unread: its neighbours cannot be made to wait for it.
 constexpr size_t kUnreadBytesMax = 64 << 20;
+// The same of what it has not asked for: as a Redis server has it (client-output-buffer-limit).
+constexpr size_t kUnheardBytesMax = 32 << 20;
 // What it may be sent without having read what was sent before, about.
 constexpr uint32_t kDueBytesMax = 512 << 10;
 constexpr uint32_t kWindowMax = 4096;
@@ -20,14 +24,16 @@ constexpr uint32_t kHeavyBytes = 64 << 10;
 protocol::ServerState* Session::server_state() {
   if (lease_) return &lease_->state();
   // Nothing is due on a lane when its client changes its flavour.
-  if (lane_ && lane_turns_ == 0 && lane_->flavour() != client_->flavour()) lane_ = nullptr;
+  if (lane_ && lane_turns_ == 0 && !client_->listens() &&
+      lane_->flavour() != link().lane_flavour(*client_, lane_->kind()))
+    lane_ = nullptr;
   return lane_ && lane_->is_open() ? &lane_->state() : nullptr;
 }
 
 void Session::offer_lane(protocol::Sink& sink) const {
   const bool reads = outlet_.empty();
   sink.turns_max = reads && lane_window_ > lane_turns_ ? lane_window_ - lane_turns_ : 0;
-  sink.on_heavy = lane_ && lane_->heavy();
+  sink.lane = lane_ ? lane_->kind() : LaneKind::Light;
   sink.prefers_heavy = lane_average_ > kHeavyBytes;
 }
 
@@ -50,10 +56,11 @@ void Session::note_lane_turns(uint32_t turns) {
 }
 
 // The next request may be mixed with those of others, but the lane is not open.
-void Session::want_lane(bool heavy) {
+void Session::want_lane(LaneKind kind) {
   const auto light = static_cast<uint32_t>(id_ % std::max(plan_->lanes, 1U));
-  const uint32_t number = heavy ? Worker::kHeavyLane : light;
-  lane_ = &worker_.lane(*backend_, client_->flavour(), number);
+  lane_ = &worker_.lane(*backend_, {.flavour = link().lane_flavour(*client_, kind),
+                                    .kind = kind,
+                                    .number = kind == LaneKind::Light ? light : 0});
   if (lane_->is_open()) return go_on();
   wait_since_ = worker_.now();
   noticed_ = false;
@@ -69,16 +76,14 @@ void Session::lane_opened() {
 }
 
 void Session::on_lane_share(const protocol::Share& share) {
-  stats().client_out.add(static_cast<int64_t>(share.bytes.size()));
+  stats().client_out.add(static_cast<int64_t>(share.head.size() + share.bytes.size()));
   lane_piece_open_ = share.piece_open;
-  const bool was_empty = outlet_.empty();
-  note_answers(share);
-  const Sent sent = outlet_.send(*stream_, share.bytes);
-  if (sent == Sent::Broken) return end(EndReason::ClientLost);
-  if (sent == Sent::Some) stream_->pause(net::kPauseUnread);
-  if (sent == Sent::Some && was_empty) stalled_at_ = worker_.now();
-  if (outlet_.size() > kUnreadBytesMax) return end(EndReason::ClientStall);
-  if (share.turns == 0) return;
+  if (share.push && must_keep(share)) return keep(share);
+  if (!share.push) note_answers(share);
+  worker_.to_client().add(share.head);
+  worker_.to_client().add(share.bytes);
+  if (!say(share.push ? kUnheardBytesMax : kUnreadBytesMax)) return;
+  if (share.turns == 0) return after_push();
   lane_turns_ -= share.turns;
   stats().queries.add(share.turns);
   stats().transactions.add(share.turns);
@@ -91,6 +96,51 @@ void Session::on_lane_share(const protocol::Share& share) {
   to(State::Idle);
   go_on();  // a request that could not go down the lane has waited for the answers before it
   leave_if_answered();
+}
+
+// Its neighbours do not wait for a client that does not read.
+bool Session::say(size_t unread_max) {
+  base::Gather& for_client = worker_.to_client();
+  const bool was_empty = outlet_.empty();
+  const Sent sent = outlet_.send(*stream_, for_client);
+  for_client.clear();
+  if (sent == Sent::Broken) return end(EndReason::ClientLost), false;
+  if (sent == Sent::All) return true;
+  stream_->pause(net::kPauseUnread);
+  if (was_empty) stalled_at_ = worker_.now();
+  if (outlet_.size() > unread_max) return end(EndReason::ClientStall), false;
+  if (was_empty) arm();
+  return true;
+}
+
+// ---------------------------------------------------------------- what it has not asked for
+
+// While the client holds another server the two may not speak at once: what one says begins when
+// the other has ended.
+bool Session::must_keep(const protocol::Share& share) const {
+  if (kept_) return true;
+  if (state_ == State::Idle || state_ == State::Sharing) return false;
+  return share.piece_open || (lease_ && link().is_mid_piece(lease_->state()));
+}
+
+void Session::keep(const protocol::Share& share) {
+  if (!kept_) kept_ = std::make_unique<std::string>();
+  kept_->append(share.head).append(share.bytes);
+  if (kept_->size() > kUnheardBytesMax) return end(EndReason::ClientStall);
+  say_kept();
+}
+
+void Session::say_kept() {
+  if (!kept_ || state_ == State::Ended || lane_piece_open_) return;
+  if (lease_ && link().is_mid_piece(lease_->state())) return;
+  const auto kept = std::move(kept_);
+  worker_.to_client().add(*kept);
+  if (say(kUnheardBytesMax)) after_push();
+}
+
+// A request may have waited for its end alone.
+void Session::after_push() {
+  if (state_ == State::Idle && is_settled() && !in_.empty() && want_ == 0) go_on();
 }
 
 void Session::lane_drained() { stream_->resume(net::kPausePeerFull); }

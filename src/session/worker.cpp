@@ -201,19 +201,19 @@ Session* Worker::session(uint64_t id) const {
   return found == sessions_.end() ? nullptr : found->second.get();
 }
 
-Lane& Worker::lane(Backend& backend, uint64_t flavour, uint32_t number) {
-  const std::tuple key(&backend, flavour, uint64_t{number});
+Lane& Worker::lane(Backend& backend, const LaneName& name) {
+  const LaneKey key(&backend, name.flavour, name.kind, name.number);
   const auto found = lanes_.find(key);
   if (found != lanes_.end()) return *found->second;
-  auto lane = std::make_unique<Lane>(*this, backend, Lane::Kind{flavour, number == kHeavyLane},
+  auto lane = std::make_unique<Lane>(*this, backend, Lane::Sort{name.flavour, name.kind},
                                      next_session_id());
   return *lanes_.emplace(key, std::move(lane)).first->second;
 }
 
-std::vector<Session*> Worker::sessions_owed_by(const Lane& lane) const {
+std::vector<Session*> Worker::sessions_on(const Lane& lane) const {
   std::vector<Session*> out;
   for (const auto& [id, session] : sessions_)
-    if (session->is_owed_by(lane)) out.push_back(session.get());
+    if (session->is_on(lane)) out.push_back(session.get());
   return out;
 }
 

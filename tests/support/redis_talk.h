@@ -44,10 +44,10 @@ struct Client {
   std::string events;  // "lease" "end" "attach" "refused" "leave" "fail" "lost" "killed"
   size_t want = 0;
   Server* lease = nullptr;
-  uint32_t turns = 0;          // that its lane owes
-  bool in_lane_piece = false;  // half of an answer from its lane has come
-  bool on_heavy = false;       // which lane it is on
-  bool later = false;          // it waits for answers from its lane
+  uint32_t turns = 0;             // that its lane owes
+  bool in_lane_piece = false;     // half of an answer from its lane has come
+  LaneKind on = LaneKind::Light;  // which lane it is on
+  bool later = false;             // it waits for answers from its lane
   bool wants_roll = false;
   bool over = false;
 };
@@ -83,7 +83,9 @@ class World {
   }
   Client& client(size_t id) { return clients_.at(id - 1); }
   // One that is open, as it owes answers.
-  Server& lane(bool heavy = false) { return *lanes_.at({flavour_of(kHome, 2), heavy}); }
+  Server& lane(LaneKind kind = LaneKind::Light) {
+    return *lanes_.at({flavour_of(kHome, kind == LaneKind::Hub ? 3 : 2), kind});
+  }
   const protocol::Link& link() const { return link_; }
   size_t leases_opened() const { return leases_opened_; }
   size_t servers() const { return servers_.size(); }
@@ -127,8 +129,8 @@ class World {
   void arrive(Server& server, Bytes bytes) {
     server.in.append(bytes);
     if (server.in.size() < server.want) return;
-    for (const auto& [kind, lane] : lanes_)
-      if (lane == &server) return share(kind);
+    for (const auto& [name, lane] : lanes_)
+      if (lane == &server) return share(name);
     for (size_t id = 1; id <= clients_.size(); ++id)
       if (client(id).lease == &server) return from_server(id);
   }
@@ -141,7 +143,11 @@ class World {
   }
 
  private:
-  using LaneKind = std::pair<uint64_t, bool>;  // flavour; for what is heavy
+  using LaneName = std::pair<uint64_t, LaneKind>;  // of what flavour
+
+  LaneName name_of(const Client& client) const {
+    return {link_.lane_flavour(client.state, client.on), client.on};
+  }
 
   static std::string take(base::Gather& from) {
     std::string out;
@@ -245,7 +251,7 @@ class World {
 
   bool call(size_t id, const protocol::Roll* roll) {
     Client& client = this->client(id);
-    const auto lane = lanes_.find({client.state.flavour(), client.on_heavy});
+    const auto lane = lanes_.find(name_of(client));
     Server* server = client.lease ? client.lease : lane != lanes_.end() ? lane->second : nullptr;
     check(client.turns == 0 || (server && !client.lease));
     const std::string in = client.in;
@@ -254,7 +260,7 @@ class World {
     sink.owner = server && !client.lease ? id : 0;
     sink.settled = client.turns == 0;
     sink.turns_max = window > client.turns ? window - client.turns : 0;
-    sink.on_heavy = client.on_heavy;
+    sink.lane = client.on;
     client.later = false;
     const bool may_speak = client.lease ? client.lease->state.answered() : client.turns == 0;
     sink.roll = roll;
@@ -288,7 +294,7 @@ class World {
         return false;
       case Next::NeedLane:
         check(!client.lease && client.turns == 0);
-        client.on_heavy = sink.heavy;
+        client.on = sink.needs;
         return open_lane(client);
       case Next::NeedServer: check(!client.lease); return client.turns == 0 && take_lease(client);
       case Next::Reattach: check(client.lease != nullptr); return reattach(id);
@@ -305,15 +311,15 @@ class World {
   }
 
   bool open_lane(Client& client) {
-    const uint64_t flavour = client.state.flavour();
-    const LaneKind kind{flavour, client.on_heavy};
-    if (lanes_.contains(kind)) return true;
+    const LaneName name = name_of(client);
+    const uint64_t flavour = name.first;
+    if (lanes_.contains(name)) return true;
     Server& server = lend(flavour);
     if (auto change = link_.change_flavour(server.state, flavour))
       if (const Error why = talk(server, *change); !why.text.empty())
         return refuse(client, server, why);
     check(server.state.flavour() == flavour);
-    lanes_[kind] = &server;
+    lanes_[name] = &server;
     return true;
   }
 
@@ -400,10 +406,10 @@ class World {
     if (!client(id).in.empty() && client(id).want == 0) judge(id);
   }
 
-  void share(const LaneKind& kind) {
+  void share(const LaneName& name) {
     sharing_ = true;
     for (bool again = true; again;) {
-      Server& server = *lanes_.at(kind);
+      Server& server = *lanes_.at(name);
       std::vector<Share> shares;
       const std::string in = server.in;
       const Progress progress = link_.on_lane(server.state, in, shares);
@@ -411,7 +417,7 @@ class World {
       server.in.erase(0, progress.consumed);
       server.want = progress.want;
       for (const Share& each : shares) give(each);
-      if (progress.next == Next::Fail) lane_dies(kind);
+      if (progress.next == Next::Fail) lane_dies(name);
       again = progress.next == Next::Flush && !server.in.empty();
     }
     sharing_ = false;
@@ -444,17 +450,16 @@ class World {
     }
   }
 
-  void lane_dies(LaneKind kind) {
+  void lane_dies(LaneName name) {
     lane_failed = true;
-    Server& server = *lanes_.at(kind);
+    Server& server = *lanes_.at(name);
     server.used = false;
     server.model->closed = true;
     server.coming.clear();
-    lanes_.erase(kind);
+    lanes_.erase(name);
     for (size_t id = 1; id <= clients_.size(); ++id) {
       const Client& each = client(id);
-      const bool is_owed = each.turns > 0 && each.on_heavy == kind.second;
-      if (is_owed && each.state.flavour() == kind.first && !each.over)
+      if (each.turns > 0 && name_of(each) == name && !each.over)
         end(id, " lost", {base::ErrorKind::Protocol, "the answer does not fit", "08P01"});
     }
   }
@@ -474,7 +479,7 @@ class World {
   protocol::LoginTarget target_;
   std::deque<Server> servers_;
   std::deque<Client> clients_;
-  std::map<LaneKind, Server*> lanes_;  // that are open
+  std::map<LaneName, Server*> lanes_;  // that are open
   size_t leases_opened_ = 0;
   bool sharing_ = false;
 };

@@ -38,6 +38,8 @@ struct ClientState {
   // What Link::attach() can change: servers of an equal flavour are preferred, as they need no
   // talk. Who shares a lane is of its flavour.
   virtual uint64_t flavour() const { return 0; }
+  // Its lane tells it what it has not asked for just now: it stays on that lane.
+  virtual bool listens() const { return false; }
 };
 
 // What a protocol remembers of one server connection: what it still owes, what it has prepared,
@@ -269,22 +271,29 @@ struct Neighbour {
   std::string user, peer;
   int64_t age_s = 0, idle_s = 0;
   int64_t remote_id = 0;    // of the server that it holds; 0: none
+  bool listens = false;     // to that server
   std::string description;  // by Link::describe()
 };
 using Roll = std::vector<Neighbour>;
+
+// Light: there are some, one is as good as the other. Heavy: one for what is slow or large. Hub:
+// one whose server also says what nobody has asked for just now.
+enum class LaneKind : uint8_t { Light, Heavy, Hub };
 
 // Where a Link puts its judgements. One call concerns one run of bytes from one side.
 struct Sink {
   base::Gather& to_client;
   base::Gather& to_server;
   uint64_t owner = 0;  // on a lane: whom the answers are for
-  bool settled =
-      false;  // without a lease: no lane owes this client an answer, weir may answer by itself
+  // Without a lease: no lane owes this client an answer or the rest of a piece, weir may answer by
+  // itself.
+  bool settled = false;
   // On a lane: how many more requests it may be owed answers to. Later: when some have come.
   uint32_t turns_max = UINT32_MAX;
-  bool on_heavy = false;       // the lane is the one for what is slow or large
-  bool prefers_heavy = false;  // the answers that this client gets are large
-  bool heavy = false;          // with NeedLane: that lane is needed
+  LaneKind lane = LaneKind::Light;   // that it is on
+  LaneKind needs = LaneKind::Light;  // with NeedLane
+  bool prefers_heavy = false;        // the answers that this client gets are large
+  bool has_hub = false;              // clients that listen may share a server
   Error error = {};
   uint32_t turns = 0;               // on a lane: requests that went to the server
   uint32_t queries = 0;             // turns that ended
@@ -304,6 +313,8 @@ struct Share {
   Bytes bytes;
   uint32_t turns = 0;       // that end with these bytes
   bool piece_open = false;  // the last of them is not whole yet
+  bool push = false;        // they answer nothing
+  Bytes head = {};          // goes before them
 };
 
 // How a server stands when a hold ends without its client's consent, or is to be lent.
@@ -336,11 +347,20 @@ class Link {
   virtual Progress on_server(ClientState& client, ServerState& server, Bytes in,
                              Sink& sink) const = 0;
 
-  // A lane's server sent bytes: says whose they are. `shares` is cleared by the caller. Next:
-  // Feed or Fail.
+  // A lane's server sent bytes: says whose they are. `shares` is cleared by the caller; what they
+  // look at lives until the next call. Next: Feed, Flush or Fail.
   virtual Progress on_lane(ServerState&, Bytes, std::vector<Share>&) const {
     return {Next::Fail, 0, 0};
   }
+
+  // Of the lanes that this client shares with others.
+  virtual uint64_t lane_flavour(const ClientState& client, LaneKind) const {
+    return client.flavour();
+  }
+  // Clients listen to it: it stays with whoever holds it.
+  virtual bool has_listeners(const ServerState&) const { return false; }
+  // A client of a hub is gone: it listens no more, and nothing that is due to it reaches anybody.
+  virtual void leave(ServerState&, uint64_t /*owner*/, base::Gather& /*to_server*/) const {}
 
   // The words of a client's protocol for one of its clients. `server`: that it holds, or null.
   virtual std::string describe(const ClientState&, const ServerState* /*server*/,

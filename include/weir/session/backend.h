@@ -64,6 +64,7 @@ struct Plan {
   Duration slow_query = 0;
   Timeouts timeouts;
   uint32_t lanes = 1;  // on each worker, for protocols that have them
+  bool hub = false;    // and clients that listen share a server, on each worker
   Duration talk_timeout() const {
     return timeouts.cancel > 0 ? timeouts.cancel : 10 * base::kSecond;
   }

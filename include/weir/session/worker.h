@@ -140,10 +140,14 @@ class Worker {
   void broken(PooledServer& server, CloseReason why);  // nobody used it
   void remove(Session& session);
   Session* session(uint64_t id) const;
-  // `number` below the plan's lanes, or that of the heavy one.
-  static constexpr uint32_t kHeavyLane = UINT32_MAX;
-  Lane& lane(Backend& backend, uint64_t flavour, uint32_t number);
-  std::vector<Session*> sessions_owed_by(const Lane& lane) const;
+  struct LaneName {
+    uint64_t flavour = 0;
+    protocol::LaneKind kind = protocol::LaneKind::Light;
+    uint32_t number = 0;  // of the light ones: below the plan's lanes
+  };
+  Lane& lane(Backend& backend, const LaneName& name);
+  // Those who are owed answers on it, or listen there.
+  std::vector<Session*> sessions_on(const Lane& lane) const;
   bool end_session(uint64_t id, EndReason why);  // false: it is not here
   // All clients of the backend's database, whichever worker's. `done` is called later, on this
   // one's thread.
@@ -201,7 +205,8 @@ class Worker {
   uint64_t server_count_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::unordered_map<uint64_t, Holder*> holders_;  // besides the sessions
-  std::map<std::tuple<Backend*, uint64_t, uint64_t>, std::unique_ptr<Lane>> lanes_;
+  using LaneKey = std::tuple<Backend*, uint64_t, protocol::LaneKind, uint32_t>;
+  std::map<LaneKey, std::unique_ptr<Lane>> lanes_;
   std::unordered_map<uint64_t, PooledServer*> servers_;  // all that are on this loop
   std::unordered_map<Errand*, std::unique_ptr<Errand>> errands_;
   std::unordered_map<uint64_t, std::unique_ptr<PooledServer>>

@@ -158,7 +158,7 @@ ClientSide::Batch ClientSide::whole_transaction(Bytes in) const {
     const bool first = out.commands == 0;
     const bool shared = way == Way::Lane || way == Way::Heavy;
     if (first != (way == Way::Multi) || (!shared && request.count != 1)) return {};
-    out.heavy = out.heavy || way == Way::Heavy;
+    if (way == Way::Heavy) out.lane = LaneKind::Heavy;
     out.bytes += request.bytes;
     ++out.commands;
     if (way == Way::Exec) return out;
@@ -182,18 +182,18 @@ ClientSide::Step ClientSide::without_lease(Bytes in, const Request& request) {
     return over(Next::NeedServer);
   }
   Batch batch = transaction.commands > 0 ? transaction : Batch{request.bytes, 1};
-  batch.heavy = batch.heavy || way == Way::Heavy || sink_.prefers_heavy;
+  if (way == Way::Heavy || sink_.prefers_heavy) batch.lane = LaneKind::Heavy;
   return down_the_lane(in, batch);
 }
 
 // A client changes lanes when nothing is due on the one that it has.
 ClientSide::Step ClientSide::down_the_lane(Bytes in, const Batch& batch) {
   const bool settled = sink_.settled && sink_.turns == 0;
-  const bool fits =
-      mode_ == Mode::Lane && (sink_.on_heavy == batch.heavy || (sink_.on_heavy && !settled));
+  const bool fits = mode_ == Mode::Lane &&
+                    (sink_.lane == batch.lane || (sink_.lane == LaneKind::Heavy && !settled));
   if (!fits && !settled) return over(Next::Later);
   if (!fits) {
-    sink_.heavy = batch.heavy;
+    sink_.needs = batch.lane;
     return over(Next::NeedLane);
   }
   if (sink_.turns_max == 0 || (!settled && sink_.turns + batch.commands > sink_.turns_max))

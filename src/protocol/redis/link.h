@@ -15,6 +15,7 @@
 
 namespace weir::redis {
 
+using protocol::LaneKind;
 using protocol::Next;
 using protocol::Progress;
 using protocol::Sink;
@@ -44,7 +45,7 @@ class ClientSide {
   struct Batch {
     size_t bytes = 0;
     uint32_t commands = 0;
-    bool heavy = false;
+    LaneKind lane = LaneKind::Light;
   };
   Batch whole_transaction(Bytes in) const;
   Step down_the_lane(Bytes in, const Batch& batch);
