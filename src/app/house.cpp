@@ -229,6 +229,7 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
   plan->target.channel_binding =
       static_cast<protocol::ChannelBinding>(database.tls.channel_binding);
   plan->lanes = static_cast<uint32_t>(database.lanes);
+  plan->hub = database.pubsub == config::Pubsub::Hub && plan->client.transaction_mode;
   return plan;
 }
 

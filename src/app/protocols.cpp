@@ -39,7 +39,7 @@ std::vector<config::ProtocolDescriptor> protocol_descriptors() {
        .clients_speak_tls = false,
        .clients_name_database = false,
        .default_user = "default",
-       .options = {"user", "password", "lanes", "load_balance_hosts", "command_class"},
+       .options = {"user", "password", "lanes", "pubsub", "load_balance_hosts", "command_class"},
        .command_classes = redis::command_classes(),
        .fixed_commands = redis::fixed_commands()},
       {.name = "sqlite",

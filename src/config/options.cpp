@@ -41,6 +41,7 @@ constexpr std::array<Word<Pick>, 3> kPicks{
 constexpr std::array<Word<Queue>, 2> kQueues{{{"fair", Queue::Fair}, {"fifo", Queue::Fifo}}};
 constexpr std::array<Word<Durability>, 2> kDurabilities{
     {{"normal", Durability::Normal}, {"full", Durability::Full}}};
+constexpr std::array<Word<Pubsub>, 2> kPubsubs{{{"hub", Pubsub::Hub}, {"pin", Pubsub::Pin}}};
 
 constexpr std::array<Word<TlsMode>, 6> kTlsModes{{{"disable", TlsMode::Disable},
                                                   {"allow", TlsMode::Allow},
@@ -329,6 +330,8 @@ constexpr Option<Database> kDatabase[] = {
     {"tls.channel_binding", field<OneOf<kChannelBindings>, &Database::tls, &Tls::channel_binding>,
      "prefer", "whether logins may or must be bound to the TLS channel (SCRAM-SHA-256-PLUS)"},
     {"lanes", field<Whole<1, 256>, &Database::lanes>, "2", "connections shared by many clients"},
+    {"pubsub", field<OneOf<kPubsubs>, &Database::pubsub>, "hub",
+     "pin = each client that subscribes has a server to itself"},
     {"command_class", texts_by_name<&Database::command_class>(read_command_class), "{}",
      "which connection commands need, by name"},
 };

@@ -1,7 +1,7 @@
 // A hostile server. The first byte says how its bytes are cut, the second how many of the following
 // ones make the ledger, the third how the connection stands; the rest is what the server says, on a
-// lane and on a lease. However it is cut, everybody gets the same and the connection stands the
-// same; where it is a fault, at least what comes whole.
+// lane, on a hub and on a lease. However it is cut, everybody gets the same and the connection
+// stands the same; where it is a fault, at least what comes whole.
 #include <array>
 
 #include "protocol/redis/link.h"
@@ -20,8 +20,8 @@ struct Told {
   bool failed = false;
 };
 
-constexpr size_t kAnswerBytesMax = 1 << 21;  // that weir reads
-constexpr int kKinds = static_cast<int>(Entry::Kind::Pin) + 1;
+constexpr size_t kAnswerBytesMax = 1 << 21;                     // that weir reads
+constexpr int kKinds = static_cast<int>(Entry::Kind::Pin) + 1;  // on a lease
 
 // On a lane: whose answers are due, and which of them go nowhere.
 ServerState owing_many(const std::string& ledger) {
@@ -114,6 +114,73 @@ Told on_lane(uint8_t, const std::string& ledger, const std::string& bytes, size_
   });
 }
 
+// On a hub: two clients that listen and one that does not, and what they have asked for since.
+struct Crowd {
+  explicit Crowd(const std::string& ledger) {
+    server.resp = 3;
+    server.hub = std::make_unique<Hub>();
+    clients[2].resp = 3;
+    for (const uint64_t owner : {1, 2}) {
+      std::string none;
+      server.hub->sent(owner, clients[owner], {.names = {"c", "d"}}, none);
+      for (const char* name : {"c", "d"}) server.hub->confirmed(owner, name);
+      server.hub->end_change(owner);
+    }
+    for (const char c : ledger) ask(static_cast<uint8_t>(c));
+  }
+
+  void ask(uint8_t number) {
+    const uint64_t owner = number & 3U;
+    ClientState& client = clients[owner];
+    std::string to_server;
+    Hub::Change change{.kind = static_cast<Hub::Kind>((number >> 4) % 3), .names = {"c", "e"}};
+    switch (number >> 2 & 3) {
+      case 0: server.ledger.push({.owner = owner, .silent = number > 200}); return;
+      case 1:
+        server.hub->sent(owner, client, std::move(change), to_server);
+        server.ledger.push({.owner = owner, .kind = Entry::Kind::Subscribe, .value = 2});
+        return;
+      case 2:
+        change.what = number > 200 ? Hub::Change::What::Reset : Hub::Change::What::Ends;
+        if (number > 100) change.names.clear();
+        if (const int64_t count = server.hub->sent(owner, client, std::move(change), to_server))
+          server.ledger.push({.kind = Entry::Kind::Subscribe, .silent = true, .value = count});
+        server.ledger.push({.owner = owner, .kind = Entry::Kind::Placeholder});
+        return;
+      default: {
+        Gather gather;
+        leave_hub(server, owner, gather);
+      }
+    }
+  }
+
+  std::string stand() const {
+    std::string out = std::to_string(server.ledger.size());
+    for (const ClientState& each : clients)
+      for (const int64_t count : {each.hub.channels, each.hub.patterns, each.hub.shards})
+        out += " " + std::to_string(count);
+    return out;
+  }
+
+  ServerState server;
+  std::array<ClientState, 4> clients;
+};
+
+Told on_hub(uint8_t, const std::string& ledger, const std::string& bytes, size_t piece) {
+  Crowd crowd(ledger);
+  Told told = play(bytes, piece, kAnswerBytesMax, [&](const std::string& in, Told& out) {
+    std::vector<Share> shares;
+    const Progress progress = share_with_listeners(crowd.server, in, shares);
+    for (const Share& share : shares) {
+      out.bytes[share.owner] += std::string(share.head) + std::string(share.bytes);
+      out.turns[share.owner] += share.turns;
+    }
+    return progress;
+  });
+  told.state = crowd.stand();
+  return told;
+}
+
 Told on_lease(uint8_t stand, const std::string& ledger, const std::string& bytes, size_t piece) {
   ServerState server = owing_one(stand, ledger);
   ClientState client;
@@ -150,7 +217,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string all(reinterpret_cast<const char*>(data) + 3, size - 3);
   const std::string ledger = all.substr(0, data[1] % 16);
   const std::string bytes = all.substr(ledger.size());
-  for (const auto& talk : {on_lane, on_lease}) {
+  for (const auto& talk : {on_lane, on_hub, on_lease}) {
     const Told whole = talk(stand, ledger, bytes, SIZE_MAX);
     compare(whole, talk(stand, ledger, bytes, 1));
     compare(whole, talk(stand, ledger, bytes, piece));

@@ -7,8 +7,8 @@ import pytest
 
 from harness import eventually, never, weir_only
 from support.redis import RedisServer, command
-from support.redis_cache import (at_rest, dial, dial3, fields, flags_of_servers, server, small,
-                                 start, wide)
+from support.redis_cache import (at_rest, dial, dial3, fields, flags_of_servers, listening,
+                                 server, small, start, wide)
 
 pytestmark = weir_only
 
@@ -134,7 +134,8 @@ def test_wait_for_a_replica_that_has_stalled(wide, server):
 @pytest.mark.behaviour("redis", "R49")
 @pytest.mark.parametrize("version", [2, 3])
 @pytest.mark.parametrize("how", ["killed by number", "killed by type", "the server dies"])
-def test_subscribers_hear_that_their_server_is_gone(wide, server, version, how):
+def test_subscribers_hear_that_their_server_is_gone(listening, server, version, how):
+    wide = listening(10)
     with dial(wide) as subscriber, dial(wide) as other:
         subscriber.do("HELLO", version)
         assert subscriber.do("SUBSCRIBE", "c") == [b"subscribe", b"c", 1]

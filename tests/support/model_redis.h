@@ -433,6 +433,9 @@ class ModelConnection final : public Connection {
             std::to_string(count) + "\r\n";
   }
   void subscribe(const Arguments& arguments) {
+    for (const std::string& each : arguments)
+      if (redis_.forbidden.contains(each))
+        return void(out_ += "-NOPERM no such channel for you\r\n");
     Names& names = names_of(upper(arguments[0]));
     for (size_t i = 1; i < arguments.size(); ++i) {
       names.insert(arguments[i]);

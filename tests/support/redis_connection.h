@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@ class ModelRedis {
   Value& at(int database, const std::string& key) { return keys_[database][key]; }
 
   std::map<std::string, std::string> users{{"default", ""}, {"bob", "b"}};  // and their passwords
+  std::set<std::string> forbidden;                                          // channels
   std::vector<ModelConnection*> connections;
   std::string commands;  // the answer to COMMAND; empty: it does not know that
   size_t surveys = 0;    // that have asked for it

@@ -2,20 +2,15 @@
 // drives it: views are copied out before the link is called again, what it asks to see again is
 // kept, a lane of each flavour holds a server while that owes answers, a client that needs more
 // waits until its lane owes it nothing, whatever is given back is brought into order or closed.
-// Shared by the unit tests and the fuzz targets.
 #pragma once
 
-#include <cstdlib>
 #include <deque>
 #include <functional>
 #include <map>
-#include <memory>
-#include <string>
 #include <utility>
 #include <vector>
 
-#include "model_redis.h"
-#include "protocol/redis/link.h"
+#include "redis_peers.h"
 
 #include <weir/protocol/redis.h>
 
@@ -23,34 +18,6 @@ namespace weir::redis::script {
 
 using protocol::Condition;
 using protocol::Share;
-
-inline void check(bool holds) {
-  if (!holds) std::abort();
-}
-
-struct Server {
-  ServerState state;
-  std::unique_ptr<Connection> model;
-  std::string coming;  // answers that are still under way
-  std::string in;      // what the link wants to see again
-  size_t want = 0;
-  bool farewell = false;
-  bool used = false;
-};
-
-struct Client {
-  ClientState state;
-  std::string in, out;
-  std::string events;  // "lease" "end" "attach" "refused" "leave" "fail" "lost" "killed"
-  size_t want = 0;
-  Server* lease = nullptr;
-  uint32_t turns = 0;             // that its lane owes
-  bool in_lane_piece = false;     // half of an answer from its lane has come
-  LaneKind on = LaneKind::Light;  // which lane it is on
-  bool later = false;             // it waits for answers from its lane
-  bool wants_roll = false;
-  bool over = false;
-};
 
 constexpr uint64_t kFirstClientId = 9000;  // as clients are told
 
@@ -71,6 +38,7 @@ class World {
   ModelRedis redis;
   bool answers = true;           // else they come with go_on()
   uint32_t window = UINT32_MAX;  // so many answers may a client be owed on a lane
+  bool hub = false;              // clients that listen share a server
   size_t rolls = 0;              // that clients have asked for
   bool lane_failed = false;
   bool leaked = false;          // a server has gone back with state that nobody knows of
@@ -135,10 +103,27 @@ class World {
       if (client(id).lease == &server) return from_server(id);
   }
 
+  // A lane's server is gone.
+  void lose_lane(LaneKind kind) {
+    lane_dies({flavour_of(kHome, kind == LaneKind::Hub ? 3 : 2), kind},
+              {base::ErrorKind::Unreachable, "server connection lost", "08006"});
+  }
+  bool has_lane(LaneKind kind) const {
+    for (const auto& [name, server] : lanes_)
+      if (name.second == kind) return true;
+    return false;
+  }
+
   // The client is gone.
   void leave(size_t id) {
     Client& client = this->client(id);
     client.over = true;
+    for (const auto& [name, server] : lanes_) {
+      if (name.second != LaneKind::Hub) continue;
+      base::Gather to_server;
+      link_.leave(server->state, id, to_server);
+      server->coming += server->model->feed(take(to_server));
+    }
     if (Server* server = std::exchange(client.lease, nullptr)) release(*server);
   }
 
@@ -146,7 +131,11 @@ class World {
   using LaneName = std::pair<uint64_t, LaneKind>;  // of what flavour
 
   LaneName name_of(const Client& client) const {
-    return {link_.lane_flavour(client.state, client.on), client.on};
+    const bool stays = client.turns > 0 || client.state.listens();
+    return {stays ? client.lane_flavour : link_.lane_flavour(client.state, client.on), client.on};
+  }
+  static bool is_settled(const Client& client) {
+    return client.turns == 0 && !client.in_lane_piece;
   }
 
   static std::string take(base::Gather& from) {
@@ -164,7 +153,7 @@ class World {
     server.model = connect_();
     auto login = protocol_->login(target_);
     check(talk(server, *login).text.empty());
-    server.state = static_cast<ServerState&>(*login->take_server());
+    server.state = std::move(static_cast<ServerState&>(*login->take_server()));
     facts_->equip(server.state);
     return server;
   }
@@ -243,6 +232,7 @@ class World {
       protocol::Neighbour self{
           .id = each.state.id, .user = "default", .peer = "127.0.0.1:1", .description = {}};
       self.remote_id = server ? server->id : 0;
+      self.listens = server && link_.has_listeners(*server);
       self.description = link_.describe(each.state, server, self);
       roll.push_back(std::move(self));
     }
@@ -254,15 +244,17 @@ class World {
     const auto lane = lanes_.find(name_of(client));
     Server* server = client.lease ? client.lease : lane != lanes_.end() ? lane->second : nullptr;
     check(client.turns == 0 || (server && !client.lease));
+    if (server && !client.lease) client.lane_flavour = lane->first.first;
     const std::string in = client.in;
     base::Gather to_client, to_server;
     Sink sink{to_client, to_server};
     sink.owner = server && !client.lease ? id : 0;
-    sink.settled = client.turns == 0;
+    sink.settled = is_settled(client);
+    sink.has_hub = hub;
     sink.turns_max = window > client.turns ? window - client.turns : 0;
     sink.lane = client.on;
     client.later = false;
-    const bool may_speak = client.lease ? client.lease->state.answered() : client.turns == 0;
+    const bool may_speak = client.lease ? client.lease->state.answered() : is_settled(client);
     sink.roll = roll;
     const Progress progress =
         link_.on_client(client.state, server ? &server->state : nullptr, in, sink);
@@ -289,19 +281,20 @@ class World {
       case Next::Flush: return !client.in.empty();
       case Next::Feed:
         client.want = client.in.empty() ? 0 : progress.want;
-        check(client.in.empty() || progress.want > client.in.size());
+        check(client.in.empty() || progress.want > client.in.size() ||
+              (progress.want == 0 && sink.hold_may_end));
         if (sink.hold_may_end) end_hold(client);
-        return false;
+        return !client.lease && !client.in.empty() && client.want == 0;
       case Next::NeedLane:
-        check(!client.lease && client.turns == 0);
+        check(!client.lease && is_settled(client) && !client.state.listens());
         client.on = sink.needs;
         return open_lane(client);
-      case Next::NeedServer: check(!client.lease); return client.turns == 0 && take_lease(client);
+      case Next::NeedServer: check(!client.lease); return is_settled(client) && take_lease(client);
       case Next::Reattach: check(client.lease != nullptr); return reattach(id);
       case Next::Roll: client.wants_roll = true; return true;
       case Next::Later:
         check(!client.in.empty());
-        check(client.lease ? !client.lease->state.answered() : client.turns > 0);
+        check(client.lease ? !client.lease->state.answered() : !is_settled(client));
         client.later = !client.lease;
         return false;
       case Next::Leave: return end(id, " leave", {});
@@ -313,6 +306,7 @@ class World {
   bool open_lane(Client& client) {
     const LaneName name = name_of(client);
     const uint64_t flavour = name.first;
+    client.lane_flavour = flavour;
     if (lanes_.contains(name)) return true;
     Server& server = lend(flavour);
     if (auto change = link_.change_flavour(server.state, flavour))
@@ -403,6 +397,7 @@ class World {
       again = progress.next == Next::Flush && !server.in.empty();
       if (progress.next == Next::Feed && sink.hold_may_end) end_hold(client);
     }
+    say_kept(client(id));
     if (!client(id).in.empty() && client(id).want == 0) judge(id);
   }
 
@@ -417,7 +412,10 @@ class World {
       server.in.erase(0, progress.consumed);
       server.want = progress.want;
       for (const Share& each : shares) give(each);
-      if (progress.next == Next::Fail) lane_dies(name);
+      if (progress.next == Next::Fail) {
+        lane_failed = true;
+        lane_dies(name, {base::ErrorKind::Protocol, "the answer does not fit", "08P01"});
+      }
       again = progress.next == Next::Flush && !server.in.empty();
     }
     sharing_ = false;
@@ -428,12 +426,27 @@ class World {
     check(share.owner > 0 && share.owner <= clients_.size());
     Client& client = this->client(share.owner);
     if (client.over) return;
-    check(client.turns >= share.turns);
-    client.out += share.bytes;
-    client.turns -= share.turns;
+    check(client.turns >= share.turns && !(share.push && share.turns > 0));
+    check(share.push || !client.lease);
     client.in_lane_piece = share.piece_open;
-    const bool go_on = client.turns == 0 || (client.later && client.turns <= window / 2);
-    if (go_on && share.turns > 0) judge(share.owner);
+    const bool keeps =
+        share.push &&
+        (!client.kept.empty() ||
+         (client.lease && (share.piece_open || link_.is_mid_piece(client.lease->state))));
+    (keeps ? client.kept : client.out).append(share.head).append(share.bytes);
+    say_kept(client);
+    client.turns -= share.turns;
+    if (share.turns == 0) {
+      if (!client.lease && is_settled(client) && !client.in.empty() && client.want == 0)
+        judge(share.owner);
+      return;
+    }
+    if (client.turns == 0 || (client.later && client.turns <= window / 2)) judge(share.owner);
+  }
+
+  void say_kept(Client& client) {
+    if (client.in_lane_piece || (client.lease && link_.is_mid_piece(client.lease->state))) return;
+    client.out += std::exchange(client.kept, {});
   }
 
   // With the last answer its server goes back.
@@ -441,7 +454,8 @@ class World {
     if (sharing_) return;
     for (auto lane = lanes_.begin(); lane != lanes_.end();) {
       Server& server = *lane->second;
-      if (link_.owes(server.state)) {
+      const bool stays = lane->first.second == LaneKind::Hub && link_.has_listeners(server.state);
+      if (link_.owes(server.state) || stays) {
         ++lane;
       } else {
         lane = lanes_.erase(lane);
@@ -450,8 +464,7 @@ class World {
     }
   }
 
-  void lane_dies(LaneName name) {
-    lane_failed = true;
+  void lane_dies(LaneName name, const Error& why) {
     Server& server = *lanes_.at(name);
     server.used = false;
     server.model->closed = true;
@@ -459,8 +472,8 @@ class World {
     lanes_.erase(name);
     for (size_t id = 1; id <= clients_.size(); ++id) {
       const Client& each = client(id);
-      if (each.turns > 0 && name_of(each) == name && !each.over)
-        end(id, " lost", {base::ErrorKind::Protocol, "the answer does not fit", "08P01"});
+      const bool is_on = each.turns > 0 || each.state.listens();
+      if (is_on && name_of(each) == name && !each.over) end(id, " lost", why);
     }
   }
 

@@ -44,6 +44,7 @@ enum class PoolMode : uint8_t { Session, Transaction, Statement };
 enum class Pick : uint8_t { Lifo, RoundRobin, Scatter };
 enum class Queue : uint8_t { Fair, Fifo };
 enum class Durability : uint8_t { Normal, Full };
+enum class Pubsub : uint8_t { Hub, Pin };
 
 // Where weir listens. Tcp: host and port; Unix: path; Abstract: path without the leading @.
 struct Address {
@@ -247,6 +248,7 @@ struct Database {
   bool create = true;
   Durability durability = Durability::Normal;
   int lanes = 2;
+  Pubsub pubsub = Pubsub::Hub;
   Named<std::string> command_class;  // a command, or command|subcommand, in small letters
   Names given;                       // what was set in this entry itself
 };

@@ -37,7 +37,7 @@ struct ProtocolDescriptor {
   std::vector<Parameter> parameters =
       {};  // of URLs; host, port, user, password, dbname mean what libpq says
   std::vector<std::string> options =
-      {};  // allowed of: user password settings create durability lanes
+      {};  // allowed of: user password settings create durability lanes pubsub
   std::vector<std::string> command_classes = {};  // what `command_class` takes
   // Commands of which it may not say anything, and why.
   std::vector<std::pair<std::string, std::string>> fixed_commands = {};

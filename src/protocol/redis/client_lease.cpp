@@ -47,6 +47,7 @@ ClientSide::Step ClientSide::on_lease(Bytes in, const Request& request) {
   if (request.kind == Request::Kind::Bad)
     return server_->answered() ? fail(request.error) : over(Next::Later);
   const Way way = way_of(request);
+  if (const auto step = back_to_hub(request, way)) return *step;
   client_.indifferent = way == Way::Lease && server_->at_rest();
   const bool fits = !server_->differs(client_.flavour());
   if (!fits && !client_.indifferent) return over(server_->at_rest() ? Next::Reattach : Next::Later);

@@ -171,10 +171,15 @@ ClientSide::Batch ClientSide::whole_transaction(Bytes in) const {
 ClientSide::Step ClientSide::without_lease(Bytes in, const Request& request) {
   const bool bad = request.kind == Request::Kind::Bad;
   const Way way = bad ? Way::Quit : way_of(request);
+  const bool listens = is_on_hub();
+  if (listens) {
+    if (const auto step = on_hub(in, request, way)) return *step;
+  } else if (wants_hub(request, way)) {
+    return listen(in, request);
+  }
   if (is_own(request, way)) {
     // What weir says itself comes behind all that the client is owed.
-    if (!sink_.settled || sink_.turns > 0) return over(Next::NeedServer);
-    return by_weir(request, way);
+    return is_settled() ? by_weir(request, way) : over(Next::NeedServer);
   }
   const Batch transaction = way == Way::Multi && client_.shares ? whole_transaction(in) : Batch{};
   if (transaction.commands == 0 && needs_lease(request, way)) {
@@ -183,14 +188,17 @@ ClientSide::Step ClientSide::without_lease(Bytes in, const Request& request) {
   }
   Batch batch = transaction.commands > 0 ? transaction : Batch{request.bytes, 1};
   if (way == Way::Heavy || sink_.prefers_heavy) batch.lane = LaneKind::Heavy;
+  // Where it listens, answers and what it is told keep the server's order.
+  if (listens) batch.lane = LaneKind::Hub;
   return down_the_lane(in, batch);
 }
 
 // A client changes lanes when nothing is due on the one that it has.
 ClientSide::Step ClientSide::down_the_lane(Bytes in, const Batch& batch) {
-  const bool settled = sink_.settled && sink_.turns == 0;
-  const bool fits = mode_ == Mode::Lane &&
-                    (sink_.lane == batch.lane || (sink_.lane == LaneKind::Heavy && !settled));
+  const bool settled = is_settled();
+  const bool stays =
+      sink_.lane == LaneKind::Heavy || (sink_.lane == LaneKind::Hub && client_.resp == 3);
+  const bool fits = mode_ == Mode::Lane && (sink_.lane == batch.lane || (stays && !settled));
   if (!fits && !settled) return over(Next::Later);
   if (!fits) {
     sink_.needs = batch.lane;

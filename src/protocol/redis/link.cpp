@@ -50,7 +50,23 @@ class RedisLink final : public protocol::Link {
 
   Progress on_lane(protocol::ServerState& server, Bytes in,
                    std::vector<protocol::Share>& shares) const override {
+    if (of(server).hub) return share_with_listeners(of(server), in, shares);
     return share_answers(of(server), in, shares);
+  }
+  // With RESP3 pushes can be told from answers. Clients of RESP2 do nothing there but listen.
+  uint64_t lane_flavour(const protocol::ClientState& client,
+                        protocol::LaneKind kind) const override {
+    if (kind != protocol::LaneKind::Hub) return client.flavour();
+    return flavour_of(of(client).resp == 3 ? of(client).database : kHome, 3);
+  }
+  bool has_listeners(const protocol::ServerState& server) const override {
+    const ServerState& state = of(server);
+    if (state.hub) return !state.hub->is_empty() || state.reply.open();
+    return state.subscriptions.all() > 0;
+  }
+  void leave(protocol::ServerState& server, uint64_t owner,
+             base::Gather& to_server) const override {
+    leave_hub(of(server), owner, to_server);
   }
 
   bool on_idle_server(protocol::ServerState&, Bytes in) const override { return in.empty(); }
@@ -70,7 +86,8 @@ class RedisLink final : public protocol::Link {
       return Condition::Broken;
     // Others may have redirected their invalidations here, and have to hear that it is gone.
     if (server.has_subscribed || server.subscriptions.all() > 0) return Condition::Broken;
-    const bool plain = !server.monitor && !server.tracking && !server.foreign;
+    // What a hub was subscribed to only RESET undoes for certain.
+    const bool plain = !server.monitor && !server.tracking && !server.foreign && !server.hub;
     if (!server.answered() || server.multi || server.watch)
       return plain && owes_plain_answers(server) ? Condition::Open : Condition::Broken;
     return plain && !server.logged_out ? Condition::Clean : Condition::Dirty;

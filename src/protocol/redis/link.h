@@ -3,7 +3,7 @@
 //
 //   no server   nothing is sent: says what is needed, and answers by itself what needs no server
 //   a lane      whole commands without state, each with an entry that names its client; also a
-//               transaction that is there as a whole
+//               transaction that is there as a whole; on a hub subscriptions as well
 //   a lease     all commands; the answers say how the connection stands, so that the hold ends when
 //               it is at rest, and whatever it was left in is carried to the client's next server
 #pragma once
@@ -51,6 +51,16 @@ class ClientSide {
   Step down_the_lane(Bytes in, const Batch& batch);
   Step by_weir(const Request& request, Way way);
   bool is_own(const Request& request, Way way) const;
+  bool is_settled() const { return sink_.settled && sink_.turns == 0; }
+  // On a hub, or on the way there (client_hub.cpp). Nothing: as without subscriptions.
+  bool is_on_hub() const;
+  bool wants_hub(const Request& request, Way way) const;
+  std::optional<Step> on_hub(Bytes in, const Request& request, Way way);
+  std::optional<Step> only_listens(const Request& request, Way way);
+  Step listen(Bytes in, const Request& request);
+  Step change_hub(Hub::Change change);
+  std::optional<Step> back_to_hub(const Request& request, Way way);
+  Step reset_before_hub();
   // With one (client_lease.cpp).
   Step on_lease(Bytes in, const Request& request);
   Step on_pinned(Bytes in, const Request& request, Way way);
@@ -118,8 +128,10 @@ class ServerSide {
   size_t want_ = 1;
 };
 
-// Judges a server's bytes, on a lane.
+// Judges a server's bytes, on a lane; and on one that clients listen on (hub_side.cpp).
 Progress share_answers(ServerState& server, Bytes in, std::vector<protocol::Share>& shares);
+Progress share_with_listeners(ServerState& server, Bytes in, std::vector<protocol::Share>& shares);
+void leave_hub(ServerState& server, uint64_t owner, base::Gather& to_server);
 
 // weir's own answer to each of the parked commands; see Link::answer_error().
 size_t answer_parked(ClientState& client, const Error& error, Bytes in, Sink& sink);

@@ -9,24 +9,29 @@ namespace {
 
 constexpr size_t kReadBytesMax = 1024 * 1024;  // of an answer that weir reads
 
-// The first element of an array or push, when it is a short bulk string.
+// A bulk string of at most so many bytes. `more`: it is not there yet; else without a text when it
+// is something else.
 struct Word {
   bool more = false;
   Bytes text;
 };
+Word read_bulk(Bytes in, int64_t bytes_max) {
+  if (in.empty()) return {true, {}};
+  if (in[0] != '$') return {};
+  const size_t line = in.substr(0, ReplyStream::kPeekBytes).find("\r\n");
+  if (line == Bytes::npos) return {in.size() < ReplyStream::kPeekBytes, {}};
+  int64_t length = 0;
+  if (!read_number(in.substr(1, line - 1), length) || length < 0 || length > bytes_max) return {};
+  const auto size = static_cast<size_t>(length);
+  if (in.size() < line + 2 + size) return {true, {}};
+  return {false, in.substr(line + 2, size)};
+}
+
+// The first element of an array or push, when it is a short one.
 Word first_word(Bytes in) {
   const size_t head = in.substr(0, ReplyStream::kPeekBytes).find("\r\n");
   if (head == Bytes::npos) return {in.size() < ReplyStream::kPeekBytes, {}};
-  const Bytes rest = in.substr(head + 2);
-  if (rest.empty()) return {true, {}};
-  if (rest[0] != '$') return {};
-  const size_t line = rest.substr(0, ReplyStream::kPeekBytes).find("\r\n");
-  if (line == Bytes::npos) return {rest.size() < ReplyStream::kPeekBytes, {}};
-  int64_t length = 0;
-  if (!read_number(rest.substr(1, line - 1), length) || length < 0 || length > 16) return {};
-  const auto size = static_cast<size_t>(length);
-  if (rest.size() < line + 2 + size) return {true, {}};
-  return {false, rest.substr(line + 2, size)};
+  return read_bulk(in.substr(head + 2), 16);
 }
 
 bool is_message(Bytes word) {
@@ -118,6 +123,23 @@ Seen look(const ServerState& server, Bytes in) {
     if (in[1] >= '0' && in[1] <= '9') return {Seen::Kind::Push};
   }
   return answer;
+}
+
+PushHead read_push(Bytes in) {
+  const Word word = first_word(in);
+  if (word.more) return {};
+  const bool message = is_message(word.text);
+  if (!message && !is_confirmation(word.text)) return {.kind = PushHead::Kind::Other, .name = {}};
+  PushHead out{.kind = message ? PushHead::Kind::Message : PushHead::Kind::Confirmation,
+               .name = {}};
+  if (message && word.text != "message")
+    out.topic = word.text == "pmessage" ? Hub::Kind::Pattern : Hub::Kind::Shard;
+  if (!message) out.begins = read_subscription(word.text).begins;
+  const auto end = static_cast<size_t>(word.text.data() + word.text.size() - in.data()) + 2;
+  const Word name = read_bulk(in.substr(std::min(end, in.size())), kWholeCommandBytesMax);
+  if (name.more) return {};
+  out.name = name.text;
+  return out;
 }
 
 int64_t note_confirmation(Bytes confirmation, Subscriptions& subscriptions) {

@@ -25,6 +25,16 @@ struct Seen {
 };
 Seen look(const ServerState& server, Bytes in);
 
+// The head of a push that concerns subscriptions.
+struct PushHead {
+  enum class Kind : uint8_t { More, Message, Confirmation, Other };
+  Kind kind = Kind::More;
+  Hub::Kind topic = Hub::Kind::Channel;
+  bool begins = true;  // Confirmation: of a subscription, not of its end
+  Bytes name;          // of the channel or pattern
+};
+PushHead read_push(Bytes in);
+
 // The length of an answer that is there as a whole; 0: it is not.
 struct Measure {
   size_t bytes = 0;

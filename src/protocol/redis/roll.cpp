@@ -25,7 +25,9 @@ std::string flags_of(const ClientState& client, const ServerState* server) {
   if (server) {
     if (server->raw) out += 'S';
     if (server->monitor) out += 'O';
-    if (server->subscriptions.all() > 0) out += 'P';
+  }
+  if (client.listens() || (server && server->subscriptions.all() > 0)) out += 'P';
+  if (server) {
     if (server->multi) out += 'x';
     if (server->ledger.has(Entry::Kind::Block)) out += 'b';
     if (server->tracking) out += 't';
@@ -204,7 +206,7 @@ Call track(const Roll& roll, const Request& request) {
     const bool is_id = std::exchange(follows, equal_ignoring_case(argument, "redirect")) &&
                        read_number(argument, id) && id != 0;
     const Neighbour* target = is_id ? find(roll, id) : nullptr;
-    if (is_id && (!target || target->remote_id == 0 || !has_flag(*target, 'P')))
+    if (is_id && (!target || target->remote_id == 0 || !target->listens))
       return {.answer = error("ERR The client ID you want redirect to does not exist")};
     append_bulk(call.command, is_id ? std::to_string(target->remote_id) : std::string(argument));
     if (is_id) call.redirect = id;
@@ -216,8 +218,12 @@ Call track(const Roll& roll, const Request& request) {
 
 std::string describe(const ClientState& client, const ServerState* server,
                      const protocol::Neighbour& self) {
-  const Subscriptions none;
-  const Subscriptions& has = server ? server->subscriptions : none;
+  Subscriptions has{client.hub.channels, client.hub.patterns, client.hub.shards};
+  if (server) {
+    has.channels += server->subscriptions.channels;
+    has.patterns += server->subscriptions.patterns;
+    has.shards += server->subscriptions.shards;
+  }
   const int64_t database = server ? server->database : std::max<int64_t>(client.database, 0);
   const auto field = [](std::string_view name, const std::string& value) {
     return std::string(name).append("=").append(value).append(" ");

@@ -148,7 +148,7 @@ void ServerSide::changed(Bytes in) {
       return;
     case Entry::Kind::Reset:
       server_.reset_sent = false;
-      if (in.starts_with("+RESET\r\n")) was_reset();
+      if (in.starts_with("+RESET\r\n")) entry.silent ? forget_client(server_) : was_reset();
       return;
     case Entry::Kind::Monitor: server_.monitor = server_.monitor || is_ok(in); return;
     case Entry::Kind::Track:

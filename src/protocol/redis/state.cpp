@@ -65,6 +65,7 @@ void forget_client(ServerState& server) {
   server.replica = server.kept = false;
   server.multi_sent = server.queued_state = server.reset_sent = false;
   server.subscriptions = {};
+  server.hub.reset();
   server.database = 0;
   server.resp = 2;
   server.logged_out = !server.login.empty();

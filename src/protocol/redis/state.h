@@ -11,6 +11,7 @@
 
 #include <weir/protocol/protocol.h>
 
+#include "hub.h"
 #include "reply.h"
 #include "request.h"
 
@@ -33,8 +34,17 @@ enum class Answers : uint8_t { On, Off, SkipNext };
 // Whether a server has said that its user may see and end other clients.
 enum class Permit : uint8_t { Unasked, Granted, Denied };
 
+// To how many channels and patterns a client of a hub listens.
+struct HubCounts {
+  int32_t channels = 0, patterns = 0, shards = 0;
+  int32_t all() const { return channels + patterns + shards; }
+};
+
 struct ClientState final : protocol::ClientState {
   uint64_t flavour() const override { return flavour_of(database, resp); }
+  bool listens() const override { return hub.all() > 0; }
+  // It has gone on to another database than that of the hub which it listens on.
+  bool is_elsewhere() const { return listens() && database != hub_database; }
 
   bool shares = true;    // false: it keeps a server of its own (session mode), and uses no lane
   RequestStream stream;  // a large command that is half passed
@@ -52,6 +62,8 @@ struct ClientState final : protocol::ClientState {
   bool proven = false;  // its next HELLO is the one that has let it in, with AUTH
   std::string fault;    // of a command that is half passed: said when all else is answered
   std::shared_ptr<const CommandTable> commands;  // of the server that it had last
+  HubCounts hub;
+  int32_t hub_database = 0;  // of that hub
 };
 
 // Answers that the server owes to one client, one for each of `count` commands behind each other.
@@ -74,11 +86,12 @@ struct Entry {
     Track,     // value: on or off
     Redirect,  // the answer names a client
     Replica,
-    Unknown,  // nobody knows what it leaves behind
-    Refused,  // the server got nonsense in place of the command, and weir answers instead of it
-    Permit,   // weir's own question whether its user may do so
-    Probe,    // weir's own question how the connection stands
-    Pin,      // as Unknown, and its client needs it
+    Unknown,      // nobody knows what it leaves behind
+    Refused,      // the server got nonsense in place of the command, and weir answers instead of it
+    Permit,       // weir's own question whether its user may do so
+    Probe,        // weir's own question how the connection stands
+    Pin,          // as Unknown, and its client needs it
+    Placeholder,  // a PING, where a client of a hub is told something
   };
   uint64_t owner = 0;  // 0: who holds the lease
   uint32_t count = 1;
@@ -147,6 +160,7 @@ struct ServerState final : protocol::ServerState {
   bool watch = false;
   Subscriptions subscriptions;
   bool has_subscribed = false;  // ever: others may have redirected their invalidations here
+  std::unique_ptr<Hub> hub;     // of the clients that share it to listen
   bool monitor = false;
   bool tracking = false;
   int64_t redirect = 0;  // the client that gets the invalidations; 0: its own

@@ -50,6 +50,15 @@ def wide(start):
     return start(10)
 
 
+@pytest.fixture(params=["hub", "pin"])
+def listening(request, start):
+    """Starts weir with clients that listen sharing a server, or each with one of its own."""
+    def start_one(size, **options):
+        return start(size, pubsub=request.param, **options)
+    start_one.shares = request.param == "hub"
+    return start_one
+
+
 def dial(cache):
     return RedisClient(cache.port)
 

@@ -191,6 +191,8 @@ const Case kDatabaseCases[] = {
     {"a list as url", "{url: [a]}", "3:14: databases.app.url: expected a URL\n"},
     {"an option of another protocol", "{url: \"postgres://h/app\", lanes: 3}",
      "3:41: databases.app.lanes: not an option of a postgres database\n"},
+    {"a way to listen that there is not", "{url: \"redis://h/0\", pubsub: share}",
+     "3:37: databases.app.pubsub: expected one of hub, pin\n"},
     {"a user of a file", "{url: \"sqlite:///x.db\", user: app}",
      "3:38: databases.app.user: not an option of a sqlite database\n"},
     {"a user in the url of a file", "{url: \"sqlite://app@/x.db\"}",

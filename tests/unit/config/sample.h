@@ -32,7 +32,7 @@ inline Surroundings sample_surroundings() {
   redis.clients_speak_tls = false;
   redis.clients_name_database = false;
   redis.default_user = "default";
-  redis.options = {"user", "password", "lanes", "command_class"};
+  redis.options = {"user", "password", "lanes", "pubsub", "command_class"};
   redis.command_classes = {"lane", "blocking"};
   redis.fixed_commands = {{"multi", "weir follows transactions"},
                           {"client", "weir answers it"},

@@ -75,15 +75,28 @@ void expect_nothing_left(World& world, const std::string& what) {
   EXPECT_FALSE(world.leaked) << what;
 }
 
-class RedisLeaks : public testing::TestWithParam<bool> {};
+struct Leak {
+  bool password = false;
+  bool hub = false;  // clients that listen share a server
+};
+class RedisLeaks : public testing::TestWithParam<Leak> {
+ protected:
+  static protocol::LoginTarget target() {
+    return {"default", GetParam().password ? "pw" : "", "", {}};
+  }
+  static void prepare(World& world) {
+    world.hub = GetParam().hub;
+    if (GetParam().password) world.redis.users["default"] = "pw";
+    world.redis.at(0, "k") = {"0", true, 1};
+  }
+};
 
 // redis R32, R56, R57, R59, R60, R61
 TEST_P(RedisLeaks, NothingIsLeftByWhoIsGone) {
   for (const auto& [commands, kept] : leavings()) {
     for (const size_t piece : {SIZE_MAX, size_t{1}, size_t{7}}) {
-      World world(piece, {}, {"default", GetParam() ? "pw" : "", "", {}});
-      if (GetParam()) world.redis.users["default"] = "pw";
-      world.redis.at(0, "k") = {"0", true, 1};
+      World world(piece, {}, target());
+      prepare(world);
       const size_t a = world.add_client();
       world.send(a, commands);
       world.leave(a);
@@ -98,9 +111,8 @@ TEST_P(RedisLeaks, NothingIsLeftByWhoIsGone) {
 TEST_P(RedisLeaks, NothingIsLeftByWhoHasNotSeenItsAnswers) {
   for (const auto& [commands, kept] : leavings()) {
     for (const size_t seen : {size_t{0}, size_t{1}, size_t{4}, size_t{9}, size_t{30}}) {
-      World world(SIZE_MAX, {}, {"default", GetParam() ? "pw" : "", "", {}});
-      if (GetParam()) world.redis.users["default"] = "pw";
-      world.redis.at(0, "k") = {"0", true, 1};
+      World world(SIZE_MAX, {}, target());
+      prepare(world);
       const size_t a = world.add_client();
       world.answers = false;
       world.send(a, commands);
@@ -123,9 +135,8 @@ TEST_P(RedisLeaks, NothingIsLeftAfterReset) {
     // Replicas keep their connection; within a large command there is no RESET.
     const bool replica = commands.starts_with("SYNC") || commands.starts_with("REPLCONF");
     if (replica || commands.ends_with("abc")) continue;
-    World world(SIZE_MAX, {}, {"default", GetParam() ? "pw" : "", "", {}});
-    if (GetParam()) world.redis.users["default"] = "pw";
-    world.redis.at(0, "k") = {"0", true, 1};
+    World world(SIZE_MAX, {}, target());
+    prepare(world);
     const size_t a = world.add_client();
     world.send(a, commands);
     world.client(a).out.clear();
@@ -138,9 +149,8 @@ TEST_P(RedisLeaks, NothingIsLeftAfterReset) {
 // redis R59. The answer to AUTH in a transaction is but +QUEUED: the connection went back to the
 // pool as somebody else's.
 TEST_P(RedisLeaks, ALoginInATransactionIsNotLeft) {
-  World world(SIZE_MAX, {}, {"default", GetParam() ? "pw" : "", "", {}});
-  if (GetParam()) world.redis.users["default"] = "pw";
-  world.redis.at(0, "k") = {"0", true, 1};
+  World world(SIZE_MAX, {}, target());
+  prepare(world);
   const size_t a = world.add_client();
   world.send(a, "MULTI\r\nAUTH bob b\r\nEXEC\r\n");
   EXPECT_EQ(world.client(a).out, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
@@ -148,7 +158,9 @@ TEST_P(RedisLeaks, ALoginInATransactionIsNotLeft) {
   expect_nothing_left(world, "AUTH");
 }
 
-INSTANTIATE_TEST_SUITE_P(WithAndWithoutAPassword, RedisLeaks, testing::Bool());
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutAPassword, RedisLeaks,
+                         testing::Values(Leak{false, false}, Leak{true, false}, Leak{false, true},
+                                         Leak{true, true}));
 
 }  // namespace
 }  // namespace weir::redis::script

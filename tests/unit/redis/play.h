@@ -23,10 +23,15 @@ struct Played {
   bool operator==(const Played&) const = default;
 };
 
-inline Played play_in(const std::vector<std::string>& parts, size_t piece,
-                      const protocol::LoginTarget& target) {
-  World world(piece, {}, target);
-  world.redis.users["default"] = target.secret;
+struct Setting {
+  protocol::LoginTarget target = {};
+  bool hub = false;  // clients that listen share a server
+};
+
+inline Played play_in(const std::vector<std::string>& parts, size_t piece, const Setting& setting) {
+  World world(piece, {}, setting.target);
+  world.hub = setting.hub;
+  world.redis.users["default"] = setting.target.secret;
   const size_t id = world.add_client();
   for (const std::string& part : parts) world.send(id, part);
   EXPECT_FALSE(world.lane_failed);
@@ -38,16 +43,19 @@ inline Played play_in(const std::vector<std::string>& parts, size_t piece,
 
 // With everything in one piece, in pieces of each small size (and so do the answers come), and cut
 // in two at each place: the client gets the same each time.
-inline Played play(const std::string& bytes, const protocol::LoginTarget& target = {}) {
-  const Played whole = play_in({bytes}, SIZE_MAX, target);
+inline Played play_with(const Setting& setting, const std::string& bytes) {
+  const Played whole = play_in({bytes}, SIZE_MAX, setting);
   for (size_t piece = 1; piece <= 24; ++piece)
-    EXPECT_EQ(play_in({bytes}, piece, target).out, whole.out)
+    EXPECT_EQ(play_in({bytes}, piece, setting).out, whole.out)
         << "in pieces of " << piece << ": " << bytes;
   for (size_t place = 1; place < std::min<size_t>(bytes.size(), 400); ++place)
-    EXPECT_EQ(play_in({bytes.substr(0, place), bytes.substr(place)}, SIZE_MAX, target).out,
+    EXPECT_EQ(play_in({bytes.substr(0, place), bytes.substr(place)}, SIZE_MAX, setting).out,
               whole.out)
         << "cut at " << place << ": " << bytes;
   return whole;
+}
+inline Played play(const std::string& bytes, const protocol::LoginTarget& target = {}) {
+  return play_with({target}, bytes);
 }
 
 inline std::string bulk(std::string_view text) { return ModelConnection::bulk(text); }
