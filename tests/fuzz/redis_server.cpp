@@ -20,8 +20,8 @@ struct Told {
   bool failed = false;
 };
 
-constexpr size_t kAnswerBytesMax = 1 << 21;                     // that weir reads
-constexpr int kKinds = static_cast<int>(Entry::Kind::Pin) + 1;  // on a lease
+constexpr size_t kAnswerBytesMax = 1 << 21;                      // that weir reads
+constexpr int kKinds = static_cast<int>(Entry::Kind::Held) + 1;  // on a lease
 
 // On a lane: whose answers are due, and which of them go nowhere.
 ServerState owing_many(const std::string& ledger) {

@@ -64,6 +64,8 @@ ClientSide::Step ClientSide::on_lease(Bytes in, const Request& request) {
     case Way::Unwatch: return pass(in, request, {.kind = Entry::Kind::Unwatch});
     case Way::Block: return pass(in, request, {.kind = Entry::Kind::Block});
     case Way::Wait: return wait(in, request);
+    case Way::Pause: return pause(in, request);
+    case Way::Unpause: return pass(in, request, server_->multi_sent ? Entry{} : unpause());
     case Way::Select: return select(in, request);
     case Way::Hello: return hello(in, request);
     case Way::Auth: return pass_changing(in, request, {.kind = Entry::Kind::Auth});
@@ -84,7 +86,7 @@ ClientSide::Step ClientSide::on_lease(Bytes in, const Request& request) {
     case Way::Refuse: return refuse_on_lease(request);
     case Way::Quit:
     case Way::Attack: return server_->answered() ? by_weir(request, way) : over(Next::Later);
-    default: return pass(in, request, {});
+    default: return pass(in, request, plain(request));
   }
 }
 
@@ -142,7 +144,9 @@ ClientSide::Step ClientSide::end_transaction(Bytes in, const Request& request, E
   // A server refuses EXEC with arguments, and ends the transaction all the same (rejectCommand() in
   // Redis' server.c).
   if (kind == Entry::Kind::Discard && request.count != 1) return pass(in, request, {});
-  const Step step = pass(in, request, {.kind = kind});
+  const bool pauses = std::exchange(server_->queued_pause, false) && kind == Entry::Kind::Exec;
+  if (pauses) server_->pause->asked();
+  const Step step = pass(in, request, {.kind = kind, .value = pauses ? 1 : 0});
   server_->multi_sent = false;
   if (request.count != 1 || !std::exchange(server_->queued_state, false)) return step;
   server_->ledger.push({.kind = Entry::Kind::Probe, .silent = true});
@@ -204,6 +208,30 @@ ClientSide::Step ClientSide::wait(Bytes in, const Request& request) {
   server_->ledger.push({.silent = true});
   sink_.to_server.add(kPing);
   return pass(in, request, {.kind = Entry::Kind::Block});
+}
+
+// Within a transaction it begins with EXEC.
+ClientSide::Step ClientSide::pause(Bytes in, const Request& request) {
+  if (!server_->pause) return pass(in, request, {});
+  const bool is_first = !server_->may_pause();
+  server_->pause->asked();
+  pauses_ = true;
+  server_->queued_pause = server_->multi_sent;
+  if (server_->multi_sent) return pass(in, request, {});
+  // Refused, it leaves things as they were.
+  const int64_t undo = is_first ? server_->pause->moment() : 0;
+  return pass(in, request, {.kind = Entry::Kind::Pause, .value = undo});
+}
+
+Entry ClientSide::unpause() const {
+  if (!server_->pause) return {};
+  return {.kind = Entry::Kind::Unpause, .value = server_->pause->moment()};
+}
+
+// Of a command that leaves nothing behind. When a write is answered, no pause holds it back.
+Entry ClientSide::plain(const Request& request) const {
+  if (!pauses_ || server_->multi_sent || effect_of(request) != Effect::Writes) return {};
+  return {.kind = Entry::Kind::Held, .value = server_->pause->moment()};
 }
 
 ClientSide::Step ClientSide::reset(Bytes in, const Request& request) {

@@ -16,6 +16,7 @@ Progress ClientSide::judge(Bytes in) {
   if (server_) {
     mode_ = sink_.owner != 0 ? Mode::Lane : Mode::Lease;
     if (client_.commands != server_->commands) client_.commands = server_->commands;
+    pauses_ = server_->may_pause();
   }
   while (used_ < in.size()) {
     if (!sink_.to_client.has_room(kAnswerBytesMax) || !sink_.to_server.has_room(kAnswerBytesMax))
@@ -140,12 +141,25 @@ bool ClientSide::is_own(const Request& request, Way way) const {
 
 bool ClientSide::needs_lease(const Request& request, Way way) const {
   if (!client_.shares || request.kind == Request::Kind::Large) return true;
+  if (way == Way::Unpause) return mode_ == Mode::Lane && server_->may_be_stuck();
+  if (may_be_held(request)) return true;
   if (way != Way::Select) return way != Way::Lane && way != Way::Heavy;
   // Looked at again when the lane is there: its servers are in one database.
   if (mode_ == Mode::Nothing) return false;
   int64_t database = 0;
   return request.count != 2 || !read_number(request.argument(1), database) ||
          database != server_->database;
+}
+
+// What CLIENT PAUSE does not hold back: without a table of the server's commands that is not known.
+Effect ClientSide::effect_of(const Request& request) const {
+  if (!client_.commands) return Effect::MayWrite;
+  return client_.commands->effect(request.argument(0), request.argument(1));
+}
+
+// A neighbour's command behind it would not be answered either.
+bool ClientSide::may_be_held(const Request& request) const {
+  return pauses_ && effect_of(request) != Effect::None;
 }
 
 // One that leaves the connection as it was.
@@ -158,6 +172,7 @@ ClientSide::Batch ClientSide::whole_transaction(Bytes in) const {
     const bool first = out.commands == 0;
     const bool shared = way == Way::Lane || way == Way::Heavy;
     if (first != (way == Way::Multi) || (!shared && request.count != 1)) return {};
+    if (shared && may_be_held(request)) return {};
     if (way == Way::Heavy) out.lane = LaneKind::Heavy;
     out.bytes += request.bytes;
     ++out.commands;
@@ -190,6 +205,7 @@ ClientSide::Step ClientSide::without_lease(Bytes in, const Request& request) {
   if (way == Way::Heavy || sink_.prefers_heavy) batch.lane = LaneKind::Heavy;
   // Where it listens, answers and what it is told keep the server's order.
   if (listens) batch.lane = LaneKind::Hub;
+  if (way == Way::Unpause && mode_ == Mode::Lane) batch.entry = unpause();
   return down_the_lane(in, batch);
 }
 
@@ -206,8 +222,13 @@ ClientSide::Step ClientSide::down_the_lane(Bytes in, const Batch& batch) {
   }
   if (sink_.turns_max == 0 || (!settled && sink_.turns + batch.commands > sink_.turns_max))
     return over(Next::Later);
-  for (uint32_t i = 0; i < batch.commands; ++i)
-    server_->ledger.push({.owner = sink_.owner, .silent = silent()});
+  Entry entry = batch.entry;
+  entry.owner = sink_.owner;
+  for (uint32_t i = 0; i < batch.commands; ++i) {
+    entry.silent = silent();
+    server_->ledger.push(entry);
+  }
+  if (!pauses_) server_->unguarded = server_->ledger.pushed();
   sink_.to_server.add(in.substr(0, batch.bytes));
   sink_.turns += batch.commands;
   used_ += batch.bytes;

@@ -35,8 +35,8 @@ constexpr auto kRows = std::to_array<Row>({
     {"bzpopmax", Way::Block},
     {"bzpopmin", Way::Block},
     {"client", Way::Lane, "help"},
-    {"client", Way::Lane, "pause"},
-    {"client", Way::Lane, "unpause"},
+    {"client", Way::Pause, "pause"},
+    {"client", Way::Unpause, "unpause"},
     {"client", Way::Client, "*"},
     {"command", Way::Lane, "*"},
     {"debug", Way::Block},
@@ -143,6 +143,8 @@ const char* must_be_seen(Way way) {
     case Way::Replica:
     case Way::Sync: return "it makes a replica of the client";
     case Way::Refuse: return "weir refuses it";
+    case Way::Pause:
+    case Way::Unpause: return "weir follows who is paused";
     case Way::Client:
     case Way::Quit:
     case Way::Attack: return "weir answers it";

@@ -29,6 +29,8 @@ enum class Way : uint8_t {
   Auth,
   Subscribe,  // any of the six that begin or end a subscription
   Monitor,
+  Pause,    // a lane may stand still from then on
+  Unpause,  // Lane, unless that stands still
   Unknown,  // state that nobody sees
   Pinned,   // the same, and its client needs it: the server is its own until RESET
   Replica,  // says what a replica wants, before it asks for it

@@ -27,7 +27,7 @@ bool owes_plain_answers(const ServerState& server) {
   using Kind = Entry::Kind;
   for (const Kind kind : {Kind::Block, Kind::Select, Kind::Hello, Kind::Auth, Kind::Reset,
                           Kind::Subscribe, Kind::UnsubscribeAll, Kind::Monitor, Kind::Track,
-                          Kind::Replica, Kind::Unknown, Kind::Probe, Kind::Pin})
+                          Kind::Replica, Kind::Unknown, Kind::Probe, Kind::Pin, Kind::Held})
     if (server.ledger.has(kind)) return false;
   return !server.queued_state;
 }
@@ -137,9 +137,13 @@ class RedisLink final : public protocol::Link {
   std::unique_ptr<Dialogue> cancel(const protocol::ServerState&) const override { return nullptr; }
 };
 
-class NoFacts final : public protocol::Facts {
+class RedisFacts final : public protocol::Facts {
  public:
   void learn(const protocol::ServerState&) override {}
+  void equip(protocol::ServerState& server) const override { of(server).pause = pause_; }
+
+ private:
+  std::shared_ptr<Pause> pause_ = std::make_shared<Pause>();
 };
 
 class RedisProtocol final : public protocol::Protocol {
@@ -154,7 +158,7 @@ class RedisProtocol final : public protocol::Protocol {
   std::unique_ptr<protocol::Login> login(const protocol::LoginTarget& target) const override {
     return std::make_unique<RedisLogin>(target, &tables_);
   }
-  std::unique_ptr<protocol::Facts> facts() const override { return std::make_unique<NoFacts>(); }
+  std::unique_ptr<protocol::Facts> facts() const override { return std::make_unique<RedisFacts>(); }
   std::unique_ptr<Dialogue> query(const std::string& text,
                                   protocol::ServerState& server) const override {
     return make_query(of(server), text);

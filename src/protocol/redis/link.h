@@ -46,8 +46,11 @@ class ClientSide {
     size_t bytes = 0;
     uint32_t commands = 0;
     LaneKind lane = LaneKind::Light;
+    Entry entry = {};
   };
   Batch whole_transaction(Bytes in) const;
+  Effect effect_of(const Request& request) const;
+  bool may_be_held(const Request& request) const;
   Step down_the_lane(Bytes in, const Batch& batch);
   Step by_weir(const Request& request, Way way);
   bool is_own(const Request& request, Way way) const;
@@ -73,6 +76,9 @@ class ClientSide {
   Step hello(Bytes in, const Request& request);
   Step subscribe(Bytes in, const Request& request);
   Step wait(Bytes in, const Request& request);
+  Step pause(Bytes in, const Request& request);
+  Entry plain(const Request& request) const;
+  Entry unpause() const;
   Step reset(Bytes in, const Request& request);
   Step client_on_lease(Bytes in, const Request& request);
   Step about_others(const Request& request);
@@ -94,6 +100,7 @@ class ClientSide {
   ServerState* server_;
   Sink& sink_;
   Mode mode_ = Mode::Nothing;
+  bool pauses_ = false;  // CLIENT PAUSE may be in force
   size_t used_ = 0;
 };
 

@@ -11,6 +11,19 @@ bool is_ok(Bytes answer) { return answer.starts_with("+OK\r\n"); }
 bool is_error(Bytes answer) { return answer.starts_with('-'); }
 bool is_queued(Bytes answer) { return answer.starts_with("+QUEUED\r\n"); }
 
+// By the answer to what may begin, end or show a pause.
+void note_pause(ServerState& server, Bytes answer) {
+  const Entry& entry = server.ledger.front();
+  if (!server.pause) return;
+  if (entry.kind != Entry::Kind::Pause) {
+    if (!is_error(answer)) server.pause->over(entry.value);
+  } else if (is_ok(answer)) {
+    server.pause->asked();
+  } else {
+    server.pause->over(entry.value);
+  }
+}
+
 // What is looked into has to be there as a whole.
 bool is_read(const Entry& entry) {
   switch (entry.kind) {
@@ -39,6 +52,7 @@ Progress ServerSide::judge(Bytes in) {
   if (server_.ledger.empty()) {
     server_.multi_sent = server_.multi;
     server_.queued_state = server_.queued_state && server_.multi;
+    server_.queued_pause = server_.queued_pause && server_.multi;
   }
   sink_.hold_may_end =
       server_.at_rest() && !server_.broken && !server_.request_open && !client_.stream.open();
@@ -133,6 +147,7 @@ void ServerSide::begin_answer(Bytes in) {
         return;
       }
       server_.multi = server_.watch = false;
+      if (server_.ledger.front().value == 1 && server_.pause) server_.pause->asked();
       return;
     default: changed(in); return;
   }
@@ -160,6 +175,9 @@ void ServerSide::changed(Bytes in) {
       server_.kept = server_.kept || !is_error(in);
       server_.unknown = server_.unknown || server_.kept;
       return;
+    case Entry::Kind::Pause:
+    case Entry::Kind::Unpause:
+    case Entry::Kind::Held: note_pause(server_, in); return;
     default: return;
   }
 }
@@ -172,7 +190,8 @@ void ServerSide::was_reset() {
 void ServerSide::end_answer() {
   const Entry& entry = server_.ledger.front();
   if (entry.kind == Entry::Kind::Refused && !entry.silent) sink_.to_client.add(kRefusal);
-  if (entry.kind == Entry::Kind::Block && !server_.multi) ++sink_.waits;
+  const bool waits = entry.kind == Entry::Kind::Block || entry.kind == Entry::Kind::Held;
+  if (waits && !server_.multi) ++sink_.waits;
   server_.ledger.pop();
   ++sink_.queries;
   if (!server_.multi) ++sink_.transactions;
@@ -255,10 +274,12 @@ Progress share_answers(ServerState& server, Bytes in, std::vector<protocol::Shar
     const Bytes rest = in.substr(used);
     if (server.ledger.empty() || (rest[0] == '>' && !server.reply.open()))
       return {Next::Fail, used, 0};
+    const bool fresh = !server.reply.open();
     const ReplyStream::Pass pass = server.reply.pass(rest);
     if (pass.end == ReplyStream::End::Bad) return {Next::Fail, used, 0};
     if (pass.bytes == 0) return {Next::Feed, used, pass.want};
     const Entry& entry = server.ledger.front();
+    if (fresh && entry.kind == Entry::Kind::Unpause) note_pause(server, rest);
     const bool ended = pass.end == ReplyStream::End::Ended;
     if (!joins || shares.back().owner != entry.owner)
       shares.push_back({entry.owner, rest.substr(0, 0)});

@@ -4,18 +4,13 @@
 
 namespace weir::redis {
 
-uint64_t Ledger::size() const {
-  uint64_t answers = 0;
-  for (size_t i = head_; i < entries_.size(); ++i) answers += entries_[i].count;
-  return answers;
-}
-
 bool Ledger::has(Entry::Kind kind) const {
   return std::any_of(entries_.begin() + static_cast<std::ptrdiff_t>(head_), entries_.end(),
                      [kind](const Entry& entry) { return entry.kind == kind; });
 }
 
 void Ledger::push(const Entry& entry) {
+  pushed_ += entry.count;
   if (!empty()) {
     Entry& last = entries_.back();
     if (last.owner == entry.owner && last.kind == entry.kind && last.silent == entry.silent &&
@@ -28,6 +23,7 @@ void Ledger::push(const Entry& entry) {
 }
 
 void Ledger::pop() {
+  ++popped_;
   if (--entries_[head_].count > 0) return;
   if (++head_ == entries_.size()) {
     entries_.clear();
@@ -39,6 +35,7 @@ void Ledger::pop() {
 }
 
 void Ledger::take_back() {
+  --pushed_;
   if (--entries_.back().count > 0) return;
   entries_.pop_back();
   if (head_ < entries_.size()) return;
@@ -63,7 +60,7 @@ void forget_client(ServerState& server) {
   server.multi = server.watch = server.monitor = server.tracking = server.foreign = false;
   server.unknown = server.unknown || server.replica;
   server.replica = server.kept = false;
-  server.multi_sent = server.queued_state = server.reset_sent = false;
+  server.multi_sent = server.queued_state = server.queued_pause = server.reset_sent = false;
   server.subscriptions = {};
   server.hub.reset();
   server.database = 0;

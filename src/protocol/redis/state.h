@@ -12,6 +12,7 @@
 #include <weir/protocol/protocol.h>
 
 #include "hub.h"
+#include "pause.h"
 #include "reply.h"
 #include "request.h"
 
@@ -91,6 +92,9 @@ struct Entry {
     Permit,       // weir's own question whether its user may do so
     Probe,        // weir's own question how the connection stands
     Pin,          // as Unknown, and its client needs it
+    Pause,        // CLIENT PAUSE
+    Unpause,      // value: the moment; see Pause
+    Held,         // a write that may be held back. value: the same
     Placeholder,  // a PING, where a client of a hub is told something
   };
   uint64_t owner = 0;  // 0: who holds the lease
@@ -105,7 +109,10 @@ class Ledger {
   bool empty() const { return head_ == entries_.size(); }
   Entry& front() { return entries_[head_]; }
   const Entry& front() const { return entries_[head_]; }
-  uint64_t size() const;  // in answers
+  // In answers: those that are owed, those that were ever, and those that have come.
+  uint64_t size() const { return pushed_ - popped_; }
+  uint64_t pushed() const { return pushed_; }
+  uint64_t popped() const { return popped_; }
   size_t entries() const { return entries_.size() - head_; }
   bool has(Entry::Kind kind) const;
   void push(const Entry& entry);
@@ -115,6 +122,7 @@ class Ledger {
  private:
   std::vector<Entry> entries_;  // keeps its room: no allocation once it has grown
   size_t head_ = 0;
+  uint64_t pushed_ = 0, popped_ = 0;
 };
 
 // Numbers of the channels and patterns that a connection is subscribed to.
@@ -157,6 +165,7 @@ struct ServerState final : protocol::ServerState {
   bool multi = false;
   bool multi_sent = false;    // MULTI was sent, and neither EXEC nor DISCARD since
   bool queued_state = false;  // and in between something that changes the connection
+  bool queued_pause = false;  // or CLIENT PAUSE
   bool watch = false;
   Subscriptions subscriptions;
   bool has_subscribed = false;  // ever: others may have redirected their invalidations here
@@ -175,6 +184,12 @@ struct ServerState final : protocol::ServerState {
   bool hello_has_options = false;
   std::optional<std::string> hello_name;  // of the HELLO that is not answered yet
   bool request_open = false;              // a client's command is half forwarded
+  std::shared_ptr<Pause> pause;           // of its pool; null: it has none
+  uint64_t unguarded = 0;  // of the ledger: pushed on a lane when nobody had asked for a pause
+
+  bool may_pause() const { return pause && pause->may_be_on(); }
+  // On a lane: something that may be held back is owed.
+  bool may_be_stuck() const { return unguarded > ledger.popped(); }
 
   bool pinned() const {
     return multi || watch || subscriptions.all() > 0 || monitor || tracking || foreign || replica ||

@@ -30,8 +30,7 @@ constexpr std::string_view kLanes =
     "zrank zrem zremrangebylex zremrangebyrank zremrangebyscore zrevrange zrevrangebylex "
     "zrevrangebyscore zrevrank zscan zscore zunion zunionstore acl|cat acl|deluser "
     "acl|dryrun acl|genpass acl|getuser acl|help acl|list acl|load acl|log acl|save "
-    "acl|setuser acl|users acl|whoami bgrewriteaof bgsave client|help client|pause client|unpause "
-    "cluster|addslots "
+    "acl|setuser acl|users acl|whoami bgrewriteaof bgsave client|help cluster|addslots "
     "cluster|addslotsrange cluster|bumpepoch "
     "cluster|count-failure-reports cluster|countkeysinslot cluster|delslots "
     "cluster|delslotsrange cluster|failover cluster|flushslots cluster|forget "
@@ -59,6 +58,8 @@ struct Row {
 constexpr Row kOthers[] = {
     {Way::Heavy, "eval eval_ro evalsha evalsha_ro fcall fcall_ro keys save sort sort_ro "},
     {Way::Unknown, "asking readonly readwrite "},
+    {Way::Pause, "client|pause "},
+    {Way::Unpause, "client|unpause "},
     {Way::Replica, "replconf "},
     {Way::Auth, "auth "},
     {Way::Block, "blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin debug shutdown "},
