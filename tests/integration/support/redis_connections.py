@@ -26,6 +26,7 @@ from .wire import Closed, ServerError, Wire
 
 PAUSE_S = 0.2
 STATES = set("xbOPtSd")  # of CLIENT LIST's flags: what entitles a client to a connection of its own
+USED = {"active", "hub"}  # of SHOW SERVERS: in somebody's hands
 # Show in no flag, only as the last command: while DEBUG RELOAD and SHUTDOWN run, others are answered.
 RUN_LONG = {"debug", "shutdown"}
 
@@ -60,7 +61,7 @@ class Weir:
     def servers(self):
         """All of them, and by their number at the server who has each that is in use."""
         rows = self.show("SERVERS")
-        used = {int(row["remote_pid"]): row["link"] for row in rows if row["state"] == "active"}
+        used = {int(row["remote_pid"]): row["link"] for row in rows if row["state"] in USED}
         return len(rows), used
 
     def clients(self):
