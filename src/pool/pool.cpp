@@ -271,9 +271,7 @@ void Pool::closing(Server& server, Time now, Orders& orders) {
 void Pool::closed(Time now, Orders& orders) {
   const std::lock_guard lock(mutex_);
   --closing_;
-  free_slot();
-  if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
-  fail_waiters(false, now, orders);
+  slot_is_free(now, orders);
 }
 
 std::unique_ptr<Server> Pool::take_broken(Server& server) {

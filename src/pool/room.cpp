@@ -53,6 +53,12 @@ void Pool::free_slot() {
   for (Budget* budget : budgets_) budget->give();
 }
 
+void Pool::slot_is_free(Time now, Orders& orders) {
+  free_slot();
+  if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
+  fail_waiters(false, now, orders);
+}
+
 // An idle server that nobody who waits can use goes, unless enough is under way for all of them.
 void Pool::make_room(Orders& orders) {
   if (opening_ + closing_ >= waiting_) return;
@@ -73,6 +79,7 @@ void Pool::make_room(Orders& orders) {
 
 Pool::Lack Pool::lack() const {
   const std::lock_guard lock(mutex_);
+  if (full_ && trial_waits_) return {full_, 1};
   if (!full_ || paused_ || waiting_ <= opening_) return {};
   const int size = options_.size + options_.overflow - open_count() - closing_;
   return {full_, std::min(waiting_ - opening_, size)};
@@ -100,6 +107,10 @@ Time Pool::idle_since() const {
 
 bool Pool::evict(Orders& orders) {
   const std::lock_guard lock(mutex_);
+  return close_longest_idle(orders);
+}
+
+bool Pool::close_longest_idle(Orders& orders) {
   const Server* longest = longest_idle();
   if (!longest) return false;
   auto& stack = idle_[longest->worker];

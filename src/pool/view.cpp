@@ -31,7 +31,7 @@ void Snapshot::add(const Snapshot& other) {
 
 bool Pool::is_empty() const {
   const std::lock_guard lock(mutex_);
-  return open_count() + closing_ + waiting_ == 0;
+  return open_count() + closing_ + trials_ + waiting_ == 0;
 }
 
 bool Pool::wants_back() const {

@@ -35,6 +35,7 @@ Time Session::deadline() const {
       if (!client_->listens()) at(state_since_, timeouts.client_idle);
       break;
     case State::Calling: at(state_since_, plan_->talk_timeout()); break;
+    case State::Moving: at(state_since_, timeouts.client_login); break;
     case State::Linked:
       if (link().is_open_ended(lease_->state())) break;
       if (is_in_block()) at(hold_began_, timeouts.transaction);
@@ -93,6 +94,9 @@ void Session::on_time(Time now) {
     case State::Calling:
       return end(EndReason::QueryTimeout,
                  {base::ErrorKind::Timeout, "the other clients were not found in time", "57014"});
+    case State::Moving:
+      return end(EndReason::LoginTimeout,
+                 {base::ErrorKind::Timeout, "login was not completed in time", "08P01"});
     default: return;
   }
 }

@@ -45,8 +45,6 @@ Opening::Opening(Worker& worker, Backend& backend)
       plan_(backend.plan()),
       timer_(on_deadline, this) {}
 
-void Opening::begin() { dial(); }
-
 void Opening::dial() {
   worker_.loop().timers().set(timer_, worker_.now() + plan_->connect_timeout);
   connecting_ = plan_->dialler->dial(worker_.loop(), place_,
@@ -76,8 +74,7 @@ void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   if (was_refused_in_clear_) target.tls = Encryption::Required;
   if (target.role == Role::PreferStandby && tried_ < plan_->dialler->places())
     target.role = Role::Standby;
-  if (const std::string learnt = plan_->passes_through ? backend_->learnt() : ""; !learnt.empty())
-    target.secret = learnt;
+  target.secret = secret();
   may_fall_back_ = target.tls == Encryption::Fallback;
   auto login = backend_->protocol().login(target);
   login_ = login.get();
@@ -86,6 +83,11 @@ void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   conversation_->begin(plan_->connect_timeout, [this](base::Status status, std::string rest) {
     on_login(std::move(status), rest);
   });
+}
+
+std::string Opening::secret() const {
+  const auto learnt = plan_->passes_through ? backend_->learnt() : std::nullopt;
+  return learnt.value_or(plan_->target.secret);
 }
 
 void Opening::on_login(base::Status result, const std::string& rest) {
@@ -126,30 +128,40 @@ void Opening::join_pool() {
   server_->is_near = server_->stream().is_near();
   log(LogLevel::Info, "server {} open: {}/{} at {}, pid {}", server_->id, backend_->database(),
       backend_->user(), plan_->dialler->text(place_), server_->state().remote_id());
-  Backend& backend = *backend_;
-  Worker& worker = worker_;
   auto server = std::move(server_);
   stop();
-  worker.finished(*this);
-  backend.pool().opened(std::move(server), worker.now(), worker.orders());
-  worker.carry_out(backend);
+  opened(std::move(server));
+}
+
+void Opening::opened(std::unique_ptr<PooledServer> server) {
+  worker_.finished(*this);
+  backend_->pool().opened(std::move(server), worker_.now(), worker_.orders());
+  worker_.carry_out(*backend_);
 }
 
 void Opening::fail(const base::Error& error) {
   const base::Error why = error;
-  log(LogLevel::Warn, "server of {}/{} at {} cannot be opened: {}", backend_->database(),
-      backend_->user(), plan_->dialler->text(place_), why.text);
-  if (why.kind != base::ErrorKind::Refused) {
+  const bool is_refused = why.kind == base::ErrorKind::Refused;
+  log(is_refused ? refusal_level_ : LogLevel::Warn, "server of {}/{} at {} cannot be opened: {}",
+      backend_->database(), backend_->user(), plan_->dialler->text(place_), why.text);
+  if (!is_refused) {
     plan_->dialler->failed(place_, worker_.now());
     if (dial_next()) return;
   }
-  worker_.stats(*backend_).opens[open_result(why)].add();
-  Backend& backend = *backend_;
-  Worker& worker = worker_;
   stop();
-  worker.finished(*this);
-  backend.pool().open_failed(why, worker.id(), worker.now(), worker.orders());
-  worker.carry_out(backend);
+  failed(why);
+}
+
+void Opening::count(const base::Error& why) {
+  worker_.stats(*backend_).opens[open_result(why)].add();
+}
+
+void Opening::failed(const base::Error& why) {
+  count(why);
+  worker_.finished(*this);
+  if (why.kind == base::ErrorKind::Refused) worker_.house().server_refused(*backend_);
+  backend_->pool().open_failed(why, worker_.id(), worker_.now(), worker_.orders());
+  worker_.carry_out(*backend_);
 }
 
 // An errand that is over lives until the callback returns: the other of its two deadlines may be

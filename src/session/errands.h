@@ -2,6 +2,8 @@
 // into order, cancelling. Each is owned by its worker until finished(); each has a deadline.
 #pragma once
 
+#include <weir/base/log.h>
+
 #include <memory>
 
 #include "conversation.h"
@@ -15,13 +17,28 @@ class Errand : public net::Deferred {
 };
 
 // Connects, logs in, runs connect_query; the server goes to the pool.
-class Opening final : public Errand {
+class Opening : public Errand {
  public:
   Opening(Worker& worker, Backend& backend);
-  void begin() override;
+  void begin() override { dial(); }
+
+ protected:
+  void dial();
+  // What it has come to. Over with these.
+  virtual void opened(std::unique_ptr<PooledServer> server);
+  virtual void failed(const base::Error& why);
+  virtual std::string secret() const;
+  void count(const base::Error& why);
+
+  Worker& worker_;
+  std::shared_ptr<Backend> backend_;
+  const uint32_t generation_;  // read before the plan: a server is not taken for newer than it is
+  std::shared_ptr<const Plan> plan_;
+  int place_ = -1;
+  int tried_ = 0;  // places, before this one
+  base::LogLevel refusal_level_ = base::LogLevel::Warn;
 
  private:
-  void dial();
   bool dial_next();
   void on_connected(base::Result<std::unique_ptr<net::Stream>> result);
   void on_login(base::Status result, const std::string& rest);
@@ -32,12 +49,6 @@ class Opening final : public Errand {
   void fail(const base::Error& error);
   static void on_deadline(void* self, Time now);
 
-  Worker& worker_;
-  std::shared_ptr<Backend> backend_;
-  const uint32_t generation_;  // read before the plan: a server is not taken for newer than it is
-  std::shared_ptr<const Plan> plan_;
-  int place_ = -1;
-  int tried_ = 0;                      // places, before this one
   bool may_fall_back_ = false;         // to TLS, if the login in clear is refused
   bool was_refused_in_clear_ = false;  // and so it is to be TLS
   std::unique_ptr<net::Connecting> connecting_;
@@ -46,6 +57,29 @@ class Opening final : public Errand {
   std::unique_ptr<Conversation> conversation_;
   std::unique_ptr<PooledServer> server_;
   base::Timer timer_;
+};
+
+// Finds out on a connection of its own whether a server lets a client in. It waits for room, and
+// for a server that cannot be reached, as long as a client waits for one.
+class Trial final : public Opening {
+ public:
+  using Done = std::function<void(base::Error)>;
+  Trial(Worker& worker, Backend& backend, std::string secret, Done done);
+  void begin() override;
+
+ private:
+  void opened(std::unique_ptr<PooledServer> server) override;
+  void failed(const base::Error& why) override;
+  std::string secret() const override { return secret_; }
+  void go_on();
+  bool is_later(Duration pause);
+  void end(const base::Error& why);
+
+  const std::string secret_;
+  Done done_;
+  const Time ends_at_;
+  base::Timer pause_;
+  bool has_room_ = false;
 };
 
 // Ends a server, with a goodbye when it rests, and waits for its end, at most a second: until then

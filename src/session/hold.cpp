@@ -58,6 +58,9 @@ void Session::wait_failed(const base::Error& why) {
   if (!is_refused) stats().acquire_timeouts.add();
   if (state_ == State::Settling)
     return refuse(is_refused ? EndReason::Refused : EndReason::AcquireTimeout, why);
+  // It is the client's own login that the server does not take any more.
+  if (is_refused && plan_->logs_in_as_client && link().ends_user(why))
+    return end(EndReason::Refused, why);
   answer_error(why);
 }
 

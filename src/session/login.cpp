@@ -40,12 +40,17 @@ void Session::begin() {
   behind_balancer_ =
       from && std::any_of(door_->balancers.begin(), door_->balancers.end(),
                           [&](const base::Network& one) { return one.contains(*from); });
+  if (!behind_balancer_) start_greeting();
+}
+
+void Session::start_greeting() {
   std::string send;
   const Dialogue::Result result = greeting_->start(send);
   greeting_step(result, send);
 }
 
-// A balancer's first word is who it stands for. False: it has not said it yet, or wrongly.
+// A balancer's first word is who it stands for; nobody is asked about a client before. False: it
+// has not said it yet, or wrongly.
 bool Session::meet_balancer() {
   auto header = net::read_proxy_header(in_);
   if (!header) {
@@ -62,7 +67,8 @@ bool Session::meet_balancer() {
     const std::string text = from.is_v4() ? from.text() : '[' + from.text() + ']';
     stream_->set_peer(text + ':' + std::to_string(header->source.port));
   }
-  return !in_.empty();
+  start_greeting();
+  return !in_.empty() && state_ == State::Greeting && greeting_;
 }
 
 void Session::greet() {
@@ -78,11 +84,13 @@ void Session::greet() {
 }
 
 void Session::greeting_step(Dialogue::Result result, std::string& send) {
+  note_wrong_proofs(*greeting_);
   if (!send.empty() && outlet_.send(*stream_, send) == Sent::Broken)
     return end(EndReason::ClientLost);
   switch (result.step) {
     case Step::Wait: return;
     case Step::Ask: return ask();
+    case Step::Try: return prove();
     case Step::StartTls: return start_tls();
     case Step::Work: return work();
     case Step::NeedServer: return settle();
@@ -93,6 +101,12 @@ void Session::greeting_step(Dialogue::Result result, std::string& send) {
   if (greeting_->error().kind == base::ErrorKind::Refused && !greeting_->request().user.empty())
     worker_.house().login_failed(stream_->peer(), greeting_->request());
   end(EndReason::LoginFailed);
+}
+
+// Whoever may try again may be guessing.
+void Session::note_wrong_proofs(const protocol::Greeting& greeting) {
+  for (; wrong_proofs_ < greeting.wrong_proofs(); ++wrong_proofs_)
+    worker_.house().login_failed(stream_->peer(), greeting.request());
 }
 
 void Session::work() {
@@ -127,25 +141,28 @@ void Session::shaken(const base::Status& status) {
   greet();
 }
 
+Visitor Session::visitor(const protocol::LoginRequest& request) const {
+  const net::TlsFacts* tls = stream_->tls();
+  return {.door = door_,
+          .request = request,
+          .peer = stream_->peer(),
+          .account = stream_->peer_account(),
+          .over_tls = tls != nullptr,
+          .certificate_name = tls ? tls->peer_name : std::nullopt};
+}
+
 void Session::ask() {
   const protocol::LoginRequest& request = greeting_->request();
   if (worker_.draining())
     return refuse(EndReason::Shutdown,
                   {base::ErrorKind::Refused, "weir is shutting down", "57P01"});
   if (on_leave_) std::exchange(on_leave_, nullptr)();  // asked about somebody else before
-  const net::TlsFacts* tls = stream_->tls();
   stream_->pause(net::kPauseUnread);
-  worker_.house().admit({.door = door_,
-                         .request = request,
-                         .peer = stream_->peer(),
-                         .account = stream_->peer_account(),
-                         .over_tls = tls != nullptr,
-                         .certificate_name = tls ? tls->peer_name : std::nullopt},
-                        worker_, [&worker = worker_, id = id_](Admitted answer) {
-                          Session* session = worker.session(id);
-                          if (session) return session->admitted(std::move(answer));
-                          if (answer.on_leave) answer.on_leave();
-                        });
+  worker_.house().admit(visitor(request), worker_, [&worker = worker_, id = id_](Admitted answer) {
+    Session* session = worker.session(id);
+    if (session) return session->admitted(std::move(answer));
+    if (answer.on_leave) answer.on_leave();
+  });
 }
 
 void Session::admitted(Admitted admitted) {
@@ -167,6 +184,27 @@ void Session::admitted(Admitted admitted) {
   admitted.admission.cancel_key = base::random_bytes(protocol::kCancelKeyBytes);
   std::string send;
   const Dialogue::Result result = greeting_->admit(admitted.admission, send);
+  in_.erase(0, result.consumed);
+  greeting_step(result, send);
+  if (!in_.empty() && state_ == State::Greeting && greeting_) greet();
+}
+
+// A server has to say whether the client is let in.
+void Session::prove() {
+  if (!backend_) return tried(worker_.house().no_backend(*door_, greeting_->request()));
+  stream_->pause(net::kPauseUnread);
+  worker_.house().prove(*backend_, greeting_->proof(), worker_,
+                        [&worker = worker_, id = id_](const base::Error& refusal) {
+                          if (Session* session = worker.session(id)) session->tried(refusal);
+                        });
+}
+
+void Session::tried(const base::Error& refusal) {
+  if (state_ != State::Greeting) return;
+  stream_->resume(net::kPauseUnread);
+  std::string send;
+  const Dialogue::Result result = greeting_->tried(refusal, send);
+  in_.erase(0, result.consumed);
   greeting_step(result, send);
   if (!in_.empty() && state_ == State::Greeting && greeting_) greet();
 }
@@ -178,12 +216,15 @@ void Session::settle() {
     return refuse(EndReason::LoginFailed, worker_.house().no_backend(*door_, greeting_->request()));
   if (greeting_->request().replication != protocol::Replication::None && !take_own_backend())
     return;
-  if (plan_->passes_through && backend_->learn(greeting_->learnt_secret()))
-    backend_->pool().forgive();
+  learn(greeting_->learnt_secret());
   if (backend_->with_facts([this](protocol::Facts& facts) { return greeting_->settled_by(facts); }))
     return welcome(nullptr);
   to(State::Settling);
   acquire();
+}
+
+void Session::learn(const std::string& secret) {
+  if (plan_->passes_through && backend_->learn(secret)) backend_->pool().forgive();
 }
 
 // False: it has been refused.
@@ -204,13 +245,14 @@ void Session::welcome(const protocol::ServerState* attached) {
   std::string send;
   const Dialogue::Result result = backend_->with_facts(
       [&](protocol::Facts& facts) { return greeting_->welcome(facts, attached, send); });
+  in_.erase(0, result.consumed);
   greeting_step(result, send);
 }
 
 void Session::logged_in() {
   client_ = greeting_->take_client();
   greeting_.reset();
-  door_.reset();
+  if (!client_->may_change_user()) door_.reset();
   stats().logins[LoginResult::Ok].add();
   log(LogLevel::Info, "client {} logged in: {} to {}/{} from {}", id_, user_, backend_->database(),
       backend_->user(), stream_->peer());

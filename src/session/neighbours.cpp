@@ -6,9 +6,9 @@
 namespace weir::session {
 
 ClientView Session::view() const {
-  static constexpr const char* kNames[] = {"login",   "login",  "idle",   "waiting",
-                                           "active",  "active", "active", "active",
-                                           "waiting", "active", "ended"};
+  static constexpr const char* kNames[] = {"login",  "login",   "idle",   "waiting",
+                                           "active", "active",  "active", "active",
+                                           "login",  "waiting", "active", "ended"};
   ClientView view;
   view.id = id_;
   view.user = user_;

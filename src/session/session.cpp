@@ -22,6 +22,7 @@ namespace {
 ClientCount counted_as(Session::State state) {
   switch (state) {
     case Session::State::Greeting:
+    case Session::State::Moving:
     case Session::State::Settling: return ClientCount::Login;
     case Session::State::Queued:
     case Session::State::Waiting: return ClientCount::Waiting;
@@ -81,6 +82,7 @@ void Session::on_bytes(Bytes bytes) {
     case State::Queued:
     case State::Attaching:
     case State::Calling:
+    case State::Moving:
     case State::Reattaching: return park(bytes);
     case State::Idle:
     case State::Sharing:
@@ -147,6 +149,13 @@ bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
     case Next::Roll:
       park(bytes);
       call_roll();
+      return false;
+    case Next::Login:
+      park(bytes);
+      if (!lease_)
+        log_in_again();
+      else if (hold_is_over())
+        end_hold();
       return false;
     case Next::Later:
       park(bytes);
@@ -358,7 +367,7 @@ void Session::end(EndReason reason, const base::Error& why) {
   const bool gone = reason == EndReason::ClientLost || reason == EndReason::ClientLeft;
   if (!gone && outlet_.empty())
     worker_.start(std::make_unique<Farewell>(worker_, std::move(stream_)));
-  if (on_leave_) on_leave_();
+  leave_limits();
   worker_.remove(*this);
 }
 

@@ -13,6 +13,7 @@
 //   Linked       the relay runs
 //   Reattaching  a talk in the middle of a hold: the client's own RESET is made good
 //   Calling      waits for what other workers know of its database's clients
+//   Moving       says that it is somebody else; is that true?      (Idle -> Moving -> Idle)
 //   Queued       waits for a lane to open; its request is parked  (Idle -> Queued -> Idle)
 //   Sharing      answers are due on a lane                        (Idle -> Sharing -> Idle)
 //   Ended        being deleted
@@ -41,6 +42,7 @@ class Session final : public net::Deferred,
     Linked,
     Reattaching,
     Calling,
+    Moving,
     Queued,
     Sharing,
     Ended,
@@ -85,20 +87,38 @@ class Session final : public net::Deferred,
 
   // Login (login.cpp).
   void greet();
+  void start_greeting();
   bool meet_balancer();
   void greeting_step(protocol::Dialogue::Result result, std::string& send);
   void start_tls();
   void work();
   void shaken(const base::Status& status);
   void ask();
+  Visitor visitor(const protocol::LoginRequest& request) const;
   void admitted(Admitted admitted);
+  void prove();
+  void tried(const base::Error& refusal);
+  void note_wrong_proofs(const protocol::Greeting& greeting);
   void settle();
+  void learn(const std::string& secret);
   bool take_own_backend();
   void welcome(const protocol::ServerState* attached);
   void refuse(EndReason reason, const base::Error& why);
   void logged_in();
   void count_end(EndReason reason);
+  void leave_limits();
   void pass_cancel();
+
+  // Login as somebody else (moving.cpp).
+  void log_in_again();
+  void ask_again();
+  void admitted_again(Admitted admitted);
+  void prove_again();
+  void tried_again(const base::Error& refusal);
+  void moving_step(protocol::Dialogue::Result result, const std::string& send);
+  void move();
+  void stay();
+  void go_on_soon();
 
   // A server, and back (hold.cpp).
   void acquire();
@@ -173,11 +193,12 @@ class Session final : public net::Deferred,
   bool noticed_ = false;              // it has been told that it waits
   bool behind_balancer_ = false;      // who has not said yet whom it stands for
   bool lane_later_ = false;           // what is parked waits for some answers from the lane
+  uint8_t wrong_proofs_ = 0;          // of its greeting, that have been counted
   uint32_t lane_turns_ = 0;           // whose answers are due on the lane
   uint32_t lane_window_ = 2;          // how many may be: grows as long as answers are small
   uint32_t lane_average_ = 0;         // bytes of an answer
   uint32_t lane_due_ = 0;             // bytes of the one that is coming
-  DoorPtr door_;                      // until logged in
+  DoorPtr door_;                      // as long as it may log in
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<protocol::Greeting> greeting_;  // until logged in
   std::unique_ptr<net::Work> work_;               // of the greeting
@@ -189,7 +210,12 @@ class Session final : public net::Deferred,
   Lane* lane_ = nullptr;               // the worker's; chosen when it is first needed
   std::unique_ptr<std::string> kept_;  // what its lane has told it in the middle of an answer
   std::unique_ptr<Conversation> conversation_;
-  std::string in_;  // a piece that is not whole yet, or a request that waits
+  struct Move {
+    std::unique_ptr<protocol::Greeting> greeting;
+    Admitted admitted;  // as whom it says it is
+  };
+  std::unique_ptr<Move> move_;  // while Moving
+  std::string in_;              // a piece that is not whole yet, or a request that waits
   size_t want_ = 0;
   Outlet outlet_;
   pool::Waiter waiter_;

@@ -298,6 +298,11 @@ void Worker::ask(Backend& backend, Question question) {
   start(std::make_unique<Inquiry>(*this, backend, next_session_id(), std::move(question)));
 }
 
+void Worker::try_login(Backend& backend, std::string secret,
+                       std::function<void(base::Error)> done) {
+  start(std::make_unique<Trial>(*this, backend, std::move(secret), std::move(done)));
+}
+
 void Worker::finished(Errand& errand) {
   const auto found = errands_.find(&errand);
   if (found == errands_.end()) return;

@@ -132,6 +132,7 @@ class LinkTalk {
       case Next::Leave: return end("leave");
       case Next::Later: return later_ = true, false;
       case Next::NeedLane:
+      case Next::Login:
       case Next::Roll: check(false); break;
       case Next::Fail: return end("fail");
     }

@@ -164,6 +164,15 @@ class Pool {
   void opened(std::unique_ptr<Server> server, Time now, Orders& orders);
   void open_failed(const Error& error, WorkerId worker, Time now, Orders& orders);
 
+  // A connection outside `size`, inside the budgets, that shows whether a login is good. False:
+  // there is no room just now; it may be asked for again.
+  bool begin_trial(Orders& orders);
+  void give_up_trial();  // it will not be
+  // It was good. The server is the pool's, if there is room; else it comes back to be closed, and
+  // closed() follows.
+  std::unique_ptr<Server> trial_won(std::unique_ptr<Server> server, Time now, Orders& orders);
+  void trial_lost(Time now, Orders& orders);
+
   // An idle server broke. Null: it is not idle any more; whoever has got it will find out.
   std::unique_ptr<Server> take_broken(Server& server);
 
@@ -234,6 +243,8 @@ class Pool {
   WorkerId most_wanted() const;
   int wanting() const;
   int limit(Time now) const;
+  void slot_is_free(Time now, Orders& orders);
+  bool close_longest_idle(Orders& orders);
   bool take_slot();
   void free_slot();
   int opening_max() const;
@@ -268,7 +279,9 @@ class Pool {
   int staying_ = 0;
   int opening_ = 0;
   int closing_ = 0;
-  int ramp_ = 2;  // how many may be opened at a time
+  int trials_ = 0;
+  bool trial_waits_ = false;  // for room
+  int ramp_ = 2;              // how many may be opened at a time
   uint32_t generation_ = 1;
   std::vector<uint64_t> origins_;  // empty: none is wrong
   bool paused_ = false;

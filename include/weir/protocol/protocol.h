@@ -40,6 +40,8 @@ struct ClientState {
   virtual uint64_t flavour() const { return 0; }
   // Its lane tells it what it has not asked for just now: it stays on that lane.
   virtual bool listens() const { return false; }
+  // It may say later that it is somebody else: Next::Login.
+  virtual bool may_change_user() const { return false; }
 };
 
 // What a protocol remembers of one server connection: what it still owes, what it has prepared,
@@ -61,6 +63,8 @@ enum class Step : uint8_t {
   StartTls,  // send, then wrap the stream in TLS, then feed({}) when the handshake is done
   Work,      // send, then run work() on another thread, as it takes long, then feed({})
   Ask,  // Greeting only: the app has to decide about request(); it answers with admit() or refuse()
+  // Greeting only: a server has to say whether proof() lets request().user in; answer with tried()
+  Try,
   // Greeting only: authenticated; answer with welcome() once a server's facts are known
   NeedServer,
   // send; the dialogue is over and the stream is at rest (unconsumed bytes belong to what
@@ -72,7 +76,7 @@ enum class Step : uint8_t {
 // A cold conversation with one peer. Each call appends to `send` what is to be written before
 // anything else.
 // feed() may be called with bytes that it has seen before: it says in `consumed` what it has
-// used up.
+// used up; so does whatever answers it later, of the bytes that it has left.
 // What a TLS handshake has shown.
 struct Secured {
   std::string alpn;              // chosen; empty: none
@@ -132,6 +136,7 @@ struct LoginRequest {
   std::string user;
   std::string database;
   std::string application_name;
+  bool proves = true;  // it has brought what it takes, or will be asked for it
   Replication replication = Replication::None;
   // With replication: what a server that it has to itself is to be logged in to with.
   Settings own_settings;
@@ -139,7 +144,19 @@ struct LoginRequest {
 
 // Cert, Peer: nothing is asked, as the client's certificate or its account has said who it is.
 // Rules, Pam, Ldap: app finds out which of the others it is; no greeting ever sees them.
-enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert, Peer, Rules, Pam, Ldap };
+// Passthrough: nobody here knows, a server is asked.
+enum class AuthMethod : uint8_t {
+  Trust,
+  Plain,
+  Md5,
+  ScramSha256,
+  Cert,
+  Peer,
+  Rules,
+  Pam,
+  Ldap,
+  Passthrough,
+};
 
 constexpr bool asks_for_secret(AuthMethod method) {
   return method == AuthMethod::Plain || method == AuthMethod::Md5 ||
@@ -206,8 +223,17 @@ class Greeting : public Dialogue {
   // From NeedServer on: what a Login as this user can use, so far as the exchange has shown it.
   // Empty: nothing. Never logged.
   virtual std::string learnt_secret() const { return {}; }
+  // Step::Try: what a Login is to be tried with. Never logged.
+  virtual std::string proof() const { return {}; }
+  // Without a text: a server has let it in.
+  virtual Result tried(const Error& /*refusal*/, std::string& /*send*/) {
+    return fail({base::ErrorKind::Protocol, "a step that has no place here"});
+  }
+  // So far, from a client that may try again: each is a login that failed. Few.
+  uint8_t wrong_proofs() const { return wrong_proofs_; }
 
  protected:
+  uint8_t wrong_proofs_ = 0;
   LoginRequest request_;
   std::optional<CancelRequest> cancel_;
 };
@@ -254,6 +280,9 @@ enum class Next : uint8_t {
   Reattach,  // run attach() on the held server, then call again with the rest
   // Call again with the rest and with Sink::roll. Only when nobody owes the client an answer.
   Roll,
+  // Without a server, ask Protocol::greet_again() what comes of the rest: the client says that it
+  // is somebody else. With one, give that back and call again. Only when nobody owes it an answer.
+  Login,
   Later,  // call again with the rest when the server has answered some of what it owes
   Leave,  // the client said goodbye
   Fail,   // error says why: the pair is closed
@@ -388,6 +417,8 @@ class Link {
   virtual std::optional<Pin> pin(const ServerState&) const { return {}; }
   // What its client has asked for ends when it ends: no timeout for queries applies.
   virtual bool is_open_ended(const ServerState&) const { return false; }
+  // A server has refused a Login with this: whoever logs in so is not let in any more.
+  virtual bool ends_user(const Error&) const { return false; }
   virtual bool is_idle(const ClientState& client) const = 0;  // no turn begun, no half piece
   virtual bool owes(
       const ServerState& server) const = 0;  // something is running: cancel makes sense
@@ -416,6 +447,9 @@ class Protocol {
   virtual const Link& link() const = 0;
   virtual bool has_lanes() const { return false; }
   virtual std::unique_ptr<Greeting> greet(const GreetingOptions& options) const = 0;
+  // For one that is logged in and says that it is somebody else: take_client() is the same client
+  // then. One command is judged; Wait: it has been refused.
+  virtual std::unique_ptr<Greeting> greet_again(const ClientState&) const { return nullptr; }
   virtual std::unique_ptr<Login> login(const LoginTarget& target) const = 0;
   virtual std::unique_ptr<Facts> facts() const = 0;
   virtual std::unique_ptr<Dialogue> query(const std::string& text,

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,8 @@ struct Plan {
   // Servers are logged in to with what the last client has proved (Backend::learn()), as `target`
   // has no secret that every server takes.
   bool passes_through = false;
+  // They are logged in to as the clients themselves.
+  bool logs_in_as_client = false;
   // The servers are each for one client alone, from its login to its end: nothing of them is reset.
   protocol::Replication replication = protocol::Replication::None;
   protocol::Admission::ClientOptions client;
@@ -185,7 +188,17 @@ class Backend : public std::enable_shared_from_this<Backend> {
     learnt_ = secret;
     return true;
   }
-  std::string learnt() const {
+  // One that a server has just accepted; it may be empty.
+  void learn_accepted(const std::string& secret) {
+    const std::lock_guard lock(mutex_);
+    learnt_ = secret;
+  }
+  // One that a server has accepted some time ago: perhaps another is known since.
+  void learn_older(const std::string& secret) {
+    const std::lock_guard lock(mutex_);
+    if (!learnt_) learnt_ = secret;
+  }
+  std::optional<std::string> learnt() const {
     const std::lock_guard lock(mutex_);
     return learnt_;
   }
@@ -205,7 +218,7 @@ class Backend : public std::enable_shared_from_this<Backend> {
   mutable std::mutex mutex_;
   std::unique_ptr<protocol::Facts> facts_;
   std::shared_ptr<const Plan> plan_;
-  std::string learnt_;
+  std::optional<std::string> learnt_;
   std::atomic<bool> resets_always_{false};  // of the plan, asked at each release
   std::unique_ptr<pool::Pool> pool_;
   std::vector<Stats> stats_;

@@ -80,6 +80,14 @@ class House {
     return base::Error{base::ErrorKind::Refused, "no replication here", "0A000"};
   }
   virtual void login_failed(const std::string& peer, const protocol::LoginRequest& request) = 0;
+  // Does this secret let the client in at a server of its own backend? `done` is called once, on
+  // the worker's thread, perhaps before this returns; without a text it does.
+  virtual void prove(Backend&, const std::string& /*secret*/, Worker&,
+                     std::function<void(base::Error)> done) {
+    done({base::ErrorKind::Refused, "nobody can be asked here", "0A000"});
+  }
+  // A server has refused a login of the backend's.
+  virtual void server_refused(const Backend&) {}
   // What counts for this login in this pool: mode and timeouts may be the user's own.
   virtual std::shared_ptr<const Plan> plan_of(const Backend& backend,
                                               const std::string& /*login*/) {
@@ -156,6 +164,9 @@ class Worker {
   void end_anywhere(uint64_t id, EndReason why);
   void start(std::unique_ptr<Errand> errand);
   void ask(Backend& backend, Question question);  // answered on this worker's thread
+  // Logs in to a server with this secret; see House::prove(). The connection joins the pool if
+  // there is room.
+  void try_login(Backend& backend, std::string secret, std::function<void(base::Error)> done);
   void add_holder(uint64_t id, Holder& holder) { holders_.emplace(id, &holder); }
   void remove_holder(uint64_t id) { holders_.erase(id); }
   void finished(Errand& errand);

@@ -172,6 +172,7 @@ PostgresGreeting::Result PostgresGreeting::admit(const protocol::Admission& admi
       // From an md5 secret no SCRAM keys can be made.
       if (kind == SecretKind::Md5) admission_.mock = true;
       return ask_for_scram(send);
+    case AuthMethod::Passthrough:
     case AuthMethod::Rules:
     case AuthMethod::Pam:
     case AuthMethod::Ldap: break;
