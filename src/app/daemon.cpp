@@ -130,7 +130,7 @@ std::string Daemon::not_ready() const {
 
 base::Result<session::Door> Daemon::door_of(const config::Config& config,
                                             const config::Listener& listener) const {
-  auto tls = client_tls(listener.tls);
+  auto tls = client_tls(listener.tls, listener.protocol);
   if (!tls) return tls.error();
   session::Door door{.protocol = house_->protocol(listener.protocol),
                      .database = listener.database,

@@ -33,7 +33,8 @@ NetworkDialler::NetworkDialler(const std::vector<config::Host>& hosts, DialOptio
   for (size_t i = 0; i < hosts.size(); ++i) {
     const config::Host& host = hosts[i];
     if (host.is_unix()) {
-      places_[i].endpoint.unix_path = host.host + "/.s.PGSQL." + std::to_string(host.port);
+      places_[i].endpoint.unix_path =
+          host.port == 0 ? host.host : host.host + "/.s.PGSQL." + std::to_string(host.port);
     } else {
       places_[i].endpoint = {.host = host.host, .port = host.port, .unix_path = ""};
       places_[i].is_name = !net::is_numeric(host.host);
@@ -163,7 +164,7 @@ std::unique_ptr<net::Connecting> EngineDialler::dial(net::Loop& loop, int& place
   return std::make_unique<PipeConnecting>(loop, engine_, std::move(done));
 }
 
-// Not over a unix socket, where PostgreSQL speaks no TLS.
+// Not over a unix socket, where neither PostgreSQL nor Redis speaks TLS.
 net::TlsConnect NetworkDialler::tls(int place) const {
   const net::Endpoint& endpoint = at(place).endpoint;
   if (!endpoint.unix_path.empty()) return {};

@@ -159,7 +159,7 @@ base::Result<std::shared_ptr<session::Dialler>> House::dialler(const config::Dat
 
 base::Result<std::shared_ptr<session::Dialler>> House::network_dialler(
     const config::Database& database) const {
-  auto tls = server_tls(database.tls);
+  auto tls = server_tls(database.tls, database.protocol);
   if (!tls)
     return Error{ErrorKind::Config, "databases." + database.name + ".tls: " + tls.error().text};
   return std::shared_ptr<session::Dialler>(

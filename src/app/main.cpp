@@ -124,10 +124,10 @@ int run(const Arguments& arguments) {
 std::string wrong_certificates(const config::Config& config) {
   std::string out;
   for (size_t i = 0; i < config.listeners.size(); ++i)
-    if (auto made = client_tls(config.listeners[i].tls); !made)
+    if (auto made = client_tls(config.listeners[i].tls, config.listeners[i].protocol); !made)
       out += fmt::format("listeners[{}].tls: {}\n", i, made.error().text);
   for (const auto& [name, database] : config.databases)
-    if (auto made = server_tls(database.tls); !made)
+    if (auto made = server_tls(database.tls, database.protocol); !made)
       out += fmt::format("databases.{}.tls: {}\n", name, made.error().text);
   return out;
 }

@@ -6,21 +6,25 @@ using config::TlsMode;
 
 namespace {
 
-const std::vector<std::string> kAlpn{"postgresql"};
+// Redis has no name there.
+std::vector<std::string> alpn_of(std::string_view protocol) {
+  if (protocol == "postgres") return {"postgresql"};
+  return {};
+}
 
 }  // namespace
 
-base::Result<net::TlsContextPtr> client_tls(const config::Tls& tls) {
+base::Result<net::TlsContextPtr> client_tls(const config::Tls& tls, std::string_view protocol) {
   if (tls.mode == TlsMode::Disable) return net::TlsContextPtr();
   return net::make_tls_server({.cert = tls.cert,
                                .key = tls.key,
                                .ca = tls.ca,
                                .min_version = tls.min_version,
                                .ciphers = tls.ciphers,
-                               .alpn = kAlpn});
+                               .alpn = alpn_of(protocol)});
 }
 
-base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls) {
+base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls, std::string_view protocol) {
   if (tls.mode == TlsMode::Disable) return net::TlsContextPtr();
   return net::make_tls_client(
       {.cert = tls.cert,
@@ -30,7 +34,7 @@ base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls) {
        .verifies_name = tls.mode == TlsMode::VerifyFull,
        .min_version = tls.min_version,
        .ciphers = tls.ciphers,
-       .alpn = kAlpn});
+       .alpn = alpn_of(protocol)});
 }
 
 protocol::Encryption server_encryption(const config::Tls& tls) {

@@ -8,8 +8,9 @@
 namespace weir::app {
 
 // Null when the mode is `disable`.
-base::Result<net::TlsContextPtr> client_tls(const config::Tls& tls);  // for clients' connections
-base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls);  // for connections to servers
+// For connections of clients and to servers that speak this protocol.
+base::Result<net::TlsContextPtr> client_tls(const config::Tls& tls, std::string_view protocol);
+base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls, std::string_view protocol);
 protocol::Encryption server_encryption(const config::Tls& tls);
 bool needs_tls(const config::Tls& tls);  // of a listener
 

@@ -3,6 +3,7 @@
 #include <cctype>
 
 #include "finish.h"
+#include "options.h"
 #include "scalars.h"
 #include "url.h"
 
@@ -40,6 +41,7 @@ class PieceReader {
     database.name = name;
     database.protocol = parsed->protocol->name;
     database.url = std::move(parsed->url);
+    read_url_parameters(database);
     const auto& options = parsed->protocol->options;
     if (std::find(options.begin(), options.end(), "user") != options.end()) {
       database.user = std::move(parsed->user);

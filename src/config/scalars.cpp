@@ -165,6 +165,7 @@ bool Address::is_local() const {
 }
 
 std::string Host::text() const {
+  if (is_unix() && port == 0) return host;
   const bool v6 = !is_unix() && host.find(':') != std::string::npos;
   return (v6 ? '[' + host + ']' : host) + ':' + std::to_string(port);
 }

@@ -60,7 +60,6 @@ void check_database_options(Reading& reading, const std::string& path, Database&
     reading.complain_of(path + '.' + name, "not an option of a " + protocol->name + " database");
   }
   if (allows("command_class")) check_command_classes(reading, path, database, *protocol);
-  if (!allows("tls")) database.tls.mode = TlsMode::Disable;
   for (const char* name : {"user", "password"}) {
     const bool in_url = database.given.contains(std::string("url.") + name);
     if (in_url && !allows(name)) {
@@ -107,15 +106,15 @@ void read_hosts(Reading& reading, const Value& value, Config& config) {
     Host host;
     const size_t colon = entry.key.rfind(':');
     const bool is_directory = entry.key.starts_with('/') || entry.key.starts_with('@');
-    if (is_directory && colon != std::string::npos) {
-      host.host = entry.key.substr(0, colon);
-      if (!parse_port(entry.key.substr(colon + 1), host.port)) host.port = 0;
-    } else if (!parse_host_port(entry.key, host.host, host.port)) {
-      host.port = 0;
-    }
-    if (host.port == 0) {
+    host.host = entry.key.substr(0, colon);
+    const bool fine =
+        is_directory
+            ? colon == std::string::npos || parse_port(entry.key.substr(colon + 1), host.port)
+            : parse_host_port(entry.key, host.host, host.port) && host.port != 0;
+    if (!fine) {
       reading.complain(entry.key_place, entry.value.path,
-                       "expected \"host:port\", \"[v6]:port\" or \"/directory:port\" as key");
+                       "expected \"host:port\", \"[v6]:port\", \"/directory:port\" or \"/socket\" "
+                       "as key");
     } else if (reading.claim(join_path(value.path, host.text()), entry.key_place)) {
       read_map(reading, entry.value, Target<HostLimit>{host_options(), config.hosts[host.text()]});
     }

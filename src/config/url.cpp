@@ -80,6 +80,17 @@ base::Status read_user_info(std::string_view text, ParsedUrl& out) {
   return base::ok();
 }
 
+bool is_path(std::string_view host) { return host.starts_with('/') || host.starts_with('@'); }
+
+// A unix socket, or the directory of one.
+base::Result<Host> read_socket(const std::string& text, const ProtocolDescriptor& protocol) {
+  if (protocol.sockets_are_files) return Host{text, 0};  // what is behind a colon is its name too
+  const size_t colon = text.find(':');
+  Host host{text.substr(0, colon), protocol.server_port};
+  if (colon == std::string::npos || parse_port(text.substr(colon + 1), host.port)) return host;
+  return wrong("expected host, host:port or [v6]:port between the commas of the URL");
+}
+
 base::Status read_hosts(std::string_view text, ParsedUrl& out) {
   for (const std::string_view one : split(text, ',')) {
     Host host{{}, out.protocol->server_port};
@@ -89,13 +100,11 @@ base::Status read_hosts(std::string_view text, ParsedUrl& out) {
     } else if (!percent_decode(one, decoded)) {
       return wrong("expected %XX escapes in the URL's host");
     }
-    const bool is_directory = decoded.starts_with('/') || decoded.starts_with('@');
-    const size_t colon = is_directory ? decoded.find(':') : std::string::npos;
-    if (is_directory) host.host = decoded.substr(0, colon);
-    const bool fine = is_directory ? colon == std::string::npos ||
-                                         parse_port(decoded.substr(colon + 1), host.port)
-                                   : parse_host_port(decoded, host.host, host.port);
-    if (!fine) {
+    if (is_path(decoded)) {
+      auto socket = read_socket(decoded, *out.protocol);
+      if (!socket) return socket.error();
+      host = std::move(*socket);
+    } else if (!parse_host_port(decoded, host.host, host.port)) {
       return wrong("expected host, host:port or [v6]:port between the commas of the URL");
     }
     out.url.hosts.push_back(std::move(host));
@@ -111,7 +120,8 @@ base::Status read_host_parameters(ParsedUrl& out) {
     out.url.hosts.clear();
     for (const std::string_view one : split(hosts.mapped(), ',')) {
       Host host{{}, out.protocol->server_port};
-      if (one.starts_with('/') || one.starts_with('@')) host.host = one;
+      if (is_path(one)) host.host = one;
+      if (is_path(one) && out.protocol->sockets_are_files) host.port = 0;
       const std::string bracketed = std::count(one.begin(), one.end(), ':') > 1
                                         ? '[' + std::string(one) + ']'
                                         : std::string(one);

@@ -40,6 +40,7 @@ struct Outcome {
   std::string login;  // what the server keeps of it
   bool proven = false;
   Known commands;
+  int handshakes = 0;
   bool operator==(const Outcome&) const = default;
 };
 
@@ -49,6 +50,7 @@ struct Host {
   protocol::AuthMethod method = protocol::AuthMethod::ScramSha256;
   std::string secret = "sec";
   bool mock = false;
+  protocol::Encryption tls = protocol::Encryption::None;
 };
 
 // What a dialogue does not consume is offered again in front of what follows.
@@ -82,9 +84,15 @@ class Driver {
   }
 
  private:
-  // True when the dialogue went on by an answer of the host.
+  // True when the dialogue went on by an answer of the host. A handshake takes what has come.
   bool take(protocol::Dialogue::Result result) {
     bool answered = false;
+    if (result.step == Step::StartTls) {
+      outcome_.handshakes++;
+      outcome_.left.clear();
+      dialogue_.secured({});
+      result = dialogue_.feed({}, outcome_.sent);
+    }
     while (result.step == Step::Ask || result.step == Step::NeedServer) {
       result = answer_(result.step, outcome_.sent);
       answered = true;
@@ -104,7 +112,7 @@ class NoFacts final : public protocol::Facts {
 };
 
 inline Outcome greet(const Host& host, const std::string& bytes, size_t piece) {
-  RedisGreeting greeting(4096);
+  RedisGreeting greeting({.login_bytes_max = 4096, .tls = host.tls});
   NoFacts facts;
   std::string asked;
   Driver driver(greeting, [&](Step step, std::string& send) {

@@ -60,7 +60,7 @@ struct Address {
 };
 
 // One server of a database. `host` that begins with / or @ is the directory of a unix socket (as in
-// libpq), which is `host`/.s.PGSQL.`port`.
+// libpq), which is `host`/.s.PGSQL.`port`; without a port it is the socket itself.
 struct Host {
   std::string host;
   uint16_t port = 0;

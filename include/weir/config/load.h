@@ -28,16 +28,19 @@ struct ProtocolDescriptor {
   std::string name;          // of the protocol: "postgres"
   std::string clients = {};  // the protocol of the clients of its databases; "" = its own name
   std::vector<std::string> schemes;  // of URLs: "postgres", "postgresql"
+  // That of them whose servers speak TLS, which they do from the first byte on. "": a server is
+  // asked, or speaks none.
+  std::string tls_scheme = {};
   Path path = Path::Name;
-  uint16_t server_port = 0;  // of a URL without a port
+  bool sockets_are_files = false;  // a host /path is the socket; else it is libpq's directory
+  uint16_t server_port = 0;        // of a URL without a port
   uint16_t listen_port = 0;  // of 127.0.0.1 when no file says otherwise; 0: cannot be listened for
-  bool clients_speak_tls = true;
   bool clients_name_database = true;  // false: a listener needs `database` unless there is only one
   std::string default_user = {};      // of a URL with a password alone: redis://:secret@host
   std::vector<Parameter> parameters =
       {};  // of URLs; host, port, user, password, dbname mean what libpq says
   std::vector<std::string> options =
-      {};  // allowed of: user password settings create durability lanes pubsub
+      {};  // allowed of: user password settings create durability lanes pubsub tls
   std::vector<std::string> command_classes = {};  // what `command_class` takes
   // Commands of which it may not say anything, and why.
   std::vector<std::pair<std::string, std::string>> fixed_commands = {};

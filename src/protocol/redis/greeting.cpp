@@ -9,12 +9,15 @@ namespace weir::redis {
 
 using base::ErrorKind;
 using protocol::AuthMethod;
+using protocol::Encryption;
 using protocol::Step;
 
 namespace {
 
 constexpr int kFailuresMax = 10;
 constexpr std::string_view kDefaultUser = "default";
+// The first byte of a TLS handshake (RFC 8446, 5.1), with which no command begins.
+constexpr char kTlsHandshake = 0x16;
 
 // What a client without a password may send (authRequired() in Redis' networking.c).
 constexpr int64_t kArgumentsMax = 10;
@@ -31,11 +34,27 @@ constexpr std::string_view kWrongPass =
 
 }  // namespace
 
-RedisGreeting::RedisGreeting(size_t login_bytes_max)
-    : limits_{login_bytes_max, kArgumentsMax, kBulkBytesMax} {}
+RedisGreeting::RedisGreeting(const protocol::GreetingOptions& options)
+    : limits_{options.login_bytes_max, kArgumentsMax, kBulkBytesMax}, tls_(options.tls) {}
 
 RedisGreeting::Result RedisGreeting::start(std::string&) {
   request_.user = kDefaultUser;
+  if (tls_ == Encryption::None) return {Step::Ask, 0};
+  state_ = State::Opening;
+  return {};
+}
+
+// Redis' clients speak TLS from the first byte on, without asking for it.
+RedisGreeting::Result RedisGreeting::open(Bytes in, std::string& send) {
+  if (!is_secured_) {
+    if (in.empty()) return {};
+    if (in[0] == kTlsHandshake) return {Step::StartTls, 0};
+    if (tls_ == Encryption::Required) {
+      append_error_line(send, "ERR weir: TLS is required here");
+      return fail({ErrorKind::Protocol, "the client began without TLS, which is required here"});
+    }
+  }
+  state_ = State::Asking;
   return {Step::Ask, 0};
 }
 
@@ -57,7 +76,10 @@ RedisGreeting::Result RedisGreeting::settle() {
 }
 
 RedisGreeting::Result RedisGreeting::feed(Bytes in, std::string& send) {
+  if (state_ == State::Opening) return open(in, send);
   size_t used = std::exchange(skip_, 0);
+  if (state_ == State::Proving && !is_secured_ && in.starts_with(kTlsHandshake))
+    return fail({ErrorKind::Protocol, "the client began with TLS, which is not spoken here"}, used);
   while (state_ == State::Proving) {
     const Request request = cut_request(in.substr(used), limits_);
     switch (request.kind) {

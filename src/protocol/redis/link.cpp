@@ -153,7 +153,7 @@ class RedisProtocol final : public protocol::Protocol {
   bool has_lanes() const override { return true; }
   std::unique_ptr<protocol::Greeting> greet(
       const protocol::GreetingOptions& options) const override {
-    return std::make_unique<RedisGreeting>(options.login_bytes_max);
+    return std::make_unique<RedisGreeting>(options);
   }
   std::unique_ptr<protocol::Login> login(const protocol::LoginTarget& target) const override {
     return std::make_unique<RedisLogin>(target, &tables_);

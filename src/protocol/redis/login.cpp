@@ -30,6 +30,12 @@ RedisLogin::Result RedisLogin::start(std::string& send) {
         {ErrorKind::Refused,
          "Redis servers take plain passwords, and weir knows only a hash of that of user \"" +
              target_.user + "\""});
+  if (target_.tls != protocol::Encryption::None) return {Step::StartTls, 0};
+  return begin(send);
+}
+
+RedisLogin::Result RedisLogin::begin(std::string& send) {
+  begun_ = true;
   if (!target_.secret.empty()) {
     // Servers before version 6 know no users.
     if (target_.user.empty() || target_.user == "default")
@@ -54,6 +60,7 @@ RedisLogin::Result RedisLogin::start(std::string& send) {
 }
 
 RedisLogin::Result RedisLogin::feed(Bytes in, std::string& send) {
+  if (!begun_) return begin(send);
   size_t used = 0;
   if (answers_left_ == 0) return logged_in(in, 0, send);
   for (;;) {
@@ -80,10 +87,12 @@ RedisLogin::Result RedisLogin::feed(Bytes in, std::string& send) {
       --answers_left_;
       continue;
     }
-    // Busy with a script, which perhaps somebody comes to end.
-    const bool busy = answers_left_ == 1 && line.starts_with("-BUSY");
-    if (busy) answers_left_ = 0;
-    if (busy) return logged_in(in.substr(used), used, send);
+    // Busy with a script, which perhaps somebody comes to end; or the user may do much, but no
+    // PING.
+    const bool is_in =
+        answers_left_ == 1 && (line.starts_with("-BUSY") || line.starts_with("-NOPERM"));
+    if (is_in) answers_left_ = 0;
+    if (is_in) return logged_in(in.substr(used), used, send);
     if (line.starts_with('-')) return on_error(line.substr(1));
     if (answers_left_ == 2 || line != (answers_left_ == 1 ? "+PONG" : "+OK"))
       return fail({ErrorKind::Protocol, "the server does not speak the Redis protocol"}, used);
@@ -106,7 +115,7 @@ RedisLogin::Result RedisLogin::on_error(Bytes text) {
     text = "ERR the server does not know the command AUTH";
   if (text.empty()) text = "ERR the server refused without a word";
   const ErrorKind kind = will_pass(text) ? ErrorKind::Unreachable : ErrorKind::Refused;
-  return fail({kind, std::string(text), std::string(text.substr(0, text.find(' ')))});
+  return fail({kind, std::string(text), std::string(kServersWords)});
 }
 
 }  // namespace weir::redis

@@ -1,6 +1,6 @@
 // Logs in to a server: AUTH, SELECT, CLIENT ID, PING in one flight, as far as they are needed, and
-// behind them what the survey asks. Owned by whoever opens the connection; ends with the survey's
-// last answer, or with the first error.
+// TLS before the first of them; behind them what the survey asks. Owned by whoever opens the
+// connection; ends with the survey's last answer, or with the first error.
 #pragma once
 
 #include <memory>
@@ -24,10 +24,12 @@ class RedisLogin final : public protocol::Login {
   std::unique_ptr<protocol::ServerState> take_server() override { return std::move(server_); }
 
  private:
+  Result begin(std::string& send);
   Result on_error(Bytes line);
   Result logged_in(Bytes rest, size_t used, std::string& send);
 
   protocol::LoginTarget target_;
+  bool begun_ = false;  // else TLS comes first
   std::unique_ptr<ServerState> server_;
   std::optional<Survey> survey_;
   int answers_left_ = 0;

@@ -10,6 +10,8 @@ struct Case {
   std::string problems;
 };
 
+const std::string kRedis = "listeners: [{protocol: redis, address: \"h:1\"}]\ndatabases:\n";
+
 const Case kCases[] = {
     {"unknown key at the top", "wrokers: 2\n" + kRest,
      "1:1: wrokers: unknown key; did you mean workers?\n"},
@@ -18,10 +20,22 @@ const Case kCases[] = {
      kRest + "users: {u: {pasword: hidden-1}, v: {pwd: hidden-2}}\n",
      "3:13: users.u.pasword: unknown key; did you mean password?\n"
      "3:37: users.v.pwd: unknown key\n"},
-    {"TLS for clients that speak none",
-     "listeners: [{protocol: redis, address: \"127.0.0.1:1\", tls: {mode: require}}]\n"
-     "databases: {c: {url: \"redis://h\"}}\n",
-     "1:67: listeners[0].tls.mode: TLS is not spoken to clients of redis yet\n"},
+    {"a scheme of TLS and a mode without",
+     kRedis + "  c: {url: \"rediss://h\", tls: {mode: prefer}}\n",
+     "3:38: databases.c.tls.mode: expected require, verify-ca or verify-full, as the url begins "
+     "with rediss://\n"},
+    {"servers that cannot be asked for TLS",
+     kRedis + "  c: {url: \"redis://h\", tls: {mode: prefer}}\n",
+     "3:37: databases.c.tls.mode: expected disable, require, verify-ca or verify-full, as redis "
+     "servers cannot be asked whether they speak TLS\n"},
+    {"options of TLS where there is none",
+     kRedis + "  c: {url: \"redis://h\", tls: {server_name: x}}\n",
+     "3:3: databases.c.tls.mode: expected to be given, or a url that begins with rediss://\n"},
+    {"options of TLS that are PostgreSQL's",
+     kRedis + "  c: {url: \"rediss://h\", tls: {negotiation: direct}}\n",
+     "3:45: databases.c.tls.negotiation: not an option of a redis database\n"},
+    {"TLS over a unix socket", kRedis + "  c: {url: \"rediss://%2Frun%2Fr.sock\"}\n",
+     "3:12: databases.c.url: expected no unix socket, as TLS is not spoken there\n"},
     {"a directory that is not there", kRest + "auth: {method: ldap}\n",
      "0:0: auth.ldap.url: expected to be given, as clients log in by it\n"},
     {"a directory without a place to look at",
@@ -154,7 +168,8 @@ const Case kCases[] = {
      "databases: {a: {url: redis://h/0}, b: {url: redis://h/1}}\n",
      "2:5: listeners[0].database: expected one of: a, b\n"},
     {"a host without a port", kRest + "hosts: {db1: {max_server_connections: 3}}\n",
-     "3:9: hosts.db1: expected \"host:port\", \"[v6]:port\" or \"/directory:port\" as key\n"},
+     "3:9: hosts.db1: expected \"host:port\", \"[v6]:port\", \"/directory:port\" or \"/socket\" as "
+     "key\n"},
     {"min above size", kRest + "defaults: {pool: {size: 3, min: 4}}\n",
      "3:33: defaults.pool.min: expected at most size\n"},
     {"size below an inherited min",
@@ -181,10 +196,11 @@ const Case kDatabaseCases[] = {
     {"no url", "{}", "3:3: databases.app.url: expected a URL to be given\n"},
     {"an empty url", "{url: \"\"}",
      "3:14: databases.app.url: expected a URL, one of: postgres://, postgresql://, redis://, "
+     "rediss://, "
      "sqlite://\n"},
     {"an unknown scheme", "{url: \"mysql://h/app\"}",
      "3:14: databases.app.url: unknown scheme; expected a URL, one of: postgres://, "
-     "postgresql://, redis://, sqlite://\n"},
+     "postgresql://, redis://, rediss://, sqlite://\n"},
     {"a url with a bad port", "{url: \"postgres://h:99999/app\"}",
      "3:14: databases.app.url: expected host, host:port or [v6]:port between the commas of the "
      "URL\n"},

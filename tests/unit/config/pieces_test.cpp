@@ -47,6 +47,18 @@ TEST(Pieces, SeveralProtocols) {
   EXPECT_EQ(loaded.config.databases.at("notes").user, "");
 }
 
+// Who demanded TLS there got none, or what is usual.
+TEST(Pieces, TlsAsTheUrlSays) {
+  const Loaded loaded = from(
+      {"app=postgres://ann:pw@h/app?sslmode=allow", "cache=redis://:pw@h", "safe=rediss://:pw@h"},
+      {"postgres:127.0.0.1:1"});
+  ASSERT_TRUE(loaded) << loaded.report();
+  const auto mode = [&](const char* name) { return loaded.config.databases.at(name).tls.mode; };
+  EXPECT_EQ(mode("app"), TlsMode::Allow);
+  EXPECT_EQ(mode("cache"), TlsMode::Disable);
+  EXPECT_EQ(mode("safe"), TlsMode::VerifyFull);
+}
+
 TEST(Pieces, ListenersReplaceTheUsualOnes) {
   const Loaded loaded =
       from({"app=postgres://ann:pw@h/app"}, {"postgres:0.0.0.0:1", "postgres:unix:/tmp/s"});
@@ -70,7 +82,7 @@ TEST(Pieces, Errors) {
   EXPECT_EQ(from({"=postgres://a:b@h/x"}).report(), "--database: expected NAME=URL");
   EXPECT_EQ(from({"app=http://h/x"}).report(),
             "--database: app: unknown scheme; expected a URL, one of: postgres://, postgresql://, "
-            "redis://, sqlite://");
+            "redis://, rediss://, sqlite://");
   EXPECT_EQ(from({"a=postgres://u:p@h/x", "a=postgres://u:p@h/y"}).report(),
             "--database: databases.a: given before, at --database");
   EXPECT_EQ(from({"a=postgres://u:p@h/x", "b=postgres://u:q@h/y"}).report(),

@@ -22,17 +22,19 @@ inline Surroundings sample_surroundings() {
   postgres.listen_port = 6432;
   postgres.parameters = {{"host"},     {"port"},   {"user"},
                          {"password"}, {"dbname"}, {"sslmode", {"disable", "allow", "prefer"}}};
-  postgres.options = {"user", "password", "settings"};
+  postgres.options = {"user", "password", "settings", "tls"};
   ProtocolDescriptor redis;
   redis.name = "redis";
-  redis.schemes = {"redis"};
+  redis.schemes = {"redis", "rediss"};
+  redis.tls_scheme = "rediss";
+  redis.sockets_are_files = true;
   redis.path = ProtocolDescriptor::Path::Number;
   redis.server_port = 6379;
   redis.listen_port = 6380;
-  redis.clients_speak_tls = false;
   redis.clients_name_database = false;
   redis.default_user = "default";
-  redis.options = {"user", "password", "lanes", "pubsub", "command_class"};
+  redis.parameters = {{"host"}};
+  redis.options = {"user", "password", "lanes", "pubsub", "command_class", "tls"};
   redis.command_classes = {"lane", "blocking"};
   redis.fixed_commands = {{"multi", "weir follows transactions"},
                           {"client", "weir answers it"},

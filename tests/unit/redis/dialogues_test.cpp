@@ -92,6 +92,34 @@ TEST(RedisGreeting, AHelloThatLetsTheClientInIsLeftForAServer) {
   EXPECT_FALSE(outcome.proven);
 }
 
+TEST(RedisGreeting, TlsFromTheFirstByteOn) {
+  using protocol::Encryption;
+  const std::string hello = "\x16\x03\x01";
+  for (const Encryption tls : {Encryption::Offered, Encryption::Required}) {
+    Outcome outcome = greet_at_every_split({.tls = tls}, "");
+    EXPECT_EQ(outcome.asked, "");  // it may be somebody who asks for TLS
+    outcome = greet({.method = AuthMethod::Trust, .tls = tls}, hello, SIZE_MAX);
+    EXPECT_EQ(outcome.handshakes, 1);
+    EXPECT_EQ(outcome.step, Step::Done);
+    EXPECT_EQ(outcome.sent, "");
+    outcome = greet({.tls = tls}, hello, SIZE_MAX);
+    EXPECT_EQ(outcome.step, Step::Wait);
+    EXPECT_EQ(outcome.asked, "default ");
+  }
+  Outcome outcome = greet_at_every_split({.tls = Encryption::Offered}, "AUTH sec\r\nPING\r\n");
+  EXPECT_EQ(outcome.sent, "+OK\r\n");
+  EXPECT_EQ(outcome.left, "PING\r\n");
+  EXPECT_EQ(outcome.handshakes, 0);
+  outcome = greet_at_every_split({.tls = Encryption::Required}, "AUTH sec\r\n");
+  EXPECT_EQ(outcome.sent, "-ERR weir: TLS is required here\r\n");
+  EXPECT_EQ(outcome.step, Step::Fail);
+  EXPECT_EQ(outcome.kind, base::ErrorKind::Protocol);  // which nobody takes for a wrong password
+  EXPECT_EQ(outcome.asked, "");
+  outcome = greet({}, hello, SIZE_MAX);
+  EXPECT_EQ(outcome.error, "the client began with TLS, which is not spoken here");
+  EXPECT_EQ(outcome.sent, "");
+}
+
 TEST(RedisGreeting, Ends) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {"QUIT\r\n", "+OK\r\n"},
@@ -149,6 +177,19 @@ TEST(RedisLogin, AsksOnlyForWhatIsNeeded) {
   // Old servers, and users who may not, have no CLIENT ID.
   for (const std::string id : {"-ERR unknown command 'CLIENT'\r\n", "-NOPERM no\r\n", ":1\r\n"})
     EXPECT_EQ(log_in_at_every_split({"app", "", "", {}}, id + "+PONG\r\n").step, Step::Done);
+}
+
+TEST(RedisLogin, SaysNothingBeforeTls) {
+  LoginTarget target{"app", "pw", "", {}};
+  target.tls = protocol::Encryption::Direct;
+  RedisLogin login(target);
+  std::string send;
+  EXPECT_EQ(login.start(send).step, Step::StartTls);
+  EXPECT_EQ(send, "");
+  const Outcome outcome = log_in(target, "+OK\r\n:7\r\n+PONG\r\n", SIZE_MAX);
+  EXPECT_EQ(outcome.handshakes, 1);
+  EXPECT_EQ(outcome.step, Step::Done);
+  EXPECT_TRUE(outcome.sent.starts_with("*3\r\n$4\r\nAUTH\r\n"));
 }
 
 TEST(RedisLogin, TellsRefusalsFromTroubles) {
