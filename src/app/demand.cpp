@@ -126,6 +126,7 @@ AuthMethod method_of(config::AuthMethod method) {
     case config::AuthMethod::Hba: return AuthMethod::Rules;
     case config::AuthMethod::Pam: return AuthMethod::Pam;
     case config::AuthMethod::Ldap: return AuthMethod::Ldap;
+    case config::AuthMethod::Passthrough: return AuthMethod::Passthrough;
     default: return AuthMethod::ScramSha256;
   }
 }
@@ -139,8 +140,9 @@ Demand demand_of(const config::Config& config, const session::Visitor& visitor,
     out = by_rules(config, visitor, groups);
   } else {
     out.method = method;
-    if (!has_rules && !protocol::asks_for_secret(method))
-      out.method = method == AuthMethod::Trust ? method : AuthMethod::Plain;
+    const bool as_it_is = has_rules || protocol::asks_for_secret(method) ||
+                          method == AuthMethod::Trust || method == AuthMethod::Passthrough;
+    if (!as_it_is) out.method = AuthMethod::Plain;
     if (method == AuthMethod::Cert) out.map = "cert";
     if (method == AuthMethod::Peer) out.map = "peer";
     out.check = check_by(out.method, config.auth.pam_service, config.auth.ldap, visitor);

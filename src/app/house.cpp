@@ -27,6 +27,14 @@ bool is_plain(const std::string& secret) {
   return postgres::secret_kind(secret) == postgres::SecretKind::Plain;
 }
 
+// Some of its clients are whom its servers know.
+bool is_passed_through(const config::Config& config, const config::Database& database) {
+  return std::any_of(config.listeners.begin(), config.listeners.end(), [&](const auto& listener) {
+    return listener.auth.method.value_or(config.auth.method) == config::AuthMethod::Passthrough &&
+           config.database(listener.database) == &database;
+  });
+}
+
 bool same_target(const protocol::LoginTarget& a, const protocol::LoginTarget& b) {
   return a.user == b.user && a.secret == b.secret && a.database == b.database &&
          a.settings == b.settings && a.tls == b.tls && a.channel_binding == b.channel_binding &&
@@ -211,7 +219,9 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
   // A plain secret opens every server; of others, and of users that auth.query has found, weir
   // learns what opens one when they log in.
   plan->passes_through = !entry.login.empty() && database.password.empty() &&
-                         (plan->target.secret.empty() || !is_plain(plan->target.secret));
+                         (plan->target.secret.empty() || !is_plain(plan->target.secret) ||
+                          is_passed_through(*config_, database));
+  plan->logs_in_as_client = !entry.login.empty();
   plan->target.database = database.url.path.empty() ? entry.name : database.url.path;
   plan->target.settings.assign(database.settings.begin(), database.settings.end());
   // A protocol has the one or the other.
@@ -315,6 +325,7 @@ void House::refresh(Entry& entry, const config::Database& database, session::Wor
   server_budgets(database, entry.name, entry.backend->user());
   const bool changed = moved || !same_target(before->target, plan->target) ||
                        before->connect_query != plan->connect_query;
+  if (changed) proofs_.forget(*entry.backend);
   pool::Pool& pool = entry.backend->pool();
   pool.configure(options_of(entry, database, pool.movable()), changed, worker.now(),
                  worker.orders());

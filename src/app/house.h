@@ -22,6 +22,7 @@
 #include "dialler.h"
 #include "lookups.h"
 #include "names.h"
+#include "proofs.h"
 
 namespace weir::app {
 
@@ -50,6 +51,9 @@ class House final : public session::House {
       const session::Backend& shared, const protocol::LoginRequest& request,
       std::function<void()>& on_leave) override;
   void login_failed(const std::string& peer, const protocol::LoginRequest& request) override;
+  void prove(session::Backend& backend, const std::string& secret, session::Worker& worker,
+             std::function<void(base::Error)> done) override;
+  void server_refused(const session::Backend& backend) override;
   session::Worker& worker(pool::WorkerId id) override { return *workers_[id]; }
   uint32_t workers() const override { return worker_count_; }
   void add_worker(session::Worker& worker) { workers_.push_back(&worker); }
@@ -156,6 +160,7 @@ class House final : public session::House {
   pool::Budget all_clients_;
   std::atomic<int64_t> failed_logins_{0};
   Brake brake_;
+  Proofs proofs_;
   Lookups logins_, groups_;  // by auth.query's sql and group_sql
   std::unique_ptr<Names> names_;
   std::unique_ptr<Entry> asker_;  // of auth.query

@@ -32,7 +32,8 @@ void keep_nothing(protocol::Admission::ClientOptions& options) {
 void House::admit(const session::Visitor& visitor, session::Worker& worker,
                   std::function<void(session::Admitted)> done) {
   session::Admitted refused;
-  refused.refusal = brake_.refusal(visitor.peer, visitor.request.user, worker.now());
+  if (visitor.request.proves)
+    refused.refusal = brake_.refusal(visitor.peer, visitor.request.user, worker.now());
   if (!refused.refusal.text.empty()) return done(std::move(refused));
   const Demand demand = demand_of(*config(), visitor, nullptr);
   if (demand.needs_groups) return ask_groups(visitor, worker, std::move(done));
@@ -208,6 +209,7 @@ protocol::Admission House::admission(const Demand& demand, const session::Visito
                 by_account ? account : shown);
     return out;
   }
+  if (out.method == AuthMethod::Passthrough) return out;
   if (demand.check) {
     out.check = demand.check;
     return out;
@@ -218,6 +220,14 @@ protocol::Admission House::admission(const Demand& demand, const session::Visito
   out.mock = out.method != AuthMethod::Trust && out.secret.empty();
   return out;
 }
+
+void House::prove(session::Backend& backend, const std::string& secret, session::Worker& worker,
+                  std::function<void(base::Error)> done) {
+  proofs_.find({backend, secret}, worker, std::move(done));
+}
+
+// Of what servers have accepted before nobody knows whether they would still.
+void House::server_refused(const session::Backend& backend) { proofs_.forget(backend); }
 
 base::Result<std::shared_ptr<session::Backend>> House::lookup_backend() {
   const std::lock_guard lock(mutex_);
@@ -235,6 +245,7 @@ void House::set_auth_rules() {
   logins_.set_rules({auth.query.sql, auth.query.ttl, auth.query.negative_ttl});
   groups_.set_rules({auth.query.group_sql, auth.query.ttl, auth.query.negative_ttl});
   brake_.set_rules(auth.brake.failures, auth.brake.window);
+  proofs_.set_life(auth.passthrough_cache);
 }
 
 void House::reload_lookups(session::Worker& worker) {

@@ -43,6 +43,7 @@ std::vector<config::ProtocolDescriptor> protocol_descriptors() {
        .sockets_are_files = true,
        .server_port = 6379,
        .listen_port = 6380,
+       .logins_pass_through = true,
        .clients_name_database = false,
        .default_user = "default",
        .parameters = {{.name = "host"}},

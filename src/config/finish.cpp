@@ -226,6 +226,25 @@ void check_ldap(Reading& reading, const Config& config) {
     reading.complain_of("auth.ldap.start_tls", "only for ldap://, as ldaps:// is encrypted anyway");
 }
 
+// A server knows its clients by their own names and passwords.
+void check_passthrough(Reading& reading, const Config& config, size_t index) {
+  const Listener& listener = config.listeners[index];
+  const std::string path = "listeners[" + std::to_string(index) + "].auth.method";
+  const ProtocolDescriptor* protocol = find_protocol(reading.around(), listener.protocol);
+  if (!protocol) return;
+  if (!protocol->logins_pass_through)
+    return reading.complain_of(listener.auth.method ? path : "auth.method",
+                               "passthrough is not for clients of " + listener.protocol);
+  const Database* database = config.database(listener.database);
+  if (!database || (database->user.empty() && database->password.empty())) return;
+  const std::string of_database = join_path("databases", database->name);
+  const char* const name = database->user.empty() ? "password" : "user";
+  const bool in_url = database->given.contains(std::string("url.") + name);
+  reading.complain_of(of_database + '.' + (in_url ? "url" : name),
+                      std::string("expected no ") + name +
+                          ", as its clients log in to its servers themselves (passthrough)");
+}
+
 void check_auth(Reading& reading, const Config& config) {
   const Auth::Query& query = config.auth.query;
   if (query.database.empty()) {
@@ -245,6 +264,7 @@ void check_auth(Reading& reading, const Config& config) {
         listener.protocol == "postgres")
       reading.complain_of("auth.hba_file", "expected to be given, as clients log in by it");
     if (method == AuthMethod::Ldap && listener.protocol == "postgres") check_ldap(reading, config);
+    if (method == AuthMethod::Passthrough) check_passthrough(reading, config, i);
     const bool by_certificate = method == AuthMethod::Cert;
     if (!by_certificate || listener.protocol != "postgres" || !listener.tls.ca.empty()) continue;
     reading.complain_of("listeners[" + std::to_string(i) + "].tls.ca",

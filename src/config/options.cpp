@@ -24,15 +24,16 @@ constexpr std::array<Word<LogLevel>, 6> kLevels{{{"trace", LogLevel::Trace},
                                                  {"off", LogLevel::Off}}};
 constexpr std::array<Word<LogFormat>, 2> kFormats{
     {{"text", LogFormat::Text}, {"json", LogFormat::Json}}};
-constexpr std::array<Word<AuthMethod>, 9> kMethods{{{"trust", AuthMethod::Trust},
-                                                    {"plain", AuthMethod::Plain},
-                                                    {"md5", AuthMethod::Md5},
-                                                    {"scram-sha-256", AuthMethod::ScramSha256},
-                                                    {"cert", AuthMethod::Cert},
-                                                    {"peer", AuthMethod::Peer},
-                                                    {"hba", AuthMethod::Hba},
-                                                    {"pam", AuthMethod::Pam},
-                                                    {"ldap", AuthMethod::Ldap}}};
+constexpr std::array<Word<AuthMethod>, 10> kMethods{{{"trust", AuthMethod::Trust},
+                                                     {"plain", AuthMethod::Plain},
+                                                     {"md5", AuthMethod::Md5},
+                                                     {"scram-sha-256", AuthMethod::ScramSha256},
+                                                     {"cert", AuthMethod::Cert},
+                                                     {"peer", AuthMethod::Peer},
+                                                     {"hba", AuthMethod::Hba},
+                                                     {"pam", AuthMethod::Pam},
+                                                     {"ldap", AuthMethod::Ldap},
+                                                     {"passthrough", AuthMethod::Passthrough}}};
 constexpr std::array<Word<PoolMode>, 3> kModes{{{"session", PoolMode::Session},
                                                 {"transaction", PoolMode::Transaction},
                                                 {"statement", PoolMode::Statement}}};
@@ -227,6 +228,8 @@ constexpr Option<Config> kTop[] = {
      "failed logins as one user from one address, then it has to wait; 0 = off"},
     {"auth.brake.window", field<Period<kSecond>, &Config::auth, &Auth::brake, &Auth::Brake::window>,
      "1m", "from the first of them"},
+    {"auth.passthrough_cache", field<Period<>, &Config::auth, &Auth::passthrough_cache>, "1m",
+     "how long a login that a server has accepted is believed; 0 = never"},
     {"users", section<Config>(read_users)},
     {"hosts", section<Config>(read_hosts)},
     {"defaults", section<Config>(read_defaults)},

@@ -58,16 +58,19 @@ bool lets_in_without_password(const Config& config, const Listener& listener, Au
 
 // Users that the configuration does not name and who may log in nevertheless; empty: nobody.
 std::string others_of(const Config& config, const Database& database) {
-  bool asked_for = false, unasked = false;
+  bool asked_for = false, unasked = false, passed = false;
   for (const Listener& listener : config.listeners) {
     if ((listener.protocol == "redis") != (database.protocol == "redis")) continue;
     if (!listener.database.empty() && config.database(listener.database) != &database) continue;
     const AuthMethod method = listener.auth.method.value_or(config.auth.method);
     unasked = unasked || lets_in_without_password(config, listener, method);
+    passed = passed || method == AuthMethod::Passthrough;
     const bool by_password = method != AuthMethod::Trust && method != AuthMethod::Cert &&
                              method != AuthMethod::Peer && listener.protocol != "redis";
     asked_for = asked_for || (by_password && !config.auth.query.database.empty());
   }
+  if (passed && unasked) return "user whom a server lets in or who needs no secret here";
+  if (passed) return "user whom a server lets in";
   if (asked_for && unasked) return "user that auth.query finds or who needs no secret here";
   if (asked_for) return "user that auth.query finds";
   if (unasked) return "user who needs no secret here";

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "protocol/redis/greeting.h"
@@ -36,6 +37,8 @@ struct Outcome {
   base::ErrorKind kind = base::ErrorKind::System;
   std::string left;  // bytes that nobody consumed
   std::string user, asked, learnt;
+  std::string tried;  // at servers
+  int wrong = 0;      // passwords
   int64_t database = 0, remote_id = 0;
   std::string login;  // what the server keeps of it
   bool proven = false;
@@ -44,13 +47,38 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
+// What a server says to a login: as Redis 7.0.15 does where "default" needs no password, and where
+// it needs `secret`. That of "bob" has "b" in front of it.
+struct Servers {
+  std::string secret = "sec";
+  Error trouble = {};  // it cannot be asked
+  std::string asked = {};
+
+  Error try_login(const std::string& user, const std::string& password, bool names_user) {
+    asked += user + ":" + password + " ";
+    if (!trouble.text.empty()) return trouble;
+    const auto refused = [](const char* text) {
+      return Error{base::ErrorKind::Refused, text, std::string(kServersWords)};
+    };
+    if (user == "bob" && password == "b" + secret) return {};
+    if (user == "default" && secret.empty() && !password.empty() && !names_user)
+      return refused(
+          "ERR AUTH <password> called without any password configured for the default "
+          "user. Are you sure your configuration is correct?");
+    if (user == "default" && password == secret) return {};
+    if (password.empty()) return refused("NOAUTH Authentication required.");
+    return refused("WRONGPASS invalid username-password pair or user is disabled.");
+  }
+};
+
 // How the app answers a greeting: "default" and "bob" have passwords, `secret` and "b" in front of
-// it.
+// it. With `servers` they are asked.
 struct Host {
   protocol::AuthMethod method = protocol::AuthMethod::ScramSha256;
   std::string secret = "sec";
   bool mock = false;
   protocol::Encryption tls = protocol::Encryption::None;
+  std::optional<Servers> servers = {};
 };
 
 // What a dialogue does not consume is offered again in front of what follows.
@@ -93,8 +121,10 @@ class Driver {
       dialogue_.secured({});
       result = dialogue_.feed({}, outcome_.sent);
     }
-    while (result.step == Step::Ask || result.step == Step::NeedServer) {
+    while (result.step == Step::Ask || result.step == Step::Try ||
+           result.step == Step::NeedServer) {
       result = answer_(result.step, outcome_.sent);
+      outcome_.left.erase(0, result.consumed);
       answered = true;
     }
     outcome_.step = result.step;
@@ -115,12 +145,16 @@ inline Outcome greet(const Host& host, const std::string& bytes, size_t piece) {
   RedisGreeting greeting({.login_bytes_max = 4096, .tls = host.tls});
   NoFacts facts;
   std::string asked;
+  std::optional<Servers> servers = host.servers;
   Driver driver(greeting, [&](Step step, std::string& send) {
     if (step == Step::NeedServer) return greeting.welcome(facts, nullptr, send);
     const std::string& user = greeting.request().user;
+    // What a Login says to a server never names "default".
+    if (step == Step::Try)
+      return greeting.tried(servers->try_login(user, greeting.proof(), user != "default"), send);
     asked += user + " ";
     protocol::Admission admission;
-    admission.method = host.method;
+    admission.method = servers ? protocol::AuthMethod::Passthrough : host.method;
     admission.secret = host.secret;
     if (user == "bob") admission.secret = "b" + host.secret;
     admission.mock = host.mock || (user != "bob" && user != "default");
@@ -132,6 +166,8 @@ inline Outcome greet(const Host& host, const std::string& bytes, size_t piece) {
   outcome.user = greeting.request().user;
   outcome.asked = asked;
   outcome.learnt = greeting.learnt_secret();
+  outcome.wrong = greeting.wrong_proofs();
+  if (servers) outcome.tried = servers->asked;
   if (outcome.step == Step::Done)
     outcome.proven = static_cast<ClientState&>(*greeting.take_client()).proven;
   return outcome;

@@ -5,10 +5,6 @@
 #pragma once
 
 #include <deque>
-#include <functional>
-#include <map>
-#include <utility>
-#include <vector>
 
 #include "redis_again.h"
 #include "redis_peers.h"
@@ -293,7 +289,9 @@ class World {
       case Next::NeedServer: check(!client.lease); return is_settled(client) && take_lease(client);
       case Next::Reattach: check(client.lease != nullptr); return reattach(id);
       case Next::Roll: client.wants_roll = true; return true;
-      case Next::Login: return log_in_again(client);
+      case Next::Login:  // the servers stay the same here, whoever it is
+        if (client.lease) return end_hold(client), true;
+        return log_in_again(*protocol_, client.state, {client.in, client.out, client.events});
       case Next::Later:
         check(!client.in.empty());
         check(client.lease ? !client.lease->state.answered() : !is_settled(client));
@@ -303,15 +301,6 @@ class World {
       case Next::Fail: return end(id, " fail", sink.error);
     }
     return false;
-  }
-
-  // The servers stay the same here, whoever it is.
-  bool log_in_again(Client& client) {
-    if (client.lease) return end_hold(client), true;
-    check(is_settled(client));
-    client.events +=
-        ' ' + greet_again(*protocol_, client.state, client.in, client.out).value_or("refused");
-    return !client.in.empty();
   }
 
   bool open_lane(Client& client) {

@@ -39,7 +39,18 @@ using Named = std::map<std::string, T, std::less<>>;
 using Names = std::set<std::string, std::less<>>;  // paths of options, as in the table: "pool.size"
 
 enum class LogFormat : uint8_t { Text, Json };
-enum class AuthMethod : uint8_t { Trust, Plain, Md5, ScramSha256, Cert, Peer, Hba, Pam, Ldap };
+enum class AuthMethod : uint8_t {
+  Trust,
+  Plain,
+  Md5,
+  ScramSha256,
+  Cert,
+  Peer,
+  Hba,
+  Pam,
+  Ldap,
+  Passthrough,
+};
 enum class PoolMode : uint8_t { Session, Transaction, Statement };
 enum class Pick : uint8_t { Lifo, RoundRobin, Scatter };
 enum class Queue : uint8_t { Fair, Fifo };
@@ -216,6 +227,7 @@ struct Auth {
     int failures = 10;  // 0 = off
     Duration window = kMinute;
   } brake;
+  Duration passthrough_cache = kMinute;  // 0: nothing is remembered
   std::string pam_service = "weir";
   Ldap ldap;
 };

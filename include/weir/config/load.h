@@ -35,6 +35,7 @@ struct ProtocolDescriptor {
   bool sockets_are_files = false;  // a host /path is the socket; else it is libpq's directory
   uint16_t server_port = 0;        // of a URL without a port
   uint16_t listen_port = 0;  // of 127.0.0.1 when no file says otherwise; 0: cannot be listened for
+  bool logins_pass_through = false;   // auth.method passthrough is for its clients
   bool clients_name_database = true;  // false: a listener needs `database` unless there is only one
   std::string default_user = {};      // of a URL with a password alone: redis://:secret@host
   std::vector<Parameter> parameters =

@@ -56,6 +56,8 @@ ClientSide::Step ClientSide::on_lease(Bytes in, const Request& request) {
   const bool uncertain = server_->multi_sent != server_->multi && !server_->answered();
   if (uncertain && changes(way)) return over(Next::Later);
   if (server_->only_subscribes()) return on_pinned(in, request, way);
+  if (is_login(request, way) && !client_.listens() && !server_->pinned() && !server_->multi_sent)
+    return over(server_->answered() ? Next::Login : Next::Later);
   switch (way) {
     case Way::Multi: return begin_transaction(in, request);
     case Way::Exec: return end_transaction(in, request, Entry::Kind::Exec);

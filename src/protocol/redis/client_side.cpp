@@ -139,6 +139,16 @@ bool ClientSide::is_own(const Request& request, Way way) const {
   return way == Way::Quit || way == Way::Refuse || way == Way::Attack || way == Way::Reset;
 }
 
+// Takes the client to the pool of another user.
+bool ClientSide::is_login(const Request& request, Way way) const {
+  if (!client_.moves || request.kind != Request::Kind::Whole) return false;
+  if (way == Way::Auth) return request.count == 2 || request.count == 3;
+  if (way != Way::Hello || client_.proven) return false;
+  if (const auto hello = read_hello(request)) return hello->has_auth;
+  // A server would log in first and refuse the rest then.
+  return any_argument(request, [](Bytes each) { return equal_ignoring_case(each, "auth"); });
+}
+
 bool ClientSide::needs_lease(const Request& request, Way way) const {
   if (!client_.shares || request.kind == Request::Kind::Large) return true;
   if (way == Way::Unpause) return mode_ == Mode::Lane && server_->may_be_stuck();
@@ -195,6 +205,12 @@ ClientSide::Step ClientSide::without_lease(Bytes in, const Request& request) {
   if (is_own(request, way)) {
     // What weir says itself comes behind all that the client is owed.
     return is_settled() ? by_weir(request, way) : over(Next::NeedServer);
+  }
+  if (is_login(request, way)) {
+    if (!is_settled()) return over(Next::Later);
+    if (!listens && !client_.listens()) return over(Next::Login);
+    take(request);  // where it listens others are of its user
+    return say(std::string(kRefusal));
   }
   const Batch transaction = way == Way::Multi && client_.shares ? whole_transaction(in) : Batch{};
   if (transaction.commands == 0 && needs_lease(request, way)) {

@@ -14,7 +14,7 @@ using protocol::Step;
 
 namespace {
 
-constexpr int kFailuresMax = 10;
+constexpr uint8_t kWrongProofsMax = 10;
 constexpr std::string_view kDefaultUser = "default";
 // The first byte of a TLS handshake (RFC 8446, 5.1), with which no command begins.
 constexpr char kTlsHandshake = 0x16;
@@ -32,20 +32,28 @@ constexpr std::string_view kHelloNoAuth =
 constexpr std::string_view kWrongPass =
     "WRONGPASS invalid username-password pair or user is disabled.";
 
+// The beginning of what a server says to AUTH without a name when "default" needs no password. With
+// the name any is right.
+constexpr std::string_view kAnyPassword = "ERR AUTH <password> called without any password";
+
 }  // namespace
 
 RedisGreeting::RedisGreeting(const protocol::GreetingOptions& options)
     : limits_{options.login_bytes_max, kArgumentsMax, kBulkBytesMax}, tls_(options.tls) {}
 
+RedisGreeting::RedisGreeting(const ClientState& client)
+    : tls_(Encryption::None), state_(State::Proving), before_(client) {}
+
 RedisGreeting::Result RedisGreeting::start(std::string&) {
   request_.user = kDefaultUser;
+  request_.proves = false;
   if (tls_ == Encryption::None) return {Step::Ask, 0};
   state_ = State::Opening;
   return {};
 }
 
 // Redis' clients speak TLS from the first byte on, without asking for it.
-RedisGreeting::Result RedisGreeting::open(Bytes in, std::string& send) {
+RedisGreeting::Result RedisGreeting::begin(Bytes in, std::string& send) {
   if (!is_secured_) {
     if (in.empty()) return {};
     if (in[0] == kTlsHandshake) return {Step::StartTls, 0};
@@ -63,22 +71,32 @@ RedisGreeting::Result RedisGreeting::admit(const protocol::Admission& admission,
   admission_ = admission;
   if (admission.method == AuthMethod::Trust) return settle();
   state_ = State::Proving;
-  return proof_ ? compare(send) : Result{};
+  if (!proof_) return {};
+  if (admission.method != AuthMethod::Passthrough) return compare(send);
+  state_ = State::Trying;
+  return {Step::Try, 0};
+}
+
+std::string RedisGreeting::learnt_secret() const {
+  const bool is_own = proof_ && admission_.method != AuthMethod::Passthrough;
+  return is_own ? proof_->password : std::string();
 }
 
 RedisGreeting::Result RedisGreeting::settle() {
-  client_ = std::make_unique<ClientState>();
+  client_ = before_ ? std::make_unique<ClientState>(*before_) : std::make_unique<ClientState>();
+  client_->moves = admission_.options.transaction_mode && admission_.method != AuthMethod::Trust;
   client_->shares = admission_.options.transaction_mode;
-  client_->id = admission_.session_id;
-  client_->proven = proof_ && proof_->hello;
+  if (!before_) client_->id = admission_.session_id;
+  client_->proven = proof_ && proof_->by == Proof::By::Hello;
   state_ = State::Settling;
   return {Step::NeedServer, 0};
 }
 
 RedisGreeting::Result RedisGreeting::feed(Bytes in, std::string& send) {
-  if (state_ == State::Opening) return open(in, send);
-  size_t used = std::exchange(skip_, 0);
-  if (state_ == State::Proving && !is_secured_ && in.starts_with(kTlsHandshake))
+  if (state_ == State::Opening) return begin(in, send);
+  if (state_ != State::Proving) return {};
+  size_t used = 0;
+  if (!is_secured_ && in.starts_with(kTlsHandshake))
     return fail({ErrorKind::Protocol, "the client began with TLS, which is not spoken here"}, used);
   while (state_ == State::Proving) {
     const Request request = cut_request(in.substr(used), limits_);
@@ -94,14 +112,14 @@ RedisGreeting::Result RedisGreeting::feed(Bytes in, std::string& send) {
       case Request::Kind::Whole: break;
     }
     Result result = on_command(request, send);
-    // A HELLO that may let the client in stays for the link, which has it answered by a server.
-    if (result.step != Step::Wait && proof_ && proof_->hello) {
-      skip_ = state_ == State::Asking ? request.bytes : 0;
-      return {result.step, used};
+    // What may let the client in is left until that is known.
+    if (result.step == Step::Ask) {
+      skip_ = request.bytes;
+      return {Step::Ask, used};
     }
     used += request.bytes;
     result.consumed = used;
-    if (result.step != Step::Wait) return result;
+    if (result.step != Step::Wait || before_) return result;
   }
   return {Step::Wait, used};
 }
@@ -124,8 +142,16 @@ RedisGreeting::Result RedisGreeting::on_command(const Request& request, std::str
       send += "+OK\r\n";
       return fail({ErrorKind::Cancelled, "the client left before it was authenticated"});
     case Way::Attack: return fail({ErrorKind::Protocol, "this is a web browser"});
-    default: return say(kNoAuth, send);
+    default: return without_proof(kNoAuth, send);
   }
+}
+
+// It is "default", if that needs no password: a server has to say so, once.
+RedisGreeting::Result RedisGreeting::without_proof(std::string_view refusal, std::string& send) {
+  if (before_) return say("ERR syntax error", send);
+  if (admission_.method != AuthMethod::Passthrough || needs_password_) return say(refusal, send);
+  unproved_ = refusal;
+  return prove({.user = std::string(kDefaultUser), .password = {}, .by = Proof::By::Nothing});
 }
 
 RedisGreeting::Result RedisGreeting::on_auth(const Request& request, std::string& send) {
@@ -133,15 +159,16 @@ RedisGreeting::Result RedisGreeting::on_auth(const Request& request, std::string
   if (request.count > 3) return say("ERR syntax error", send);
   Proof proof{.user = std::string(kDefaultUser), .password = {}};
   if (request.count == 3) proof.user = request.argument(1);
+  if (request.count == 3) proof.by = Proof::By::Name;
   proof.password = request.argument(static_cast<size_t>(request.count) - 1);
-  return prove(std::move(proof), send);
+  return prove(std::move(proof));
 }
 
 // HELLO version [AUTH user password] [SETNAME name], as helloCommand() in Redis' networking.c reads
 // it.
 RedisGreeting::Result RedisGreeting::on_hello(const Request& request, std::string& send) {
   int64_t version = 0;
-  if (request.count == 1) return say(kHelloNoAuth, send);
+  if (request.count == 1) return without_proof(kHelloNoAuth, send);
   if (!read_number(request.argument(1), version))
     return say("ERR Protocol version is not an integer or out of range", send);
   if (version != 2 && version != 3) return say("NOPROTO unsupported protocol version", send);
@@ -150,8 +177,8 @@ RedisGreeting::Result RedisGreeting::on_hello(const Request& request, std::strin
     const Bytes option = request.argument(i);
     const size_t follow = static_cast<size_t>(request.count) - i - 1;
     if (equal_ignoring_case(option, "auth") && follow >= 2 && i + 2 < request.known) {
-      proof =
-          Proof{std::string(request.argument(i + 1)), std::string(request.argument(i + 2)), true};
+      proof = Proof{std::string(request.argument(i + 1)), std::string(request.argument(i + 2)),
+                    Proof::By::Hello};
       i += 2;
     } else if (equal_ignoring_case(option, "setname") && follow >= 1) {
       if (!is_client_name(request.argument(i + 1)))
@@ -161,36 +188,72 @@ RedisGreeting::Result RedisGreeting::on_hello(const Request& request, std::strin
       return say("ERR Syntax error in HELLO option '" + std::string(option) + "'", send);
     }
   }
-  return proof ? prove(std::move(*proof), send) : say(kHelloNoAuth, send);
+  return proof ? prove(std::move(*proof)) : without_proof(kHelloNoAuth, send);
 }
 
-RedisGreeting::Result RedisGreeting::prove(Proof proof, std::string& send) {
+RedisGreeting::Result RedisGreeting::prove(Proof proof) {
   proof_ = std::move(proof);
-  if (proof_->user == request_.user) return compare(send);
   request_.user = proof_->user;
+  request_.proves = proof_->by != Proof::By::Nothing;
   state_ = State::Asking;
   return {Step::Ask, 0};
 }
 
 RedisGreeting::Result RedisGreeting::compare(std::string& send) {
+  const Proof proof = *std::exchange(proof_, std::nullopt);
+  if (proof.by == Proof::By::Nothing) {
+    say(unproved_, send);
+    return refused();
+  }
   const bool hashed = !admission_.mock && is_hashed(admission_.secret);
-  const bool equal = base::equal_constant_time(admission_.secret, proof_->password);
-  if (!hashed && !admission_.mock && !admission_.secret.empty() && equal) return settle();
-  proof_.reset();
+  const bool equal = base::equal_constant_time(admission_.secret, proof.password);
+  if (!hashed && !admission_.mock && !admission_.secret.empty() && equal) {
+    proof_ = proof;
+    return settle();
+  }
   if (hashed)
     say("ERR weir: Redis clients send plain passwords, and weir knows only a hash of this user's",
         send);
   else
     say(kWrongPass, send);
-  if (++failures_ < kFailuresMax) return {};
-  return fail({ErrorKind::Refused, "too many wrong passwords"});
+  return wrong_proof();
+}
+
+RedisGreeting::Result RedisGreeting::wrong_proof() {
+  if (++wrong_proofs_ < kWrongProofsMax) return refused();
+  return fail({ErrorKind::Protocol, "too many wrong passwords"}, skip_);
+}
+
+RedisGreeting::Result RedisGreeting::refused() { return {Step::Wait, std::exchange(skip_, 0)}; }
+
+RedisGreeting::Result RedisGreeting::tried(const Error& refusal, std::string& send) {
+  if (refusal.text.empty()) return settle();
+  state_ = State::Proving;
+  Proof proof = *std::exchange(proof_, std::nullopt);
+  const bool by_server = refusal.kind == ErrorKind::Refused && refusal.code == kServersWords;
+  if (proof.by == Proof::By::Nothing && by_server && refusal.text.starts_with("NOAUTH")) {
+    needs_password_ = true;
+    say(unproved_, send);
+    return refused();
+  }
+  const bool has_name = proof.by == Proof::By::Name || proof.by == Proof::By::Hello;
+  if (has_name && refusal.text.starts_with(kAnyPassword)) {
+    proof.password.clear();
+    proof_ = std::move(proof);
+    state_ = State::Trying;
+    return {Step::Try, 0};
+  }
+  append_error(send, refusal);
+  return by_server && proof.by != Proof::By::Nothing ? wrong_proof() : refused();
 }
 
 RedisGreeting::Result RedisGreeting::welcome(protocol::Facts&, const protocol::ServerState*,
                                              std::string& send) {
   state_ = State::Done;
-  if (proof_ && !proof_->hello) send += "+OK\r\n";
-  return {Step::Done, 0};
+  // A server has to answer HELLO, and the first command of who needs no password.
+  if (!proof_ || proof_->by >= Proof::By::Hello) return {Step::Done, 0};
+  send += "+OK\r\n";
+  return {Step::Done, skip_};
 }
 
 }  // namespace weir::redis

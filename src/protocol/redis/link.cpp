@@ -104,6 +104,10 @@ class RedisLink final : public protocol::Link {
   bool is_open_ended(const protocol::ServerState& server) const override {
     return of(server).raw || of(server).ledger.has(Entry::Kind::Block);
   }
+  bool ends_user(const Error& why) const override {
+    return why.code == kServersWords &&
+           (why.text.starts_with("WRONGPASS") || why.text.starts_with("NOAUTH"));
+  }
   bool is_idle(const protocol::ClientState& client) const override {
     return !of(client).stream.open();
   }
@@ -154,6 +158,10 @@ class RedisProtocol final : public protocol::Protocol {
   std::unique_ptr<protocol::Greeting> greet(
       const protocol::GreetingOptions& options) const override {
     return std::make_unique<RedisGreeting>(options);
+  }
+  std::unique_ptr<protocol::Greeting> greet_again(
+      const protocol::ClientState& client) const override {
+    return std::make_unique<RedisGreeting>(of(client));
   }
   std::unique_ptr<protocol::Login> login(const protocol::LoginTarget& target) const override {
     return std::make_unique<RedisLogin>(target, &tables_);

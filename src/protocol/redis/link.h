@@ -54,6 +54,7 @@ class ClientSide {
   Step down_the_lane(Bytes in, const Batch& batch);
   Step by_weir(const Request& request, Way way);
   bool is_own(const Request& request, Way way) const;
+  bool is_login(const Request& request, Way way) const;
   bool is_settled() const { return sink_.settled && sink_.turns == 0; }
   // On a hub, or on the way there (client_hub.cpp). Nothing: as without subscriptions.
   bool is_on_hub() const;

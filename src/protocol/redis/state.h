@@ -46,7 +46,9 @@ struct ClientState final : protocol::ClientState {
   bool listens() const override { return hub.all() > 0; }
   // It has gone on to another database than that of the hub which it listens on.
   bool is_elsewhere() const { return listens() && database != hub_database; }
+  bool may_change_user() const override { return moves; }
 
+  bool moves = false;    // AUTH takes it to that user's pool; else a server has it for itself
   bool shares = true;    // false: it keeps a server of its own (session mode), and uses no lane
   RequestStream stream;  // a large command that is half passed
   int64_t database = kHome;

@@ -16,6 +16,7 @@ class AnswersTalk final : public Dialogue {
     std::string text;
     uint64_t answers = 1;
     std::string expected;
+    bool may_be_forbidden = false;
   };
 
   AnswersTalk(ServerState& server, Ask ask)
@@ -47,7 +48,7 @@ class AnswersTalk final : public Dialogue {
   void judge(Bytes answer) {
     if (left_ > (ask_.expected.empty() ? ask_.answers : 1)) return;
     const bool fits = ask_.expected.empty() ? answer[0] != '-' : answer.starts_with(ask_.expected);
-    if (!fits)
+    if (!fits && !(ask_.may_be_forbidden && answer.starts_with("-NOPERM")))
       error_ = {base::ErrorKind::Refused,
                 "the server answered " + std::string(answer.substr(0, answer.find("\r\n")))};
   }
@@ -168,7 +169,8 @@ std::unique_ptr<Dialogue> make_flavour(ServerState& server, uint64_t flavour) {
 std::unique_ptr<Dialogue> make_check(ServerState& server) {
   std::string text;
   append_command(text, {"PING"});
-  return std::make_unique<AnswersTalk>(server, AnswersTalk::Ask{std::move(text), 1, "+PONG"});
+  // To hear that its user may not ask is as good.
+  return std::make_unique<AnswersTalk>(server, AnswersTalk::Ask{std::move(text), 1, "+PONG", true});
 }
 
 std::unique_ptr<Dialogue> make_recover(ServerState& server) {

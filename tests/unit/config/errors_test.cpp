@@ -34,6 +34,18 @@ const Case kCases[] = {
     {"options of TLS that are PostgreSQL's",
      kRedis + "  c: {url: \"rediss://h\", tls: {negotiation: direct}}\n",
      "3:45: databases.c.tls.negotiation: not an option of a redis database\n"},
+    {"logins are passed through to Redis only", kRest + "auth: {method: passthrough}\n",
+     "3:16: auth.method: passthrough is not for clients of postgres\n"},
+    {"logins that are passed through and a login of weir's own",
+     "listeners: [{protocol: redis, address: \"h:1\", auth: {method: passthrough}}]\n"
+     "databases: {c: {url: \"redis://h\", user: bob}}\n",
+     "2:42: databases.c.user: expected no user, as its clients log in to its servers themselves "
+     "(passthrough)\n"},
+    {"the same in the URL",
+     "listeners: [{protocol: redis, address: \"h:1\", auth: {method: passthrough}}]\n"
+     "databases: {c: {url: \"redis://:x@h\"}}\n",
+     "2:22: databases.c.url: expected no password, as its clients log in to its servers themselves "
+     "(passthrough)\n"},
     {"TLS over a unix socket", kRedis + "  c: {url: \"rediss://%2Frun%2Fr.sock\"}\n",
      "3:12: databases.c.url: expected no unix socket, as TLS is not spoken there\n"},
     {"a directory that is not there", kRest + "auth: {method: ldap}\n",

@@ -31,6 +31,7 @@ inline Surroundings sample_surroundings() {
   redis.path = ProtocolDescriptor::Path::Number;
   redis.server_port = 6379;
   redis.listen_port = 6380;
+  redis.logins_pass_through = true;
   redis.clients_name_database = false;
   redis.default_user = "default";
   redis.parameters = {{"host"}};

@@ -34,8 +34,9 @@ TEST(RedisGreeting, Passwords) {
   EXPECT_EQ(outcome.sent, std::string(kNoAuth) + kWrong + "+OK\r\n");
   EXPECT_EQ(outcome.step, Step::Done);
   EXPECT_EQ(outcome.left, "PING\r\n");
-  EXPECT_EQ(outcome.asked, "default ");
+  EXPECT_EQ(outcome.asked, "default default default ");  // each password is a login of its own
   EXPECT_EQ(outcome.learnt, "sec");
+  EXPECT_EQ(outcome.wrong, 1);
 
   outcome = greet_at_every_split(host, "*3\r\n$4\r\nauth\r\n$3\r\nbob\r\n$4\r\nbsec\r\n");
   EXPECT_EQ(outcome.sent, "+OK\r\n");
@@ -46,6 +47,93 @@ TEST(RedisGreeting, Passwords) {
       greet_at_every_split(host, "AUTH bob sec\r\nAUTH bsec\r\nAUTH eve x\r\nAUTH eve \"\"\r\n");
   EXPECT_EQ(outcome.sent, std::string(kWrong) + kWrong + kWrong + kWrong);
   EXPECT_EQ(outcome.step, Step::Wait);
+  EXPECT_EQ(outcome.wrong, 4);
+}
+
+// ---------------------------------------------------------------- logins that a server judges
+
+Outcome pass(Servers servers, const std::string& bytes) {
+  return greet_at_every_split({.servers = std::move(servers)}, bytes);
+}
+
+TEST(RedisPassthrough, AServerJudges) {
+  Outcome outcome = pass({}, "AUTH bob bsec\r\nPING\r\n");
+  EXPECT_EQ(outcome.sent, "+OK\r\n");
+  EXPECT_EQ(outcome.left, "PING\r\n");
+  EXPECT_EQ(outcome.tried, "bob:bsec ");
+  EXPECT_EQ(outcome.user, "bob");
+  EXPECT_EQ(outcome.learnt, "");  // that is for whoever has asked the server to say
+  outcome = pass({}, "AUTH bob x\r\nAUTH sec\r\n");
+  EXPECT_EQ(outcome.sent, std::string(kWrong) + "+OK\r\n");
+  EXPECT_EQ(outcome.tried, "bob:x default:sec ");
+  EXPECT_EQ(outcome.user, "default");
+  EXPECT_EQ(outcome.wrong, 1);
+  std::string guesses;
+  for (int i = 0; i < 20; ++i) guesses += "AUTH bob x\r\n";
+  outcome = greet({.servers = Servers{}}, guesses, SIZE_MAX);
+  EXPECT_EQ(outcome.step, Step::Fail);
+  EXPECT_EQ(outcome.wrong, 10);
+}
+
+TEST(RedisPassthrough, WhoNeedsNoPassword) {
+  const Servers open{.secret = ""};
+  Outcome outcome = pass(open, "PING\r\nGET k\r\n");
+  EXPECT_EQ(outcome.sent, "");
+  EXPECT_EQ(outcome.step, Step::Done);
+  EXPECT_EQ(outcome.left, "PING\r\nGET k\r\n");
+  EXPECT_EQ(outcome.user, "default");
+  EXPECT_EQ(outcome.tried, "default: ");
+  outcome = pass(open, "HELLO 3\r\n");
+  EXPECT_EQ(outcome.left, "HELLO 3\r\n");
+  EXPECT_FALSE(outcome.proven);
+  EXPECT_EQ(pass(open, "").tried, "");  // nothing is asked before the client has said something
+  // By its name any password is right; without it the server has words of its own, and the client
+  // is who it was.
+  outcome = pass(open, "AUTH default x\r\n");
+  EXPECT_EQ(outcome.sent, "+OK\r\n");
+  EXPECT_EQ(outcome.tried, "default:x default: ");
+  outcome = pass(open, "HELLO 2 AUTH default x\r\n");
+  EXPECT_EQ(outcome.left, "HELLO 2 AUTH default x\r\n");
+  EXPECT_TRUE(outcome.proven);
+  outcome = pass(open, "AUTH x\r\nPING\r\n");
+  EXPECT_TRUE(outcome.sent.starts_with("-ERR AUTH <password> called without"));
+  EXPECT_EQ(outcome.left, "PING\r\n");
+  EXPECT_EQ(outcome.step, Step::Done);
+}
+
+TEST(RedisPassthrough, WhoNeedsAPasswordIsAskedForOnce) {
+  const Outcome outcome = pass({}, "PING\r\nGET k\r\nHELLO 3\r\nHELLO\r\nAUTH sec\r\n");
+  EXPECT_TRUE(outcome.sent.starts_with(std::string(kNoAuth) + kNoAuth + "-NOAUTH HELLO must be"));
+  EXPECT_TRUE(outcome.sent.ends_with("+OK\r\n"));
+  EXPECT_EQ(outcome.tried, "default: default:sec ");
+  EXPECT_EQ(outcome.wrong, 0);
+}
+
+// redis R51
+TEST(RedisPassthrough, Hello) {
+  const std::string hello = "HELLO 3 AUTH bob bsec\r\n";
+  Outcome outcome = pass({}, "HELLO 3 AUTH bob no\r\n" + hello);
+  EXPECT_EQ(outcome.sent, kWrong);
+  EXPECT_EQ(outcome.left, hello);
+  EXPECT_TRUE(outcome.proven);
+  outcome = pass({}, "HELLO 4 AUTH bob bsec\r\n");
+  EXPECT_EQ(outcome.sent, "-NOPROTO unsupported protocol version\r\n");
+  EXPECT_EQ(outcome.tried, "");
+}
+
+TEST(RedisPassthrough, AServerThatCannotBeAskedSaysNothingOfThePassword) {
+  using base::ErrorKind;
+  const Servers away{.trouble = {ErrorKind::Unreachable, "connection refused", "08006"}};
+  Outcome outcome = pass(away, "AUTH bob bsec\r\nPING\r\n");
+  EXPECT_EQ(outcome.sent, "-ERR weir: connection refused\r\n-ERR weir: connection refused\r\n");
+  EXPECT_EQ(outcome.step, Step::Wait);
+  EXPECT_EQ(outcome.wrong, 0);
+  const Servers loading{.trouble = {ErrorKind::Unreachable, "LOADING Redis is loading", "REDIS"}};
+  EXPECT_EQ(pass(loading, "AUTH bob bsec\r\n").sent, "-LOADING Redis is loading\r\n");
+  const Servers wrong{.trouble = {ErrorKind::Refused, "TLS handshake failed: x", "08006"}};
+  outcome = pass(wrong, "AUTH bob bsec\r\n");
+  EXPECT_EQ(outcome.sent, "-ERR weir: TLS handshake failed: x\r\n");
+  EXPECT_EQ(outcome.wrong, 0);
 }
 
 TEST(RedisGreeting, WordsOfTheServer) {
@@ -142,6 +230,42 @@ TEST(RedisGreeting, Ends) {
   EXPECT_EQ(outcome.sent.size(), 10 * std::string(kWrong).size());
 }
 
+// redis R59
+TEST(RedisGreeting, OnceMore) {
+  ClientState before;
+  before.id = 7;
+  before.database = 3;
+  before.name = "me";
+  const auto greet_again = [&](const std::string& bytes, const std::string& secret) {
+    RedisGreeting greeting(before);
+    NoFacts facts;
+    std::string send;
+    Step step = greeting.feed(bytes, send).step;
+    EXPECT_EQ(step, Step::Ask);
+    protocol::Admission admission;
+    admission.secret = secret;
+    auto result = greeting.admit(admission, send);
+    if (result.step != Step::NeedServer)
+      return send + bytes.substr(result.consumed) + (result.step == Step::Wait ? "|" : "?");
+    result = greeting.welcome(facts, nullptr, send);
+    const auto client = greeting.take_client();
+    const auto& state = static_cast<ClientState&>(*client);
+    EXPECT_EQ(state.id, 7u);
+    EXPECT_EQ(state.database, 3);
+    EXPECT_EQ(state.name, "me");
+    EXPECT_TRUE(state.moves);
+    EXPECT_EQ(state.proven, bytes.starts_with("HELLO"));
+    return greeting.request().user + ":" + send + bytes.substr(result.consumed);
+  };
+  EXPECT_EQ(greet_again("AUTH bob pw\r\nPING\r\n", "pw"), "bob:+OK\r\nPING\r\n");
+  EXPECT_EQ(greet_again("AUTH pw\r\nPING\r\n", "pw"), "default:+OK\r\nPING\r\n");
+  EXPECT_EQ(greet_again("AUTH bob no\r\nAUTH bob pw\r\n", "pw"),
+            kWrong + std::string("AUTH bob pw\r\n|"));
+  const std::string hello = "HELLO 3 AUTH bob pw\r\nPING\r\n";
+  EXPECT_EQ(greet_again(hello, "pw"), "bob:" + hello);
+  EXPECT_EQ(greet_again(hello, "other"), kWrong + std::string("PING\r\n|"));
+}
+
 TEST(RedisGreeting, HashesAreSaidToBeOfNoUse) {
   const std::string hash = "md5" + std::string(32, 'a');
   const Outcome outcome = greet_at_every_split({.secret = hash}, "AUTH " + hash + "\r\n");
@@ -177,6 +301,8 @@ TEST(RedisLogin, AsksOnlyForWhatIsNeeded) {
   // Old servers, and users who may not, have no CLIENT ID.
   for (const std::string id : {"-ERR unknown command 'CLIENT'\r\n", "-NOPERM no\r\n", ":1\r\n"})
     EXPECT_EQ(log_in_at_every_split({"app", "", "", {}}, id + "+PONG\r\n").step, Step::Done);
+  // Some may not even PING.
+  EXPECT_EQ(log_in_at_every_split({"app", "", "", {}}, ":1\r\n-NOPERM no\r\n").step, Step::Done);
 }
 
 TEST(RedisLogin, SaysNothingBeforeTls) {
@@ -330,6 +456,7 @@ TEST(RedisTalks, AnotherFlavour) {
 
 TEST(RedisTalks, CheckAndQuery) {
   EXPECT_EQ(talk(make_check, {}, "+PONG\r\n"), Step::Done);
+  EXPECT_EQ(talk(make_check, {}, "-NOPERM no\r\n"), Step::Done);
   EXPECT_EQ(talk(make_check, {}, "-LOADING Redis is loading the dataset in memory\r\n"),
             Step::Fail);
   const auto query = [](ServerState& server) { return make_query(server, "SET a 1\nGET a"); };
