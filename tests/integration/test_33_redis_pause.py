@@ -6,7 +6,7 @@ import pytest
 
 from harness import eventually, start_target, weir_only
 from support.redis import command
-from support.redis_cache import LISTENER, active, at_rest, dial, fields, server, start
+from support.redis_cache import LISTENER, at_rest, dial, dial3, server, start
 
 pytestmark = weir_only
 
@@ -155,6 +155,27 @@ def test_a_pause_of_everything_ends_by_itself(start, server):
         assert writer.read() == b"OK" and reader.read() in (None, b"1")
         assert time.monotonic() - began > 0.4
         assert writer.do("SET", "k", 2) == b"OK" and reader.do("GET", "k") == b"2"
+
+
+def test_who_listens_writes_meanwhile_elsewhere(one_lane, server):
+    """It went round between the connection that it listens to and one of its own."""
+    with dial3(one_lane) as listener, dial(one_lane) as operator, dial3(one_lane) as other:
+        listener.send(command("SUBSCRIBE", "c"))
+        assert listener.read() == [b"subscribe", b"c", 1]
+        other.send(command("SUBSCRIBE", "c"))
+        assert other.read() == [b"subscribe", b"c", 1]
+        assert operator.do("CLIENT", "PAUSE", HOUR, "WRITE") == b"OK"
+        listener.send(command("SET", "k", 1) + command("GET", "k"))
+        eventually(lambda: blocked(server) == 1)
+        assert other.do("GET", "k") is None
+        before = one_lane.metrics().sum("process_cpu_seconds_total")
+        assert listener.silent(1)
+        assert one_lane.metrics().sum("process_cpu_seconds_total") - before < 0.5
+        other.send(command("CLIENT", "REPLY", "SKIP") + command("CLIENT", "UNPAUSE") + command("PING"))
+        assert other.read() == b"PONG"
+        assert listener.read() == b"OK" and listener.read() == b"1"
+        assert operator.do("PUBLISH", "c", "m") == 2
+        assert listener.read() == other.read() == [b"message", b"c", b"m"]
 
 
 def test_errors_come_at_once(start, server):

@@ -154,8 +154,8 @@ ClientSide::Step ClientSide::change_hub(Hub::Change change) {
 std::optional<ClientSide::Step> ClientSide::back_to_hub(const Request& request, Way way) {
   const bool subscribes = way == Way::Subscribe && (client_.listens() || wants_hub(request, way));
   const bool resets = client_.listens() && way == Way::Reset && request.count == 1;
-  const bool is_plain =
-      request.kind == Request::Kind::Whole && (way == Way::Lane || way == Way::Heavy);
+  const bool is_plain = request.kind == Request::Kind::Whole &&
+                        (way == Way::Lane || way == Way::Heavy) && !may_be_held(request);
   const bool may_come = server_->ledger.has(Entry::Kind::Select);  // to where it listens
   const bool orders = client_.listens() &&
                       (client_.resp == 2 || (is_plain && (may_come || !client_.is_elsewhere())));

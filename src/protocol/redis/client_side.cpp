@@ -151,7 +151,9 @@ bool ClientSide::is_login(const Request& request, Way way) const {
 
 bool ClientSide::needs_lease(const Request& request, Way way) const {
   if (!client_.shares || request.kind == Request::Kind::Large) return true;
-  if (way == Way::Unpause) return mode_ == Mode::Lane && server_->may_be_stuck();
+  if (way == Way::Unpause && mode_ == Mode::Lane)
+    return server_->may_be_stuck() || sink_.lane == LaneKind::Hub;
+  if (way == Way::Unpause) return false;
   if (may_be_held(request)) return true;
   if (way != Way::Select) return way != Way::Lane && way != Way::Heavy;
   // Looked at again when the lane is there: its servers are in one database.

@@ -126,6 +126,29 @@ TEST_F(RedisPause, TheEndGetsPastAStuckLane) {
   EXPECT_TRUE(world.all_are_idle());
 }
 
+// It went round for ever between the connection that it listens to and one of its own.
+TEST_F(RedisPause, WhoListensWritesElsewhere) {
+  world.hub = true;
+  world.send(b, "HELLO 3\r\n");
+  world.send(b, "SUBSCRIBE c\r\n");
+  pause(a);
+  world.client(b).out.clear();
+  world.client(b).events.clear();
+  world.send(b, "SET k 1\r\nGET k\r\n");
+  EXPECT_EQ(world.client(b).out, "");
+  EXPECT_EQ(world.client(b).events, " lease");
+  world.send(c, "CLIENT UNPAUSE\r\n");
+  EXPECT_EQ(world.client(b).out, "+OK\r\n$1\r\n1\r\n");
+  EXPECT_EQ(world.client(b).events, " lease end");
+  // Who listens there ends it elsewhere, so that its end is seen.
+  pause(a);
+  world.send(c, "SET k 2\r\n");
+  world.client(b).out.clear();
+  world.send(b, "CLIENT REPLY SKIP\r\nCLIENT UNPAUSE\r\nPING\r\n");
+  EXPECT_EQ(world.client(b).out, "+PONG\r\n");
+  EXPECT_TRUE(world.client(c).out.ends_with("+OK\r\n"));
+}
+
 // Whoever leaves takes his write with him, as without weir.
 TEST_F(RedisPause, WhoLeavesHasNotWritten) {
   pause(a);
