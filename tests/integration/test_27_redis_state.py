@@ -259,6 +259,23 @@ def test_kill_is_refused_in_a_transaction(wide, server):
 
 
 @pytest.mark.behaviour("redis", "R57")
+@pytest.mark.behaviour("redis", "R55")
+def test_the_server_knows_whose_a_connection_is_for_now(small, server):
+    def names():
+        with server.client() as direct:
+            return {fields(line)["name"] for line in direct.do("CLIENT", "LIST").splitlines()}
+
+    with dial(small) as named, dial(small) as other:
+        assert named.do("CLIENT", "SETNAME", "me") == named.do("MULTI") == b"OK"
+        assert names() == {"", "me"}
+        assert named.do("PING") == b"QUEUED" and named.do("EXEC") == [b"PONG"]
+        assert other.do("ECHO", "x") == b"x"  # the same connection, for everybody
+        assert names() == {""}
+        assert other.do("MULTI") == b"OK" and other.do("EXEC") == []
+        assert names() == {""}
+        assert named.do("CLIENT", "GETNAME") == b"me"
+
+
 @pytest.mark.xfail(strict=True, reason="weir does not learn of it")
 def test_no_evict_in_a_transaction(small):
     with dial(small) as client:

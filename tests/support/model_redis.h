@@ -33,7 +33,7 @@ class ModelConnection final : public Connection {
   bool half_command() const override { return !held_ && !in_.empty(); }
   bool at_rest() const override {
     return !multi_ && watched_.empty() && subscribed() == 0 && !monitor_ && !tracking_ &&
-           !replica_ && name_.empty() && user_ == "default";
+           !replica_ && user_ == "default";
   }
   bool stands(int64_t database, int resp) const override {
     return database_ == database && resp_ == resp;

@@ -8,12 +8,12 @@
 
 namespace weir::redis::script {
 
-using Words = std::initializer_list<std::string_view>;
+using WordList = std::initializer_list<std::string_view>;
 
 // One command, as Redis 7 describes it.
-inline std::string described(std::string_view name, Words flags, Words categories = {},
+inline std::string described(std::string_view name, WordList flags, WordList categories = {},
                              const std::vector<std::string>& subcommands = {}) {
-  const auto words = [](Words list) {
+  const auto words = [](WordList list) {
     std::string out = "*" + std::to_string(list.size()) + "\r\n";
     for (const std::string_view each : list) out += "+" + std::string(each) + "\r\n";
     return out;

@@ -15,6 +15,7 @@ constexpr Bytes kProbe = "*2\r\n$6\r\nCLIENT\r\n$4\r\nINFO\r\n";
 constexpr Bytes kKillNobody =
     "*4\r\n$6\r\nCLIENT\r\n$4\r\nKILL\r\n$4\r\nADDR\r\n$9\r\n0.0.0.0:0\r\n";
 constexpr Bytes kListNobody = "*4\r\n$6\r\nCLIENT\r\n$4\r\nLIST\r\n$2\r\nID\r\n$1\r\n0\r\n";
+constexpr size_t kNameBytesMax = 128;  // that the server is told
 constexpr Bytes kPing = "*1\r\n$4\r\nPING\r\n";
 
 bool changes(Way way) {
@@ -52,6 +53,7 @@ ClientSide::Step ClientSide::on_lease(Bytes in, const Request& request) {
   const bool fits = !server_->differs(client_.flavour());
   if (!fits && !client_.indifferent) return over(server_->at_rest() ? Next::Reattach : Next::Later);
   if (server_->ledger.entries() >= base::kLedgerEntriesMax) return over(Next::Later);
+  if (server_->at_rest() && !client_.indifferent) name_server(client_.name);
   // Whether what changes the connection is queued or done at once is not known before the answer.
   const bool uncertain = server_->multi_sent != server_->multi && !server_->answered();
   if (uncertain && changes(way)) return over(Next::Later);
@@ -90,6 +92,16 @@ ClientSide::Step ClientSide::on_lease(Bytes in, const Request& request) {
     case Way::Attack: return server_->answered() ? by_weir(request, way) : over(Next::Later);
     default: return pass(in, request, plain(request));
   }
+}
+
+// CLIENT LIST and the slow log of the server tell whom it works for.
+void ClientSide::name_server(const std::string& name) {
+  if (server_->name == name || !server_->takes_names || name.size() > kNameBytesMax) return;
+  server_->name = name;
+  std::string text;
+  append_command(text, {"CLIENT", "SETNAME", name});
+  server_->ledger.push({.kind = Entry::Kind::Name, .silent = true});
+  sink_.to_server.add_copy(text);
 }
 
 // With RESP2 and subscriptions: the server refuses what cannot be done then.

@@ -120,7 +120,7 @@ class RedisLink final : public protocol::Link {
 
   std::unique_ptr<Dialogue> change_flavour(protocol::ServerState& server,
                                            uint64_t flavour) const override {
-    return make_flavour(of(server), flavour);
+    return make_shared_flavour(of(server), flavour);
   }
   std::unique_ptr<Dialogue> attach(protocol::ClientState& client,
                                    protocol::ServerState& server) const override {

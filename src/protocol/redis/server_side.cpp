@@ -135,6 +135,10 @@ void ServerSide::begin_answer(Bytes in) {
   }
   switch (server_.ledger.front().kind) {
     case Entry::Kind::Multi: server_.multi = server_.multi || is_ok(in); return;
+    case Entry::Kind::Name:
+      server_.takes_names = is_ok(in);
+      if (!is_ok(in)) server_.name.clear();
+      return;
     case Entry::Kind::Watch: server_.watch = server_.watch || is_ok(in); return;
     case Entry::Kind::Unwatch: server_.watch = server_.watch && !is_ok(in); return;
     case Entry::Kind::Discard:
@@ -190,6 +194,7 @@ void ServerSide::was_reset() {
 void ServerSide::end_answer() {
   const Entry& entry = server_.ledger.front();
   if (entry.kind == Entry::Kind::Refused && !entry.silent) sink_.to_client.add(kRefusal);
+  if (entry.kind == Entry::Kind::Name) return server_.ledger.pop();
   const bool waits = entry.kind == Entry::Kind::Block || entry.kind == Entry::Kind::Held;
   if (waits && !server_.multi) ++sink_.waits;
   server_.ledger.pop();
@@ -264,6 +269,7 @@ void ServerSide::probed(Bytes answer) {
   server_.tracking = info->tracking;
   client_.database = info->database == server_.home ? kHome : info->database;
   client_.resp = info->resp;
+  server_.name = info->name;
   if (!info->name.empty()) client_.name = info->name;
 }
 

@@ -63,6 +63,7 @@ void forget_client(ServerState& server) {
   server.multi_sent = server.queued_state = server.queued_pause = server.reset_sent = false;
   server.subscriptions = {};
   server.hub.reset();
+  server.name.clear();
   server.database = 0;
   server.resp = 2;
   server.logged_out = !server.login.empty();

@@ -97,6 +97,7 @@ struct Entry {
     Pause,        // CLIENT PAUSE
     Unpause,      // value: the moment; see Pause
     Held,         // a write that may be held back. value: the same
+    Name,         // weir's own CLIENT SETNAME
     Placeholder,  // a PING, where a client of a hub is told something
   };
   uint64_t owner = 0;  // 0: who holds the lease
@@ -158,6 +159,8 @@ struct ServerState final : protocol::ServerState {
   int resp = 2;
   int64_t id = 0;                                // CLIENT ID
   std::string user = "default";                  // that it is logged in as
+  std::string name;                              // that it knows this connection by
+  bool takes_names = true;                       // it has not refused one
   std::string login;                             // what it takes to log in once more; never logged
   std::shared_ptr<const CommandTable> commands;  // null: nothing is known of them
   Ledger ledger;

@@ -146,6 +146,27 @@ ChangeTalk::Ask ask_reset() {
   return {std::move(text), "+RESET\r\n", [](ServerState& to, uint64_t) { forget_client(to); }};
 }
 
+ChangeTalk::Ask ask_no_name() {
+  std::string text;
+  append_command(text, {"CLIENT", "SETNAME", ""});
+  return {std::move(text), "+OK\r\n", [](ServerState& to, uint64_t) { to.name.clear(); }};
+}
+
+std::vector<ChangeTalk::Ask> asks_for(const ServerState& server, uint64_t flavour) {
+  std::vector<ChangeTalk::Ask> asks;
+  if (server.logged_out) asks.push_back(ask_login(server));
+  if (resp_of(flavour) != server.resp) asks.push_back(ask_version(resp_of(flavour)));
+  const int64_t wanted = database_of(flavour) == kHome ? server.home : database_of(flavour);
+  if (wanted != server.database) asks.push_back(ask_database(wanted));
+  return asks;
+}
+
+std::unique_ptr<Dialogue> make_changes(ServerState& server, uint64_t flavour,
+                                       std::vector<ChangeTalk::Ask> asks) {
+  if (asks.empty()) return nullptr;
+  return std::make_unique<ChangeTalk>(server, flavour, std::move(asks));
+}
+
 }  // namespace
 
 std::unique_ptr<Dialogue> make_reset(ServerState& server) {
@@ -157,13 +178,13 @@ std::unique_ptr<Dialogue> make_reset(ServerState& server) {
 }
 
 std::unique_ptr<Dialogue> make_flavour(ServerState& server, uint64_t flavour) {
-  std::vector<ChangeTalk::Ask> asks;
-  if (server.logged_out) asks.push_back(ask_login(server));
-  if (resp_of(flavour) != server.resp) asks.push_back(ask_version(resp_of(flavour)));
-  const int64_t wanted = database_of(flavour) == kHome ? server.home : database_of(flavour);
-  if (wanted != server.database) asks.push_back(ask_database(wanted));
-  if (asks.empty()) return nullptr;
-  return std::make_unique<ChangeTalk>(server, flavour, std::move(asks));
+  return make_changes(server, flavour, asks_for(server, flavour));
+}
+
+std::unique_ptr<Dialogue> make_shared_flavour(ServerState& server, uint64_t flavour) {
+  std::vector<ChangeTalk::Ask> asks = asks_for(server, flavour);
+  if (!server.name.empty()) asks.push_back(ask_no_name());
+  return make_changes(server, flavour, std::move(asks));
 }
 
 std::unique_ptr<Dialogue> make_check(ServerState& server) {

@@ -18,6 +18,8 @@ std::unique_ptr<Dialogue> make_reset(ServerState& server);
 // Brings it to another database and version of RESP; Refused, in the server's words, when it does
 // not have them.
 std::unique_ptr<Dialogue> make_flavour(ServerState& server, uint64_t flavour);
+// The same for one that many share: it has nobody's name.
+std::unique_ptr<Dialogue> make_shared_flavour(ServerState& server, uint64_t flavour);
 // Reads up what the server owes, then ends a transaction and a watch, whether there is one or not.
 std::unique_ptr<Dialogue> make_recover(ServerState& server);
 // `text` is one command or more, as lines.

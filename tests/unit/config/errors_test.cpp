@@ -39,7 +39,7 @@ const Case kCases[] = {
     {"logins that are passed through and a login of weir's own",
      "listeners: [{protocol: redis, address: \"h:1\", auth: {method: passthrough}}]\n"
      "databases: {c: {url: \"redis://h\", user: bob}}\n",
-     "2:42: databases.c.user: expected no user, as its clients log in to its servers themselves "
+     "2:41: databases.c.user: expected no user, as its clients log in to its servers themselves "
      "(passthrough)\n"},
     {"the same in the URL",
      "listeners: [{protocol: redis, address: \"h:1\", auth: {method: passthrough}}]\n"

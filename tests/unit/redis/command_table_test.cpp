@@ -304,7 +304,7 @@ TEST(RedisClasses, OfTheConfiguration) {
   EXPECT_EQ(world.client(a).events, " lease end");
   world.send(b, "EVAL x\r\nEVAL x\r\n");
   EXPECT_EQ(world.client(b).events, "");
-  EXPECT_FALSE(world.client(b).on_heavy);
+  EXPECT_NE(world.client(b).on, protocol::LaneKind::Heavy);
   // It stays with its client until that resets it, and is closed then.
   const size_t servers = world.servers();
   world.send(c, "MOD.READ\r\nPING\r\n");
