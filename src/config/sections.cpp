@@ -30,9 +30,11 @@ void check_command_classes(Reading& reading, const std::string& path, const Data
   for (const auto& [name, value] : database.command_class) {
     const std::string at = join_path(path + ".command_class", name);
     const std::string_view command = std::string_view(name).substr(0, name.find('|'));
+    const auto is_it = [&command, &whole = name](const auto& each) {
+      return each.first == whole || each.first == command;
+    };
     const auto fixed =
-        std::find_if(protocol.fixed_commands.begin(), protocol.fixed_commands.end(),
-                     [&](const auto& each) { return each.first == name || each.first == command; });
+        std::find_if(protocol.fixed_commands.begin(), protocol.fixed_commands.end(), is_it);
     if (fixed != protocol.fixed_commands.end()) {
       reading.complain_of(at, "the class of this command cannot be changed: " + fixed->second);
     } else if (!value.empty() &&

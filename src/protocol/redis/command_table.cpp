@@ -31,8 +31,9 @@ std::vector<NameIndex::Entry> ways_of(const std::vector<CommandRow>& of_server,
                                       const protocol::Settings& classes) {
   std::vector<NameIndex::Entry> out;
   for (const auto& [key, value] : classes) {
-    const auto found = std::find_if(kClasses.begin(), kClasses.end(),
-                                    [&](const Class& each) { return each.name == value; });
+    const auto found =
+        std::find_if(kClasses.begin(), kClasses.end(),
+                     [&named = value](const Class& each) { return each.name == named; });
     if (found == kClasses.end() || key.size() > NameIndex::kNameBytesMax) continue;
     if (out.size() < NameIndex::kRowsMax) out.push_back(entry_of(key, found->way));
   }
