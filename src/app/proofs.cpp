@@ -69,6 +69,10 @@ void Proofs::find(const Login& login, session::Worker& worker, Done done) {
       login.backend.learn_older(login.secret);
       return done({});
     }
+    if (found.waiting.empty() && line_.size() >= kLineMax) {
+      lock.unlock();
+      return done({base::ErrorKind::Unreachable, "too many logins are being checked", "53300"});
+    }
     found.waiting.push_back({&worker, std::move(done)});
     if (found.waiting.size() > 1) return;
     check.round = round_;

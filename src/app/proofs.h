@@ -22,6 +22,7 @@ class Proofs {
  public:
   static constexpr size_t kRememberedMax = 10'000;
   static constexpr int kUnderWayMax = 16;
+  static constexpr size_t kLineMax = 256;
   using Done = std::function<void(base::Error refusal)>;
   struct Login {
     session::Backend& backend;

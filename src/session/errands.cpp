@@ -74,7 +74,9 @@ void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   if (was_refused_in_clear_) target.tls = Encryption::Required;
   if (target.role == Role::PreferStandby && tried_ < plan_->dialler->places())
     target.role = Role::Standby;
-  target.secret = secret();
+  const auto proof = this->proof();
+  target.secret = proof.value_or(target.secret);
+  target.is_proof = proof.has_value();
   may_fall_back_ = target.tls == Encryption::Fallback;
   auto login = backend_->protocol().login(target);
   login_ = login.get();
@@ -85,9 +87,8 @@ void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   });
 }
 
-std::string Opening::secret() const {
-  const auto learnt = plan_->passes_through ? backend_->learnt() : std::nullopt;
-  return learnt.value_or(plan_->target.secret);
+std::optional<std::string> Opening::proof() const {
+  return plan_->passes_through ? backend_->learnt() : std::nullopt;
 }
 
 void Opening::on_login(base::Status result, const std::string& rest) {

@@ -27,7 +27,7 @@ class Opening : public Errand {
   // What it has come to. Over with these.
   virtual void opened(std::unique_ptr<PooledServer> server);
   virtual void failed(const base::Error& why);
-  virtual std::string secret() const;
+  virtual std::optional<std::string> proof() const;  // of a client: what it logs in with
   void count(const base::Error& why);
 
   Worker& worker_;
@@ -70,7 +70,7 @@ class Trial final : public Opening {
  private:
   void opened(std::unique_ptr<PooledServer> server) override;
   void failed(const base::Error& why) override;
-  std::string secret() const override { return secret_; }
+  std::optional<std::string> proof() const override { return secret_; }
   void go_on();
   bool is_later(Duration pause);
   void end(const base::Error& why);

@@ -203,8 +203,10 @@ void Lane::die(const base::Error& why) {
   held_.clear();
   std::vector<uint64_t> blocked;
   blocked.swap(blocked_);
+  // Closing may serve others, who then are on this lane with another server.
+  const std::vector<Session*> lost = worker_.sessions_on(*this);
   worker_.close(std::move(server), CloseReason::Broken);
-  for (Session* session : worker_.sessions_on(*this)) session->lane_lost(why);
+  for (Session* session : lost) session->lane_lost(why);
   for (const uint64_t id : blocked)
     if (Session* session = worker_.session(id)) session->lane_drained();
   if (state_ == State::Resting && !wanting_.empty()) acquire();

@@ -134,7 +134,7 @@ bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
       if (sink.hold_may_end && hold_is_over()) end_hold();
       return false;
     case Next::NeedServer:
-      if (left_at_ != 0) return end(EndReason::ClientLost), false;
+      if (left_at_ != 0 && is_settled()) return end(EndReason::ClientLost), false;
       park(bytes);
       if (is_settled()) acquire();  // else when the last answer from the lane is there
       return false;

@@ -278,6 +278,17 @@ def test_the_server_knows_whose_a_connection_is_for_now(small, server):
         assert named.do("CLIENT", "GETNAME") == b"me"
 
 
+def test_clients_with_names_take_turns(small):
+    """Each came to the connection with its name, and had to leave it to the other before it could ask."""
+    with dial(small) as one, dial(small) as two:
+        assert one.do("CLIENT", "SETNAME", "one") == two.do("CLIENT", "SETNAME", "two") == b"OK"
+        one.send(command("CLIENT", "LIST") * 20)
+        two.send(command("CLIENT", "LIST") * 20)
+        for client in (one, two):
+            for _ in range(20):
+                assert b"name=one" in client.read()
+
+
 @pytest.mark.xfail(strict=True, reason="weir does not learn of it")
 def test_no_evict_in_a_transaction(small):
     with dial(small) as client:

@@ -28,6 +28,17 @@ def test_who_closes_its_half_gets_all_answers(wide, count):
 
 
 @pytest.mark.behaviour("redis", "R16")
+def test_who_closes_its_half_behind_quit_gets_all_answers(wide):
+    """More of them than may be due at a time to who has only just come."""
+    with dial(wide) as client:
+        client.send(b"".join(command("ECHO", f"{n}") for n in range(7)) + command("QUIT"))
+        client.socket.shutdown(socket.SHUT_WR)
+        found = [client.read() for _ in range(8)]
+        assert found == [f"{n}".encode() for n in range(7)] + [b"OK"]
+        eventually(client.is_closed)
+
+
+@pytest.mark.behaviour("redis", "R16")
 def test_who_closes_its_half_and_waits_for_nothing_soon_is_gone(wide, server):
     with dial(wide) as client:
         client.send(command("BLPOP", "l", 0))

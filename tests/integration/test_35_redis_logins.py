@@ -83,6 +83,18 @@ def test_the_server_says_who_gets_in(start, server):
 
 
 @pytest.mark.behaviour("redis", "R59")
+@pytest.mark.parametrize("words", [("AUTH", "bob", ""), ("HELLO", 3, "AUTH", "bob", "")], ids=str)
+def test_an_empty_password_is_a_wrong_one(start, server, words):
+    """The server's default user needs none, and bob is not that one."""
+    cache = start()
+    with RedisClient(cache.port) as client, dial(cache, "bob") as bob:
+        assert str(client.do(*words)) == WRONG
+        assert client.do("AUTH", "alice", "asec") == b"OK"
+        assert str(client.do(*words)) == WRONG
+        assert client.do("ACL", "WHOAMI") == b"alice" and bob.do("ACL", "WHOAMI") == b"bob"
+
+
+@pytest.mark.behaviour("redis", "R59")
 def test_users_do_not_share_connections(start, server):
     cache = start()
     clients = [(name, dial(cache, name)) for name in ("bob", "alice", "bob", "alice")]

@@ -254,6 +254,7 @@ struct LoginTarget {
   ChannelBinding channel_binding = ChannelBinding::Prefer;
   Role role = Role::Any;        // another one: Unreachable, the next host may be it
   bool newest_version = false;  // ask for the newest version of the protocol, not the usual one
+  bool is_proof = false;        // the secret is a client's: to be judged even if it is empty
 };
 
 class Login : public Dialogue {

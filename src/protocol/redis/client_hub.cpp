@@ -15,6 +15,7 @@ constexpr Bytes kInvalidations = "__redis__:invalidate";
 constexpr std::string_view kTooMany = "-ERR weir: too many subscriptions on one connection\r\n";
 constexpr size_t kUnansweredMax = 64;  // changes of one client
 constexpr size_t kStakesMax = 65'536;  // of one client
+constexpr size_t kStakeBytesMax = 8 << 20;
 
 // Commands that a server names with their subcommand (7.0).
 constexpr auto kContainers = std::to_array<std::string_view>(
@@ -103,7 +104,8 @@ ClientSide::Step ClientSide::listen(Bytes in, const Request& request) {
   const bool whole = request.kind == Request::Kind::Whole;
   const bool names_none = what.begins && request.count == 1;
   const bool too_many = what.begins && me && whole &&
-                        me->stakes.size() + static_cast<size_t>(request.count) > kStakesMax;
+                        (me->stakes.size() + static_cast<size_t>(request.count) > kStakesMax ||
+                         me->bytes + request.bytes > kStakeBytesMax);
   if (names_none || too_many || !whole) {
     if (!settled) return over(Next::Later);
     std::string answer(too_many ? kTooMany : kRefusal);

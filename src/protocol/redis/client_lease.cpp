@@ -53,7 +53,6 @@ ClientSide::Step ClientSide::on_lease(Bytes in, const Request& request) {
   const bool fits = !server_->differs(client_.flavour());
   if (!fits && !client_.indifferent) return over(server_->at_rest() ? Next::Reattach : Next::Later);
   if (server_->ledger.entries() >= base::kLedgerEntriesMax) return over(Next::Later);
-  if (server_->at_rest() && !client_.indifferent) name_server(client_.name);
   // Whether what changes the connection is queued or done at once is not known before the answer.
   const bool uncertain = server_->multi_sent != server_->multi && !server_->answered();
   if (uncertain && changes(way)) return over(Next::Later);
@@ -94,9 +93,13 @@ ClientSide::Step ClientSide::on_lease(Bytes in, const Request& request) {
   }
 }
 
-// CLIENT LIST and the slow log of the server tell whom it works for.
-void ClientSide::name_server(const std::string& name) {
-  if (server_->name == name || !server_->takes_names || name.size() > kNameBytesMax) return;
+// CLIENT LIST and the slow log of the server tell whom it works for. Only in one flight with a
+// command of the client's: it is no reason to have the server.
+void ClientSide::name_server() {
+  const bool fits = client_.name.size() <= kNameBytesMax;
+  const std::string name = fits ? client_.name : std::string();
+  if (!server_->at_rest() || client_.indifferent || !server_->takes_names || server_->name == name)
+    return;
   server_->name = name;
   std::string text;
   append_command(text, {"CLIENT", "SETNAME", name});
@@ -117,6 +120,7 @@ ClientSide::Step ClientSide::on_pinned(Bytes in, const Request& request, Way way
 }
 
 ClientSide::Step ClientSide::pass(Bytes in, const Request& request, Entry entry) {
+  name_server();
   entry.silent = silent();
   server_->ledger.push(entry);
   sink_.turn_began = true;

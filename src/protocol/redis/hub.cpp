@@ -123,7 +123,10 @@ void Hub::want(Listener& listener, Kind kind, Bytes name) {
   }
   Topic& topic = found->second;
   const auto [stake, is_new] = listener.stakes.try_emplace(&topic);
-  if (is_new) ++topic.stakes;
+  if (is_new) {
+    ++topic.stakes;
+    listener.bytes += name.size();
+  }
   if (!std::exchange(stake->second.wanted, true)) ++topic.wanted;
 }
 
@@ -264,6 +267,7 @@ void Hub::drop_unused(Listener& listener, Topic& topic) {
 
 void Hub::drop(Listener& listener, Topic& topic) {
   listener.stakes.erase(&topic);
+  listener.bytes -= topic.name.size();
   if (--topic.stakes > 0) return;
   Topics& all = topics(topic.kind);
   all.erase(all.find(topic.name));

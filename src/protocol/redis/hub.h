@@ -57,6 +57,7 @@ class Hub {
     ClientState* client = nullptr;  // leaves before it goes: Link::leave()
     std::deque<Change> changes;
     std::unordered_map<Topic*, Stake> stakes;
+    size_t bytes = 0;         // of their names
     bool has_unused = false;  // stakes that are neither, as later changes may be about them
   };
 

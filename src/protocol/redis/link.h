@@ -67,7 +67,7 @@ class ClientSide {
   Step reset_before_hub();
   // With one (client_lease.cpp).
   Step on_lease(Bytes in, const Request& request);
-  void name_server(const std::string& name);
+  void name_server();
   Step on_pinned(Bytes in, const Request& request, Way way);
   Step pass(Bytes in, const Request& request, Entry entry);
   Step pass_changing(Bytes in, const Request& request, Entry entry);

@@ -36,7 +36,8 @@ RedisLogin::Result RedisLogin::start(std::string& send) {
 
 RedisLogin::Result RedisLogin::begin(std::string& send) {
   begun_ = true;
-  if (!target_.secret.empty()) {
+  const bool named = !target_.user.empty() && target_.user != "default";
+  if ((named && target_.is_proof) || !target_.secret.empty()) {
     // Servers before version 6 know no users.
     if (target_.user.empty() || target_.user == "default")
       append_command(server_->login, {"AUTH", target_.secret});

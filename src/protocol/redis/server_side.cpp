@@ -269,8 +269,9 @@ void ServerSide::probed(Bytes answer) {
   server_.tracking = info->tracking;
   client_.database = info->database == server_.home ? kHome : info->database;
   client_.resp = info->resp;
+  // Only what the transaction has changed.
+  if (info->name != server_.name) client_.name = info->name;
   server_.name = info->name;
-  if (!info->name.empty()) client_.name = info->name;
 }
 
 Progress share_answers(ServerState& server, Bytes in, std::vector<protocol::Share>& shares) {

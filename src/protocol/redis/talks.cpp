@@ -72,6 +72,7 @@ class ChangeTalk final : public Dialogue {
     std::string text;
     std::string expected;
     void (*done)(ServerState& server, uint64_t flavour);
+    bool may_fail = false;
   };
 
   ChangeTalk(ServerState& server, uint64_t flavour, std::vector<Ask> asks)
@@ -92,12 +93,14 @@ class ChangeTalk final : public Dialogue {
       if (answer.bytes == 0) break;
       used += answer.bytes;
       if (is_pushed(rest)) continue;
-      if (rest[0] == '-' && error_.text.empty()) refused(rest.substr(0, rest.find("\r\n")));
       const Ask& ask = asks_[next_++];
-      if (rest.starts_with(ask.expected))
+      const bool is_error = rest[0] == '-';
+      if (rest.starts_with(ask.expected) || (is_error && ask.may_fail))
         ask.done(server_, flavour_);
-      else if (rest[0] != '-')
+      else if (!is_error)
         return fail({base::ErrorKind::Protocol, "the server's answer does not fit"}, used);
+      else if (error_.text.empty())
+        refused(rest.substr(0, rest.find("\r\n")));
       if (next_ == asks_.size()) return {error_.text.empty() ? Step::Done : Step::Fail, used};
     }
     return {Step::Wait, used};
@@ -149,7 +152,7 @@ ChangeTalk::Ask ask_reset() {
 ChangeTalk::Ask ask_no_name() {
   std::string text;
   append_command(text, {"CLIENT", "SETNAME", ""});
-  return {std::move(text), "+OK\r\n", [](ServerState& to, uint64_t) { to.name.clear(); }};
+  return {std::move(text), "+OK\r\n", [](ServerState& to, uint64_t) { to.name.clear(); }, true};
 }
 
 std::vector<ChangeTalk::Ask> asks_for(const ServerState& server, uint64_t flavour) {
