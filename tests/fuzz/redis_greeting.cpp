@@ -29,7 +29,7 @@ Outcome talk(uint8_t choice, const std::string& bytes, size_t piece) {
                            (choice & 2) != 0 ? "pw" : "",
                            (choice & 4) != 0 ? "3" : "",
                            {}};
-  CommandTables tables;
+  weir::redis::CommandTables tables;
   return log_in(target, bytes, piece, (choice & 64) != 0 ? &tables : nullptr);
 }
 
