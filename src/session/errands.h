@@ -79,6 +79,7 @@ class Trial final : public Opening {
   Done done_;
   const Time ends_at_;
   base::Timer pause_;
+  Duration server_pause_ = 250 * base::kMillisecond;  // before the next attempt; doubled each time
   bool has_room_ = false;
 };
 

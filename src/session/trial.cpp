@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "errands.h"
 
 namespace weir::session {
@@ -5,7 +7,7 @@ namespace weir::session {
 namespace {
 
 constexpr Duration kRoomPause = 50 * base::kMillisecond;
-constexpr Duration kServerPause = 250 * base::kMillisecond;
+constexpr Duration kServerPauseMax = base::kSecond;
 
 Duration patience(const Plan& plan) {
   return plan.acquire_timeout > 0 ? plan.acquire_timeout : plan.connect_timeout;
@@ -61,7 +63,8 @@ void Trial::opened(std::unique_ptr<PooledServer> server) {
 // A wrong password says nothing of the server.
 void Trial::failed(const base::Error& why) {
   if (why.kind != base::ErrorKind::Refused) count(why);
-  if (why.kind != base::ErrorKind::Refused && is_later(kServerPause)) {
+  if (why.kind != base::ErrorKind::Refused && is_later(server_pause_)) {
+    server_pause_ = std::min(server_pause_ * 2, kServerPauseMax);
     tried_ = 0;
     place_ = -1;
     return;
