@@ -17,6 +17,8 @@ namespace {
 // How long a lane may keep a server while others wait for one.
 constexpr Duration kHoldWhenWanted = base::kMillisecond;
 constexpr size_t kHeldBytesMax = 64 << 10;
+// So many requests that went out together show that more are about to come.
+constexpr uint32_t kManyRequests = 4;
 
 }  // namespace
 
@@ -55,19 +57,31 @@ bool Lane::hold_back(const base::Gather& gather) {
   if (!lease_->is_near || same_turn || held_.size() + gather.size() > kHeldBytesMax) return false;
   for (const iovec& piece : gather.pieces())
     held_.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+  ++held_requests_;
   return true;
 }
 
-// The server has worked on the one before.
+// The server has worked on the one before. Where many clients ask at once the loop looks once more
+// who else does, without waiting.
 void Lane::next_batch() {
-  batch_at_ = 0;
-  if (lease_) send_held();
+  if (!lease_ || held_.empty() || gathering_) return;
+  if (held_requests_ < kManyRequests) return send_held();
+  gathering_ = true;
+  net::Loop& loop = worker_.loop();
+  loop.run_soon([this, &loop] {
+    loop.run_soon([this] {
+      gathering_ = false;
+      if (lease_) send_held();
+    });
+  });
 }
 
 void Lane::send_held() {
+  batch_at_ = worker_.now();
   if (held_.empty()) return;
   lease_->outlet.send(lease_->stream(), Bytes(held_));
   held_.clear();
+  held_requests_ = 0;
 }
 
 // A server that leaves an answer owing for longer than timeouts.query is of no use to any of them.

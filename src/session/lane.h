@@ -98,9 +98,11 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   std::vector<uint64_t> blocked_;  // sessions that wait for it to take more
   std::vector<protocol::Share> shares_;
   std::shared_ptr<const Plan> plan_;
-  std::string held_;     // requests that wait until the server has answered some of the others
-  Time batch_at_ = 0;    // the turn of the loop in which those others went out
-  Time owed_since_ = 0;  // the oldest answer that is due, or the one before it
+  std::string held_;  // requests that wait until the server has answered some of the others
+  uint32_t held_requests_ = 0;
+  bool gathering_ = false;  // they go out soon
+  Time batch_at_ = 0;       // the turn of the loop in which those others went out
+  Time owed_since_ = 0;     // the oldest answer that is due, or the one before it
   base::Timer timer_;
 };
 
