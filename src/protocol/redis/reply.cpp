@@ -69,6 +69,18 @@ bool ReplyStream::read_head(Bytes in, Pass& pass) {
     case '|': break;
     default: pass.end = End::Bad; return false;
   }
+  int64_t number = 0;
+  const size_t bytes = read_short_head(rest, number);
+  if (bytes == 0 || rest[bytes - 1] != '\n') return read_long_head(rest, pass);
+  if (!count(rest[0], number)) {
+    pass.end = End::Bad;
+    return false;
+  }
+  pass.bytes += bytes;
+  return true;
+}
+
+bool ReplyStream::read_long_head(Bytes rest, Pass& pass) {
   const size_t line = rest.substr(0, kPeekBytes).find("\r\n");
   if (line == Bytes::npos) {
     pass.end = rest.size() >= kPeekBytes ? End::Bad : End::Open;

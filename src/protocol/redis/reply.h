@@ -32,6 +32,7 @@ class ReplyStream {
  private:
   bool go_on(Bytes in, Pass& pass);      // false: all of `in` is used up
   bool read_head(Bytes in, Pass& pass);  // false: `pass` says why not
+  bool read_long_head(Bytes rest, Pass& pass);
   bool read_line(Bytes in, Pass& pass);
   bool read_end(Bytes rest, Pass& pass);
   bool read_chunk_head(Bytes rest, Pass& pass);

@@ -121,16 +121,19 @@ class ArrayCutter {
 
 Request cut_array(Bytes in, const RequestLimits& limits) {
   Request request;
-  size_t place = 0;
-  switch (find_head(in, place)) {
-    case Found::TooFar: return bad("too big mbulk count string");
-    case Found::NotYet: return incomplete(in.size() + 1);
-    case Found::Yes: break;
+  request.head_bytes = read_short_head(in, request.count);
+  if (request.head_bytes == 0) {
+    size_t place = 0;
+    switch (find_head(in, place)) {
+      case Found::TooFar: return bad("too big mbulk count string");
+      case Found::NotYet: return incomplete(in.size() + 1);
+      case Found::Yes: break;
+    }
+    if (!read_number(in.substr(1, place - 1), request.count) || request.count > INT_MAX)
+      return bad("invalid multibulk length");
+    request.head_bytes = place + 2;
   }
-  if (!read_number(in.substr(1, place - 1), request.count) || request.count > INT_MAX)
-    return bad("invalid multibulk length");
   if (request.count > limits.arguments_max) return bad("unauthenticated multibulk length");
-  request.head_bytes = place + 2;
   if (request.count <= 0) {
     request.kind = Request::Kind::Nothing;
     request.bytes = request.head_bytes;
@@ -143,6 +146,9 @@ Request cut_array(Bytes in, const RequestLimits& limits) {
 }  // namespace
 
 BulkHead read_bulk_head(Bytes in) {
+  int64_t length = 0;
+  if (const size_t bytes = read_short_head(in, length); bytes > 0 && in[0] == '$')
+    return {BulkHead::State::Ok, bytes, length, {}};
   size_t place = 0;
   const Found found = find_head(in, place);
   if (found == Found::NotYet) return {};
@@ -154,7 +160,6 @@ BulkHead read_bulk_head(Bytes in) {
     const char got = in[0] == '\r' || in[0] == '\n' ? ' ' : in[0];
     return refused(std::string("expected '$', got '") + got + "'");
   }
-  int64_t length = 0;
   if (!read_number(in.substr(1, place - 1), length) || length < 0 || length > INT64_MAX - 2)
     return refused("invalid bulk length");
   return {BulkHead::State::Ok, place + 2, length, {}};

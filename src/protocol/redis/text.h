@@ -19,6 +19,17 @@ using base::Error;
 // A decimal number without anything around it: no plus, no leading zeros (string2ll() in Redis'
 // util.c).
 bool read_number(Bytes text, int64_t& value);
+// The usual head: a type, up to six digits, a carriage return and whatever is behind that. Its
+// length; 0: it is another, or not whole.
+inline size_t read_short_head(Bytes in, int64_t& value) {
+  constexpr size_t kDigitsMax = 6;
+  size_t end = 1;
+  value = 0;
+  while (end < in.size() && end <= kDigitsMax && in[end] >= '0' && in[end] <= '9')
+    value = value * 10 + (in[end++] - '0');
+  const bool plain = end > 1 && (end == 2 || in[1] != '0');
+  return plain && end + 1 < in.size() && in[end] == '\r' ? end + 2 : 0;
+}
 bool equal_ignoring_case(Bytes text, std::string_view lower);
 bool is_hashed(std::string_view secret);  // md5… or SCRAM-SHA-256$…: of no use to this protocol
 
