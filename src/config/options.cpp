@@ -332,7 +332,7 @@ constexpr Option<Database> kDatabase[] = {
      "postgres", "direct = TLS from the first byte, without asking (PostgreSQL 17)"},
     {"tls.channel_binding", field<OneOf<kChannelBindings>, &Database::tls, &Tls::channel_binding>,
      "prefer", "whether logins may or must be bound to the TLS channel (SCRAM-SHA-256-PLUS)"},
-    {"lanes", field<Whole<1, 256>, &Database::lanes>, "2", "connections shared by many clients"},
+    {"lanes", field<Whole<1, 256>, &Database::lanes>, "1", "connections shared by many clients"},
     {"pubsub", field<OneOf<kPubsubs>, &Database::pubsub>, "hub",
      "pin = each client that subscribes has a server to itself"},
     {"command_class", texts_by_name<&Database::command_class>(read_command_class), "{}",

@@ -259,7 +259,7 @@ struct Database {
   bool newest_protocol = false;
   bool create = true;
   Durability durability = Durability::Normal;
-  int lanes = 2;
+  int lanes = 1;
   Pubsub pubsub = Pubsub::Hub;
   Named<std::string> command_class;  // a command, or command|subcommand, in small letters
   Names given;                       // what was set in this entry itself

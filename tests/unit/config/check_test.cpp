@@ -51,7 +51,7 @@ pools: user over database over defaults; what is not named is built-in
   cache  redis://c:6379/0
     as bob: mode transaction, size 20, min 0, overflow 2; servers at worst 22 (pool.size + pool.overflow)
       pool.overflow 2 (defaults)
-      lanes: 2 for each worker (one for each core), out of these
+      lanes: 1 for each worker (one for each core), out of these
   notes  sqlite:///n.db
     as ann: mode transaction, size 5, min 0, overflow 2; servers at worst 7 (pool.size + pool.overflow)
       pool.size 5 (user), pool.overflow 2 (defaults)
