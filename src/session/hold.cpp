@@ -153,9 +153,13 @@ void Session::link_up() {
   go_on();
 }
 
+// Who shares a server to listen keeps no other, whatever a reload has made of the pool's mode.
 bool Session::hold_is_over() const {
-  return lease_ && plan_->mode != Mode::Session && outlet_.empty() && lease_->outlet.empty() &&
-         lease_->in.empty();
+  return is_drained() && (plan_->mode != Mode::Session || client_->listens());
+}
+
+bool Session::is_drained() const {
+  return lease_ && outlet_.empty() && lease_->outlet.empty() && lease_->in.empty();
 }
 
 // At rest outside a transaction; half a piece or an open turn is neither.

@@ -113,7 +113,7 @@ bool Session::judge_client(Bytes& bytes) {
   Sink sink{worker_.to_client(), worker_.to_server()};
   if (server && !lease_) sink.owner = id_;
   sink.settled = is_settled();
-  sink.has_hub = plan_->hub;
+  sink.has_hub = plan_->hub && plan_->mode != Mode::Session;
   if (!lease_) offer_lane(sink);
   const Progress progress = link().on_client(*client_, server, bytes, sink);
   if (sink.turn_began && !owed) begin_turn(in_block);
@@ -154,7 +154,7 @@ bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
       park(bytes);
       if (!lease_)
         log_in_again();
-      else if (hold_is_over())
+      else if (is_drained())
         end_hold();
       return false;
     case Next::Later:
@@ -196,7 +196,13 @@ void Session::on_writable() {
   if (left_at_ != 0) return leave_if_answered();
   if (!lease_ || state_ != State::Linked) return;
   lease_->stream().resume(net::kPausePeerFull);
-  if (server_rests() && hold_is_over()) end_hold();
+  drained();
+}
+
+// Nothing is on its way any more that the end of a hold, or what is parked, may have waited for.
+void Session::drained() {
+  if (server_rests() && hold_is_over()) return end_hold();
+  if (is_drained() && !in_.empty() && want_ == 0) go_on();
 }
 
 // A client that has closed its half may still wait for answers; those of a lane are soon there.
@@ -291,7 +297,7 @@ void Session::on_server_writable() {
     return lost_server({base::ErrorKind::Unreachable, "connection lost"});
   if (!lease_->outlet.empty()) return;
   stream_->resume(net::kPausePeerFull);
-  if (server_rests() && hold_is_over()) end_hold();
+  drained();
 }
 
 void Session::on_server_end(const base::Error& why) { lost_server(why); }

@@ -166,6 +166,8 @@ class Session final : public net::Deferred,
   void park(base::Bytes bytes);
   void go_on();  // with what is parked
   bool hold_is_over() const;
+  bool is_drained() const;
+  void drained();
   bool server_rests() const;
 
   void to(State state);

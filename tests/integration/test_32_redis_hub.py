@@ -236,6 +236,20 @@ def test_a_reload_concerns_who_does_not_listen_yet(start, server):
             assert all(client.read() == [b"message", b"c", b"m"] for client in clients + late)
 
 
+def test_a_reload_to_session_mode_keeps_nobody_waiting(start, server):
+    cache = start(10, lanes=1)
+    with crowd(cache, 4) as clients, dial(cache) as other:
+        for client in (clients[1], other):
+            assert client.do("MULTI") == b"OK"
+        cache.config["databases"]["cache"].setdefault("pool", {})["mode"] = "session"
+        cache.reload()
+        for client in (clients[1], other):
+            assert client.do("EXEC") == []
+            assert client.do("SET", "k", "v") == b"OK"
+        assert clients[1].do("SUBSCRIBE", "d") == [b"subscribe", b"d", 2]
+        assert other.do("SUBSCRIBE", "d") == [b"subscribe", b"d", 1]
+
+
 def test_a_server_without_resp3_says_so(start):
     old = RedisServer(["--rename-command", "HELLO", ""])
     try:

@@ -303,6 +303,29 @@ def test_a_remembered_login_is_forgotten(start, server):
         assert str(client.do("AUTH", "bob", "bsec")) == WRONG
 
 
+def test_a_reload_to_session_mode_keeps_no_login_waiting(start, server):
+    cache = start()
+    with dial(cache, "bob") as client:
+        assert client.do("MULTI") == b"OK"
+        cache.config["defaults"]["pool"]["mode"] = "session"
+        cache.reload()
+        assert client.do("EXEC") == []
+        assert client.do("AUTH", "alice", "asec") == b"OK"
+        assert client.do("ACL", "WHOAMI") == b"alice"
+
+
+def test_a_login_behind_answers_that_are_not_read(start, server):
+    cache = start()
+    with server.client() as direct:
+        direct.do("SET", "large", b"x" * (8 << 20))
+    with dial(cache, "bob") as client:
+        client.send(command("WATCH", "k") + command("GET", "large") + command("UNWATCH") +
+                    command("AUTH", "alice", "asec") + command("ACL", "WHOAMI"))
+        time.sleep(0.5)
+        assert client.read() == b"OK" and len(client.read()) == 8 << 20 and client.read() == b"OK"
+        assert client.read() == b"OK" and client.read() == b"alice"
+
+
 def test_a_reload_may_end_what_is_remembered(start, server):
     cache = start()
     dial(cache, "bob").close()
