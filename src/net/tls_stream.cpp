@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstring>
 #include <utility>
 
@@ -129,9 +130,14 @@ TlsStream::~TlsStream() {
 
 // ---------------------------------------------------------------- the handshake
 
+void TlsStream::use(std::shared_ptr<base::Envelope> envelope) {
+  envelope_ = std::move(envelope);
+  if (envelope_) SSL_set_max_proto_version(ssl_.get(), TLS1_2_VERSION);
+}
+
 void TlsStream::shake_hands(Bytes received, TlsShaken done) {
   shaken_ = std::move(done);
-  kept_.assign(received);
+  (envelope_ ? enveloped_ : kept_).assign(received);
   inner_->set_reader(this);
   work_soon();
 }
@@ -144,6 +150,7 @@ void TlsStream::shake() {
   const bool sent = flush();  // an alert says why, if it can still be said
   if (error == SSL_ERROR_WANT_READ && sent) return;
   const TlsShaken done = std::exchange(shaken_, nullptr);
+  envelope_.reset();
   if (error == SSL_ERROR_NONE && sent) {
     learn_facts();
     inner_->set_reader(reader_ ? this : nullptr);
@@ -183,12 +190,42 @@ void TlsStream::learn_facts() {
 // ---------------------------------------------------------------- receiving
 
 void TlsStream::on_bytes(Bytes bytes) {
+  if (envelope_) return open_envelopes(bytes);
   if (kept_.empty()) {
     coming_ = bytes;
     return work();
   }
   kept_.append(bytes);
   work();
+}
+
+// One after the other: behind the handshake's last one there are none.
+void TlsStream::open_envelopes(Bytes bytes) {
+  enveloped_.append(bytes);
+  bool gone = false;
+  bool* const outer = std::exchange(gone_, &gone);
+  do {
+    const auto used = envelope_->unwrap(enveloped_, kept_);
+    enveloped_.erase(0, used.value_or(0));
+    if (!used) {
+      broken_ = true;
+      const TlsShaken done = std::exchange(shaken_, nullptr);
+      envelope_.reset();
+      done(Error{ErrorKind::Protocol, "TLS handshake failed: a packet that does not belong to it",
+                 "08P01"});
+    } else {
+      work();  // also without any: the client's side begins
+      if (*used == 0) break;
+    }
+  } while (!gone && envelope_);
+  if (!gone && !envelope_ && !broken_ && !enveloped_.empty()) {
+    kept_.append(std::exchange(enveloped_, {}));
+    work();
+  }
+  if (!gone)
+    gone_ = outer;
+  else if (outer)
+    *outer = true;
 }
 
 // Whatever OpenSSL does not read now is kept until it is asked again.
@@ -271,7 +308,7 @@ void TlsStream::work_soon() {
     if (!*self) return;
     TlsStream& stream = **self;
     stream.self_.reset();
-    stream.work();
+    stream.envelope_ ? stream.open_envelopes({}) : stream.work();
   });
 }
 
@@ -300,6 +337,11 @@ int64_t TlsStream::try_write(std::span<const iovec> pieces) {
 
 // What was made goes behind what is left of earlier.
 bool TlsStream::flush() {
+  if (envelope_ && !made().empty()) {
+    std::string packets;
+    envelope_->wrap(made(), packets);
+    made().swap(packets);
+  }
   const bool had_rest = !rest_.empty();
   if (had_rest) rest_.append(made());
   std::string& out = had_rest ? rest_ : made();
@@ -333,6 +375,16 @@ void TlsStream::on_writable() {
   if (std::exchange(wants_writable_, false) && reader_) reader_->on_writable();
 }
 
+std::unique_ptr<Stream> TlsStream::stop(std::string& received) {
+  const bool is_over =
+      !broken_ && !ended_ && !shaken_ && rest_.empty() && !SSL_has_pending(ssl_.get());
+  broken_ = true;  // so that nothing is said
+  if (!is_over) return nullptr;
+  inner_->set_reader(nullptr);
+  received.assign(kept_).append(coming_);
+  return std::move(inner_);
+}
+
 void TlsStream::shut_write() {
   if (!broken_ && rest_.empty()) {
     made().clear();
@@ -361,6 +413,7 @@ std::unique_ptr<Stream> start_tls(Loop& loop, std::unique_ptr<Stream> stream, co
                                   TlsShaken shaken) {
   auto tls =
       std::make_unique<TlsStream>(loop, std::move(stream), as.context, TlsStream::Side::Server);
+  tls->use(as.envelope);
   tls->shake_hands(as.received, std::move(shaken));
   return tls;
 }
@@ -370,8 +423,14 @@ std::unique_ptr<Stream> start_tls(Loop& loop, std::unique_ptr<Stream> stream, co
   auto tls =
       std::make_unique<TlsStream>(loop, std::move(stream), as.context, TlsStream::Side::Client);
   tls->expect_name(as.server_name);
+  tls->use(as.envelope);
   tls->shake_hands("", std::move(shaken));
   return tls;
+}
+
+std::unique_ptr<Stream> stop_tls(std::unique_ptr<Stream> stream, std::string& received) {
+  assert(dynamic_cast<TlsStream*>(stream.get()));
+  return static_cast<TlsStream&>(*stream).stop(received);
 }
 
 }  // namespace weir::net

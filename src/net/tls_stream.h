@@ -17,8 +17,10 @@ class TlsStream final : public Stream, private StreamReader {
 
   TlsStream(Loop& loop, std::unique_ptr<Stream> inner, TlsContextPtr context, Side side);
   ~TlsStream() override;
-  void expect_name(const std::string& name);  // of the server
+  void expect_name(const std::string& name);           // of the server
+  void use(std::shared_ptr<base::Envelope> envelope);  // before the handshake
   void shake_hands(base::Bytes received, TlsShaken done);
+  std::unique_ptr<Stream> stop(std::string& received);  // it is of no use afterwards
 
   void set_reader(StreamReader* reader) override;
   int64_t try_write(std::span<const iovec> pieces) override;
@@ -46,6 +48,7 @@ class TlsStream final : public Stream, private StreamReader {
   void on_writable() override;
 
   void work();  // with what has come
+  void open_envelopes(base::Bytes bytes);
   void shake();
   void deliver();
   void end(const base::Error& why);
@@ -62,10 +65,12 @@ class TlsStream final : public Stream, private StreamReader {
   std::string server_name_;
   TlsFacts facts_;
   StreamReader* reader_ = nullptr;
-  TlsShaken shaken_;    // while the handshake lasts
-  base::Bytes coming_;  // what was received just now and not read by OpenSSL
-  std::string kept_;    // the same of earlier deliveries
-  std::string rest_;    // of what OpenSSL has made, that the inner stream did not take
+  TlsShaken shaken_;                          // while the handshake lasts
+  base::Bytes coming_;                        // what was received just now and not read by OpenSSL
+  std::string kept_;                          // the same of earlier deliveries
+  std::shared_ptr<base::Envelope> envelope_;  // while the handshake lasts
+  std::string enveloped_;                     // what has come and was not opened yet
+  std::string rest_;  // of what OpenSSL has made, that the inner stream did not take
   std::shared_ptr<TlsStream*> self_;  // for a call that is still to come
   bool* gone_ = nullptr;              // set when this is destroyed in a callback
   uint8_t paused_ = 0;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <weir/base/envelope.h>
 #include <weir/base/result.h>
 #include <weir/net/loop.h>
 
@@ -52,10 +53,14 @@ using TlsShaken = std::function<void(base::Status)>;
 struct TlsAccept {
   TlsContextPtr context;
   base::Bytes received;  // of the client's half, before
+  // Carries the handshake, which then is one of TLS 1.2 at most: it ends with a message of each
+  // side, and nothing that belongs to it comes later. Null: records go as they are.
+  std::shared_ptr<base::Envelope> envelope = nullptr;
 };
 struct TlsConnect {
   TlsContextPtr context;
   std::string server_name;  // sent along when it is a name (SNI); verified when the context says so
+  std::shared_ptr<base::Envelope> envelope = nullptr;  // as above
 };
 
 // Takes the stream over. Until the handshake is over the new one delivers nothing and takes
@@ -64,5 +69,10 @@ std::unique_ptr<Stream> start_tls(Loop& loop, std::unique_ptr<Stream> stream, co
                                   TlsShaken shaken);
 std::unique_ptr<Stream> start_tls(Loop& loop, std::unique_ptr<Stream> stream, const TlsConnect& as,
                                   TlsShaken shaken);
+
+// The stream below, in clear from here on without a word to the peer, who does the same; `received`
+// has come behind the last record. May be called from within the stream's delivery. Null: something
+// is on its way in either direction that only TLS could read; the stream is gone.
+std::unique_ptr<Stream> stop_tls(std::unique_ptr<Stream> stream, std::string& received);
 
 }  // namespace weir::net
