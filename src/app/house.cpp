@@ -335,6 +335,7 @@ void House::refresh(Entry& entry, const config::Database& database, session::Wor
 
 void House::tick(session::Worker& worker) {
   names_->tick();
+  forget_lanes(worker.now());
   expire(worker.now());
   std::map<pool::Pool*, session::Backend*> owners;
   std::vector<pool::Pool*> pools;

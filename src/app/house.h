@@ -117,6 +117,7 @@ class House final : public session::House {
   bool has_expired(Entry& entry, base::Time now, bool is_crowded) const;
   bool is_made_up(const Entry& entry) const;
   void forget_budgets();
+  void forget_lanes(base::Time now);
   // Names of hosts (house_names.cpp).
   std::unique_ptr<Names> make_names();
   void heard(const std::string& host, const Names::Addresses& addresses, bool mended);
@@ -165,6 +166,7 @@ class House final : public session::House {
   std::unique_ptr<Names> names_;
   std::unique_ptr<Entry> asker_;  // of auth.query
   std::vector<std::unique_ptr<Entry>> former_askers_;
+  base::Time lanes_looked_at_ = 0;
 };
 
 }  // namespace weir::app

@@ -63,6 +63,14 @@ void House::expire(base::Time now) {
   if (count > 0) forget_budgets();
 }
 
+// Each holds its backend.
+void House::forget_lanes(base::Time now) {
+  if (now - lanes_looked_at_ < config::kMinute) return;
+  lanes_looked_at_ = now;
+  for (session::Worker* worker : workers_)
+    worker->loop().mailbox().post_call([worker] { worker->forget_unused_lanes(); });
+}
+
 void House::forget_budgets() {
   std::set<const pool::Budget*> drawn_on;
   const auto look = [&](const Entry& entry) {

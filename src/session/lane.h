@@ -52,6 +52,8 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   uint64_t flavour() const { return waiter_.flavour; }
   Kind kind() const { return kind_; }
 
+  // Nothing goes on here; whether anybody means to use it again it does not know.
+  bool is_unused() const { return state_ == State::Resting && wanting_.empty() && !gathering_; }
   bool is_open() const { return state_ == State::Open; }
   protocol::ServerState& state() { return lease_->state(); }
   // What the link has put together for the server. False: not all of it went out, this session

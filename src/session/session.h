@@ -70,6 +70,7 @@ class Session final : public net::Deferred,
   void lane_drained();
   void lane_lost(const base::Error& why);
   void on_lane_share(const protocol::Share& share);
+  const Lane* lane() const { return lane_; }
   bool is_on(const Lane& lane) const {
     return lane_ == &lane && (lane_turns_ > 0 || (client_ && client_->listens()));
   }

@@ -2,6 +2,8 @@
 
 #include <weir/base/log.h>
 
+#include <unordered_set>
+
 #include "errands.h"
 #include "inquiry.h"
 #include "server.h"
@@ -208,6 +210,14 @@ Lane& Worker::lane(Backend& backend, const LaneName& name) {
   auto lane = std::make_unique<Lane>(*this, backend, Lane::Sort{name.flavour, name.kind},
                                      next_session_id());
   return *lanes_.emplace(key, std::move(lane)).first->second;
+}
+
+void Worker::forget_unused_lanes() {
+  std::unordered_set<const Lane*> used;
+  for (const auto& [id, session] : sessions_) used.insert(session->lane());
+  std::erase_if(lanes_, [&](const auto& each) {
+    return each.second->is_unused() && !used.contains(each.second.get());
+  });
 }
 
 std::vector<Session*> Worker::sessions_on(const Lane& lane) const {

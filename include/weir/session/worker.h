@@ -156,6 +156,8 @@ class Worker {
   Lane& lane(Backend& backend, const LaneName& name);
   // Those who are owed answers on it, or listen there.
   std::vector<Session*> sessions_on(const Lane& lane) const;
+  // Not from within one of them. As long as a lane is there, so is its backend.
+  void forget_unused_lanes();
   bool end_session(uint64_t id, EndReason why);  // false: it is not here
   // All clients of the backend's database, whichever worker's. `done` is called later, on this
   // one's thread.

@@ -58,6 +58,8 @@ class HouseTest : public testing::Test {
   size_t after(base::Duration time) {
     loop_.advance(time);
     house_.tick(worker_);
+    while (loop_.deliver_letter()) {
+    }
     return house_.backends().size();
   }
 
@@ -104,6 +106,16 @@ TEST_F(HouseTest, WhatIsNotUsedForAnHourGoes) {
   EXPECT_EQ(after(2 * kMinute), 0u);
   visit("any", true);
   EXPECT_EQ(house_.backends().size(), 1u);
+}
+
+TEST_F(HouseTest, ALaneThatNobodyUsesKeepsNoBackend) {
+  {
+    const session::Admitted admitted = admit("any");
+    admitted.backend->stats(0).logins[session::LoginResult::Ok].add();
+    worker_.lane(*admitted.backend, {});
+  }
+  EXPECT_EQ(after(59 * kMinute), 1u);
+  EXPECT_EQ(after(2 * kMinute), 0u);
 }
 
 TEST_F(HouseTest, APoolThatIsKeptReadyStays) {
