@@ -240,6 +240,7 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
       static_cast<protocol::ChannelBinding>(database.tls.channel_binding);
   plan->lanes = static_cast<uint32_t>(database.lanes);
   plan->hub = database.pubsub == config::Pubsub::Hub && plan->client.transaction_mode;
+  plan->retry_reads = database.retry_reads;
   return plan;
 }
 

@@ -335,6 +335,8 @@ constexpr Option<Database> kDatabase[] = {
     {"lanes", field<Whole<1, 256>, &Database::lanes>, "1", "connections shared by many clients"},
     {"pubsub", field<OneOf<kPubsubs>, &Database::pubsub>, "hub",
      "pin = each client that subscribes has a server to itself"},
+    {"retry_reads", field<YesNo, &Database::retry_reads>, "false",
+     "whether commands that only read are sent once more when their connection is lost"},
     {"command_class", texts_by_name<&Database::command_class>(read_command_class), "{}",
      "which connection commands need, by name"},
 };

@@ -52,9 +52,9 @@ void check_database_options(Reading& reading, const std::string& path, Database&
     const auto& options = protocol->options;
     return std::find(options.begin(), options.end(), name) != options.end();
   };
-  for (const char* name :
-       {"user", "password", "settings", "create", "durability", "lanes", "pubsub", "command_class",
-        "tls", "target_session_attrs", "load_balance_hosts", "max_protocol_version"}) {
+  for (const char* name : {"user", "password", "settings", "create", "durability", "lanes",
+                           "pubsub", "retry_reads", "command_class", "tls", "target_session_attrs",
+                           "load_balance_hosts", "max_protocol_version"}) {
     const auto given = database.given.lower_bound(name);
     const bool is_given = given != database.given.end() &&
                           (*given == name || given->starts_with(std::string(name) + '.'));

@@ -180,6 +180,7 @@ void Session::end_hold() {
 // weir's own answer to the turn that is parked; the client lives on.
 void Session::answer_error(const base::Error& error) {
   to(State::Idle);
+  owed_.reset();
   protocol::Sink sink{worker_.to_client(), worker_.to_server()};
   in_.erase(0, link().answer_error(*client_, error, in_, sink));
   stats().own_errors.add();

@@ -43,7 +43,7 @@ protocol::Encryption encryption(const Door& door) {
 }  // namespace
 
 // docs/memory.md counts on it.
-static_assert(sizeof(Session) <= 568);
+static_assert(sizeof(Session) <= 576);
 
 Session::Session(Worker& worker, uint64_t id, DoorPtr door, std::unique_ptr<net::Stream> stream)
     : worker_(worker),
@@ -115,9 +115,11 @@ bool Session::judge_client(Bytes& bytes) {
   sink.settled = is_settled();
   sink.has_hub = plan_->hub && plan_->mode != Mode::Session;
   if (!lease_) offer_lane(sink);
+  sink.repeatable = plan_->retry_reads;
   const Progress progress = link().on_client(*client_, server, bytes, sink);
   if (sink.turn_began && !owed) begin_turn(in_block);
   if (sink.turns > 0) note_lane_turns(sink.turns);
+  if (sink.turns > 0 && plan_->retry_reads) note_owed(sink);
   return act_on(progress, sink, bytes);
 }
 

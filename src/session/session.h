@@ -150,6 +150,9 @@ class Session final : public net::Deferred,
   void offer_lane(protocol::Sink& sink) const;
   void note_answers(const protocol::Share& share);
   void note_lane_turns(uint32_t turns);
+  void note_owed(const protocol::Sink& sink);
+  bool may_ask_again(const base::Error& why) const;
+  void ask_lane_again();
   protocol::ServerState* server_state();
 
   // The relay (session.cpp).
@@ -212,6 +215,12 @@ class Session final : public net::Deferred,
   Lease lease_;
   Lane* lane_ = nullptr;               // the worker's; chosen when it is first needed
   std::unique_ptr<std::string> kept_;  // what its lane has told it in the middle of an answer
+  struct Owed {
+    std::string requests;
+    bool repeatable = true;
+    bool repeated = false;  // they have been lost once
+  };
+  std::unique_ptr<Owed> owed_;  // with retry_reads: what its lane has not answered yet
   std::unique_ptr<Conversation> conversation_;
   struct Move {
     std::unique_ptr<protocol::Greeting> greeting;

@@ -1,9 +1,13 @@
 // A session's side of a lane.
+#include <weir/base/log.h>
+
 #include "lane.h"
 #include "session.h"
 
 namespace weir::session {
 
+using base::log;
+using base::LogLevel;
 using protocol::LaneKind;
 
 namespace {
@@ -17,6 +21,7 @@ constexpr uint32_t kDueBytesMax = 512 << 10;
 constexpr uint32_t kWindowMax = 4096;
 // Answers larger than this go down the heavy lane, where no small ones stand behind them.
 constexpr uint32_t kHeavyBytes = 64 << 10;
+constexpr size_t kRepeatedBytesMax = 64 << 10;
 
 }  // namespace
 
@@ -55,6 +60,16 @@ void Session::note_lane_turns(uint32_t turns) {
   if (state_ == State::Idle) to(State::Sharing);
 }
 
+// Of requests that are about to go down the lane.
+void Session::note_owed(const protocol::Sink& sink) {
+  if (!owed_) owed_ = std::make_unique<Owed>();
+  const bool fits = owed_->requests.size() + sink.to_server.size() <= kRepeatedBytesMax;
+  owed_->repeatable = owed_->repeatable && sink.repeatable && fits;
+  if (!owed_->repeatable) return;
+  for (const iovec& piece : sink.to_server.pieces())
+    owed_->requests.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+}
+
 // The next request may be mixed with those of others, but the lane is not open.
 void Session::want_lane(LaneKind kind) {
   const auto light = static_cast<uint32_t>(id_ % std::max(plan_->lanes, 1U));
@@ -80,11 +95,13 @@ void Session::on_lane_share(const protocol::Share& share) {
   lane_piece_open_ = share.piece_open;
   if (share.push && must_keep(share)) return keep(share);
   if (!share.push) note_answers(share);
+  if (!share.push && owed_) owed_->repeatable = false;
   worker_.to_client().add(share.head);
   worker_.to_client().add(share.bytes);
   if (!say(share.push ? kUnheardBytesMax : kUnreadBytesMax)) return;
   if (share.turns == 0) return after_push();
   lane_turns_ -= share.turns;
+  if (owed_ && lane_turns_ == 0) owed_.reset();
   stats().queries.add(share.turns);
   stats().transactions.add(share.turns);
   stats().query.observe(worker_.now() - turn_began_);
@@ -145,6 +162,27 @@ void Session::after_push() {
 
 void Session::lane_drained() { stream_->resume(net::kPausePeerFull); }
 
-void Session::lane_lost(const base::Error& why) { end(EndReason::ServerLost, why); }
+void Session::lane_lost(const base::Error& why) {
+  if (may_ask_again(why)) return ask_lane_again();
+  end(EndReason::ServerLost, why);
+}
+
+// Once, and only when nothing has been answered: a request that brings a server down would bring
+// down the next ones as well.
+bool Session::may_ask_again(const base::Error& why) const {
+  return why.kind == base::ErrorKind::Unreachable && state_ == State::Sharing && owed_ &&
+         owed_->repeatable && !owed_->repeated && !lane_piece_open_ && !client_->listens();
+}
+
+void Session::ask_lane_again() {
+  log(LogLevel::Info, "client {}: {} reads are sent once more, as their server was lost", id_,
+      lane_turns_);
+  in_.insert(0, std::exchange(owed_->requests, {}));
+  want_ = 0;
+  owed_->repeated = true;
+  lane_turns_ = 0;
+  lane_due_ = 0;
+  go_on_soon();
+}
 
 }  // namespace weir::session

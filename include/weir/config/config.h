@@ -261,6 +261,7 @@ struct Database {
   Durability durability = Durability::Normal;
   int lanes = 1;
   Pubsub pubsub = Pubsub::Hub;
+  bool retry_reads = false;
   Named<std::string> command_class;  // a command, or command|subcommand, in small letters
   Names given;                       // what was set in this entry itself
 };

@@ -324,6 +324,9 @@ struct Sink {
   LaneKind needs = LaneKind::Light;  // with NeedLane
   bool prefers_heavy = false;        // the answers that this client gets are large
   bool has_hub = false;              // clients that listen may share a server
+  // On a lane: set when what goes to the server may be sent once more should the server be lost.
+  // The link takes it back where that would make a difference.
+  bool repeatable = false;
   Error error = {};
   uint32_t turns = 0;               // on a lane: requests that went to the server
   uint32_t queries = 0;             // turns that ended

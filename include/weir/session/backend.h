@@ -66,6 +66,8 @@ struct Plan {
   Timeouts timeouts;
   uint32_t lanes = 1;  // on each worker, for protocols that have them
   bool hub = false;    // and clients that listen share a server, on each worker
+  // What was asked on a lane that is lost is asked once more, if it only reads.
+  bool retry_reads = false;
   Duration talk_timeout() const {
     return timeouts.cancel > 0 ? timeouts.cancel : 10 * base::kSecond;
   }
