@@ -241,3 +241,53 @@ def test_clients_that_die_in_any_state_leave_all_at_rest(start, server):
             assert stays.do("GET", "k") is None
         assert set(flags_of_servers(server)) <= {"N"} and len(flags_of_servers(server)) <= 4
         assert cache.metrics().sum("weir_clients") == 1
+
+
+# ---------------------------------------------------------------- reads that are sent once more
+
+
+def asked(cache, count):
+    """So many clients have sent what is not answered yet."""
+    return lambda: cache.metrics().sum("weir_clients", database="cache", state="active") == count
+
+
+@pytest.mark.behaviour("redis", "R19")
+def test_reads_are_sent_once_more_when_their_server_is_lost(start, server):
+    cache = start(3, retry_reads=True)
+    with dial(cache) as reader, dial(cache) as writer, dial(cache) as both, dial(cache) as silent:
+        clients = [reader, writer, both, silent]
+        assert all(client.do("PING") == b"PONG" for client in clients)
+        server.process.send_signal(signal.SIGSTOP)
+        reader.send(command("GET", "k") + command("HGETALL", "h"))
+        writer.send(command("SET", "k", 1))
+        both.send(command("GET", "k") + command("SET", "k", 2))
+        silent.send(command("CLIENT", "REPLY", "OFF") + command("GET", "k"))
+        eventually(asked(cache, 4))
+        server.kill()
+        server.start()
+        assert [reader.read(), reader.read(), reader.do("GET", "k")] == [None, [], None]
+        for client in (writer, both, silent):
+            eventually(client.is_closed)
+    assert "2 reads are sent once more" in cache.log()
+
+
+@pytest.mark.behaviour("redis", "R19")
+def test_reads_are_not_sent_a_third_time(start, server):
+    cache = start(4, retry_reads=True)
+    with dial(cache) as client, dial(cache) as other:
+        for each in (client, other):  # two connections
+            assert each.do("MULTI") == b"OK"
+        for each in (client, other):
+            assert each.do("EXEC") == []
+        with server.client() as one, server.client() as two:
+            assert client.do("GET", "k") is None
+            lines = [fields(line) for line in one.do("CLIENT", "LIST").splitlines()]
+            first = next(line["id"] for line in lines if line["cmd"] == "get")
+            second = next(line["id"] for line in lines if line["cmd"] == "exec")
+            one.send(command("DEBUG", "SLEEP", "0.5") + command("CLIENT", "KILL", "ID", first))
+            time.sleep(0.1)
+            two.send(command("DEBUG", "SLEEP", "0.5") + command("CLIENT", "KILL", "ID", second))
+            client.send(command("GET", "k"))
+            assert [one.read(), one.read(), two.read(), two.read()] == [b"OK", 1, b"OK", 1]
+            eventually(client.is_closed)
+            assert other.do("GET", "k") is None

@@ -169,6 +169,11 @@ Effect ClientSide::effect_of(const Request& request) const {
   return client_.commands->effect(request.argument(0), request.argument(1));
 }
 
+// And its answer is one that the client gets.
+bool ClientSide::only_reads(const Request& request) const {
+  return client_.answers == Answers::On && effect_of(request) == Effect::None;
+}
+
 // A neighbour's command behind it would not be answered either.
 bool ClientSide::may_be_held(const Request& request) const {
   return pauses_ && effect_of(request) != Effect::None;
@@ -224,6 +229,7 @@ ClientSide::Step ClientSide::without_lease(Bytes in, const Request& request) {
   // Where it listens, answers and what it is told keep the server's order.
   if (listens) batch.lane = LaneKind::Hub;
   if (way == Way::Unpause && mode_ == Mode::Lane) batch.entry = unpause();
+  if (sink_.repeatable) sink_.repeatable = transaction.commands == 0 && only_reads(request);
   return down_the_lane(in, batch);
 }
 

@@ -51,6 +51,7 @@ class ClientSide {
   Batch whole_transaction(Bytes in) const;
   Effect effect_of(const Request& request) const;
   bool may_be_held(const Request& request) const;
+  bool only_reads(const Request& request) const;
   Step down_the_lane(Bytes in, const Batch& batch);
   Step by_weir(const Request& request, Way way);
   bool is_own(const Request& request, Way way) const;
