@@ -19,7 +19,8 @@ packages_of() {
                 python3-pytest python3-yaml postgresql-15 postgresql-contrib slapd ldap-utils pgbouncer haproxy \
                 redis-server redis-tools tcl8.6 xz-utils python3-redis libhiredis-dev \
                 python3-psycopg python3-psycopg2 python3-asyncpg nodejs npm \
-                libpostgresql-jdbc-java python3-jpype default-jre-headless ;;
+                libpostgresql-jdbc-java python3-jpype default-jre-headless \
+                freetds-bin python3-pymssql libjtds-java ;;
     run)   echo libuv1 liburing2 libssl3 libpq5 libsqlite3-0 libyaml-cpp0.7 libpam0g libldap-2.5-0 libprometheus-cpp-core1.0 \
                 libcivetweb1 libfmt9 libspdlog1.10 ;;
     *)     echo "packages.sh: no subset '$1': build, test or run" >&2; return 2 ;;

@@ -75,7 +75,7 @@ class Executor(Rows, Definitions, Settings, Security):
         self.state.variables, self.state.table_variables = {}, {}
         await self.guarded(self.run_text(text))
         self.end_of_batch()
-        if not self.reply.ends_with_done:
+        if self.reply.held is None:
             self.reply.done(r.DONE, 0, r.NO_COMMAND)
 
     async def run_text(self, text):
@@ -129,7 +129,6 @@ class Executor(Rows, Definitions, Settings, Security):
         self._open_implicitly(node)
         transaction = self.state.transaction
         mark = len(transaction.undo) if transaction else 0
-        self.reply.ends_with_done = False
         try:
             if transaction and transaction.doomed and isinstance(node, WRITES):
                 raise error(3930)

@@ -7,12 +7,13 @@ from . import options, prelogin
 from . import reply as r
 from .errors import EndConnection, SqlError, error
 from .faults import Faults
-from .packets import LOGIN7, PRELOGIN, V73A, Violation, at_least
+from .packets import LOGIN7, PRELOGIN, V73A, V74, V80, Violation, at_least
 from .state import State
 from .typeinfo import COLLATION
 
 TLS_HELLO = 0x16
 EXACT_FROM = V73A  # packets but the last are full
+SPOKEN_IN_PACKETS = [one for one in logins.VERSIONS if one != V80]  # strict: tedious says 7.4
 
 
 class Greeting:
@@ -35,7 +36,7 @@ class Greeting:
         if message.kind != LOGIN7:
             raise Violation(f"a message of type {message.kind} where LOGIN7 should be")
         login = logins.parse(message.payload)
-        if strict != (login.version == logins.V80):
+        if login.version not in ((V74, V80) if strict else SPOKEN_IN_PACKETS):
             raise Violation(f"TDS version {login.version:#x} where strict is {strict}")
         if self.encryption == "login":
             self.wire.end_tls()

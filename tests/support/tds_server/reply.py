@@ -101,18 +101,13 @@ class Reply:
         self.wire, self.version, self.state, self.faults = wire, version, state, faults
         self.buffer = bytearray()
         self.held = None  # a DONE: [token, status, command, count]
-        self.silent = 0  # inside something that says nothing
         self.columns, self.no_metadata = [], False
         self.sent_error = False
-        self.ends_with_done = False
 
     # --- packets ----------------------------------------------------------------------------
 
     def put(self, data):
-        if self.silent:
-            return
         self.flush_done(MORE)
-        self.ends_with_done = False
         self.buffer += data
 
     async def breathe(self):
@@ -158,11 +153,8 @@ class Reply:
     # --- DONE -------------------------------------------------------------------------------
 
     def done(self, token, status, command, count=0):
-        if self.silent:
-            return
         self.flush_done(MORE)
         self.held = [token, status, command, count]
-        self.ends_with_done = True
 
     def flush_done(self, more):
         if self.held is None:

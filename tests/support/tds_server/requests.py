@@ -154,13 +154,16 @@ def read_bulk(data, version):
             for _ in range(reader.number(1) if new else 1):
                 reader.text(2)
         names.append(reader.text())
-    while (token := reader.number(1)) in (0xD1, 0xD2):
-        rows.append(read_row(reader, wires, token == 0xD2))
-    if token not in (0xFD, 0xFE):
-        raise Violation(f"token {token:#x} in bulk data")
-    reader.take(12 if new else 8)
-    if reader.more():
-        raise Violation("bytes behind the DONE of bulk data")
+    while reader.more():
+        token = reader.number(1)
+        if token in (0xD1, 0xD2):
+            rows.append(read_row(reader, wires, token == 0xD2))
+            continue
+        if token != 0xFD:
+            raise Violation(f"token {token:#x} in bulk data")
+        reader.take(12 if new else 8)  # FreeTDS leaves it out
+        if reader.more():
+            raise Violation("bytes behind the DONE of bulk data")
     return names, [wire.kind for wire in wires], rows
 
 

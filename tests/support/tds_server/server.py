@@ -28,6 +28,7 @@ class House:
     def __init__(self, wishes):
         self.encrypt, self.packet_size = wishes.encrypt, wishes.packet_size
         self.babelfish, self.name = wishes.babelfish, wishes.name
+        self.attention_with_reply = wishes.attention_with_reply
         self.users = dict(one.split(":", 1) for one in wishes.user)
         self.roles = dict(one.split(":", 1) for one in wishes.role)
         self.certificate, self.key = wishes.certificate, wishes.key
@@ -158,6 +159,8 @@ def wishes():
     parser.add_argument("--certificate", help="PEM; made anew without")
     parser.add_argument("--key", help="PEM")
     parser.add_argument("--packet-size", type=int, default=0, help="the largest one granted")
+    parser.add_argument("--attention-with-reply", action="store_true",
+                        help="acknowledge an attention in the message that it has cut short")
     parser.add_argument("--name", default="TESTSERVER")
     parser.add_argument("--program", default="", help="the name in LOGINACK")
     return parser.parse_args()

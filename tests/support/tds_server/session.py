@@ -25,7 +25,6 @@ class Session(Greeting):
         self.busy, self.queue = False, asyncio.Queue()
         self.attentions = self.acknowledged = self.requests = 0
         self.kinds = {}
-        self.late_attention = False
         self.encryption = "none"
         self.born, self.ended, self.why = time.time(), None, ""
         self.worker = None
@@ -153,19 +152,21 @@ class Session(Greeting):
                 raise ending
 
     async def _finish(self):
-        """The reply's end; what was told to stop in the meantime is acknowledged with it."""
+        """The reply's end, and the acknowledgement of an attention that has come meanwhile."""
         cut = self.faults.take("cut")
         if cut is not None:
             await self._cut(cut.get("bytes", 0))
         attention = self.state.attention.is_set()
-        deaf = attention and self.faults.take("deaf") is not None
-        if deaf:
+        if attention and self.faults.take("deaf") is not None:
+            attention = False
             self.state.attention.clear()
-        if attention and not deaf and not self.house.babelfish:
+        together = attention and self.house.attention_with_reply
+        if together:
             self._acknowledge()
         self.busy = not self.queue.empty()
         self.reply.finish()
-        if attention and not deaf and self.house.babelfish:
+        if attention and not together:
+            # tedious waits for a message of its own.
             self._acknowledge()
             self.reply.finish()
 
@@ -174,7 +175,8 @@ class Session(Greeting):
         if self.state.options["XACT_ABORT"] and self.state.transaction:
             self.reply.transaction(r.ENV_ROLLBACK, self.state.rollback())
         self.reply.held = None
-        self.reply.silent = 0
+        if not self.house.attention_with_reply:
+            self.reply.done(r.DONE, r.FAILED, r.NO_COMMAND)
 
     async def _misbehave(self):
         slow = self.faults.take("slow")
