@@ -1,8 +1,8 @@
-"""SQL Server's drivers as programs (tds_clients, node_tedious), and FreeTDS' tools, against whatever
-listens at a target: the stand-in of the tests, or weir before it.
+"""SQL Server's drivers as programs (tds_clients, node_tedious), and FreeTDS' tools, against
+whatever listens at a target: the stand-in of the tests, or weir before it.
 
-A target: {host, port, user, password, database, app, encryption: off, login, all or strict, ca}. Each
-driver does its steps and says what came of them; EXPECTED is what comes of them when all is well."""
+A target: {host, port, user, password, database, app, encryption: off, login, all or strict, ca}.
+Each driver does its steps and says what came of them; EXPECTED is what comes when all is well."""
 
 import importlib.util
 import json
