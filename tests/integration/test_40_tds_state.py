@@ -232,7 +232,8 @@ def test_sp_reset_connection(client):
 
 
 def test_sp_executesql_is_a_scope(client, server):
-    sql = "CREATE TABLE #inner (a int) SET DATEFIRST 2 USE second SET XACT_ABORT ON SELECT DB_NAME()"
+    sql = ("CREATE TABLE #inner (a int) SET DATEFIRST 2 USE second SET XACT_ABORT ON "
+           "SELECT DB_NAME()")
     found = client.rpc(10, parameter(nvarchar(sql)))
     assert rows(found) == [["second"]]
     assert mine(server)["options"] == {} and mine(server)["temp_tables"] == []
