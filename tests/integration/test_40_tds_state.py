@@ -281,6 +281,25 @@ def test_handles(client, server):
     assert rows(found) == [[3]] and found[-2].kind == "RETURNVALUE"
 
 
+def test_cursors_of_the_api(client, server):
+    found = client.rpc(2, parameter(integer(None), status=1), parameter(nvarchar(
+        "SELECT 1 AS a UNION ALL SELECT 2")), *[parameter(integer(1), status=1)] * 3)
+    assert kinds(found) == ("COLMETADATA | COLINFO | DONEINPROC 0x11 | RETURNSTATUS | RETURNVALUE | "
+                            "RETURNVALUE | RETURNVALUE | RETURNVALUE | DONEPROC 0x0")
+    handle = next(one.value for one in found if one.kind == "RETURNVALUE")
+    assert mine(server)["cursors"] == [str(handle)]
+    for expected in ([[1, 1]], [[2, 1]], []):
+        found = client.rpc(7, parameter(integer(handle)), parameter(integer(2)))
+        assert rows(found) == expected
+    assert errors(client.rpc(9, parameter(integer(handle)))) == []
+    assert errors(client.rpc(9, parameter(integer(handle)))) == [16909]
+
+
+def test_the_order_is_told(client):
+    found = client.batch("SELECT name AS n, database_id FROM sys.databases ORDER BY 2, n DESC")
+    assert shape(found)[1] == "ORDER" and found[1].data == b"\2\0\1\0"
+
+
 def test_several_calls_in_one_message(client):
     body = b"\xff".join(call(10, parameter(nvarchar(f"SELECT {n}"))) for n in (1, 2))
     client.send(3, body)

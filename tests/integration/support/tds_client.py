@@ -21,12 +21,12 @@ class Closed(Exception):
 
 def packets(kind, payload, size=4096, status=0):
     """A message as packets. `status` goes on the first one."""
-    room, found = size - 8, b""
+    room, found = size - 8, bytearray()
     pieces = [payload[at:at + room] for at in range(0, len(payload), room)] or [b""]
     for number, piece in enumerate(pieces, 1):
         bits = (status if number == 1 else 0) | (EOM if number == len(pieces) else 0)
         found += struct.pack(">BBHHBB", kind, bits, len(piece) + 8, 0, number % 256, 0) + piece
-    return found
+    return bytes(found)
 
 
 def prelogin(encryption=NOT_SUPPORTED, mars=0, version=b"\x10\0\0\0\0\0"):
@@ -116,7 +116,7 @@ class TdsClient:
     def __init__(self, port, host="127.0.0.1", timeout=20):
         self.socket = socket.create_connection((host, port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.buffer, self.version, self.size = b"", V74, 4096
+        self.buffer, self.version, self.size = bytearray(), V74, 4096
         self.descriptor = 0
         self.tls = None
 
@@ -162,17 +162,18 @@ class TdsClient:
     def take(self, size):
         while len(self.buffer) < size:
             self._more()
-        found, self.buffer = self.buffer[:size], self.buffer[size:]
+        found = bytes(self.buffer[:size])
+        del self.buffer[:size]
         return found
 
     def message(self):
         """(type, payload) of the next message."""
-        payload = b""
+        payload = bytearray()
         while True:
             kind, status, size = struct.unpack(">BBH", self.take(8)[:4])
             payload += self.take(size - 8)
             if status & EOM:
-                return kind, payload
+                return kind, bytes(payload)
 
     def is_closed(self):
         """The server closes without a further word."""

@@ -23,7 +23,7 @@ EXPECTED = {
     "transaction": [1, 0, 1], "prepare": [2, 4], "procedure": 8, "error": [8134, 5],
     "large": [100000, 70000], "attention": 6,
 }
-OF_JTDS = {"procedure": [7, 8], "batch": 100}
+OF_JTDS = {"procedure": [7, 8], "cursor": [1, 3, 2, 1], "batch": 100}
 OF_TEDIOUS = {"bulk": [1000, 500, 499500], "attention": ["ECANCEL", 6],
               "reset": [208, 7, "app"]}
 

@@ -9,6 +9,7 @@ import jpype
 JARS = ["/usr/share/java/org.jpype.jar", "/usr/share/java/jtds.jar"]
 SSL = {"off": "off", "login": "request", "all": "require"}
 INTEGER = 4  # java.sql.Types
+SCROLL_INSENSITIVE, READ_ONLY = 1004, 1007  # java.sql.ResultSet
 
 
 class Steps:
@@ -107,6 +108,17 @@ class Steps:
         statement = self.prepared("SELECT LEN(?)", "y" * 70000)
         return [down, self.rows(statement.executeQuery())[0][0]]
 
+    def cursor(self):
+        """A result that can be scrolled is a cursor of the API."""
+        scrolled = self.link.createStatement(SCROLL_INSENSITIVE, READ_ONLY)
+        found = scrolled.executeQuery("SELECT 1 AS a UNION ALL SELECT 2 UNION ALL SELECT 3")
+        shown = [found.getMetaData().getColumnCount()]
+        for move in (found.last, found.previous, found.first):
+            move()
+            shown.append(int(found.getInt(1)))
+        found.close()
+        return shown
+
     def batch(self):
         statement = self.prepared("INSERT #t VALUES (?)", jpype.JInt(0))
         for number in range(100):
@@ -138,7 +150,7 @@ def main():
                    classpath=JARS, convertStrings=True)
     steps = Steps(json.loads(sys.argv[1]))
     names = ["who", "literals", "parameters", "two_results", "transaction", "prepare", "procedure",
-             "error", "large", "batch", "attention"]
+             "error", "large", "cursor", "batch", "attention"]
     print(json.dumps({name: getattr(steps, name)() for name in names}))
 
 

@@ -5,15 +5,18 @@ weir's own code, so that both can be wrong only apart.
 
 It prints one line of JSON, {"port": ..., "control": ...}, and ends on SIGTERM. What is where:
 
-    packets     headers and their rules              lexer, parser, nodes   T-SQL to a tree
-    wire        packets over a socket, TLS in them   values, moments        what a column may hold
-    prelogin    PRELOGIN and who speaks TLS          evaluate, functions    expressions
-    login       LOGIN7 and its reply                 query                  SELECT
-    typeinfo    types and values on the wire         storage                tables, locks, undoing
-    requests    what follows ALL_HEADERS             statements, batches    everything else
-    reply       tokens and DONE                      procedures             sp_executesql and kin
-    session     one connection                       state, options         what a connection keeps
-    server      all of them                          control                the side door
+    packets       headers and their rules             lexer, parser, parse_*   T-SQL to a tree of
+    wire          packets over a socket, TLS          expressions, selects     nodes
+    prelogin      PRELOGIN and who speaks TLS         values, moments, styles  what a column holds
+    login         LOGIN7                              evaluate, functions      expressions
+    greeting      from the first byte to the login    query, views             SELECT
+    session       requests, attention, the end        storage                  tables and locks
+    requests      what follows ALL_HEADERS            batches, scopes          statements, errors
+    typeinfo      types and values on the wire        rows, definitions,       what they do
+    reply         tokens and DONE                     settings, security
+    transactions  the transaction manager             procedures, system,      RPC and EXEC
+    state         what a connection keeps             cursors
+    options       SET                                 server, control, faults  all of them, side door
 
 It judges what it is sent: whatever SQL Server would not accept ends the connection, with a line on
 stderr that starts with "violation" and a count that the control port tells (see control.py)."""

@@ -1,6 +1,6 @@
 """SET options: what there is, what it starts as, and the bits of @@OPTIONS."""
 
-from .errors import error
+from .errors import SqlError, error
 
 BITS = {"IMPLICIT_TRANSACTIONS": 2, "CURSOR_CLOSE_ON_COMMIT": 4, "ANSI_WARNINGS": 8,
         "ANSI_PADDING": 16, "ANSI_NULLS": 32, "ARITHABORT": 64, "ARITHIGNORE": 128,
@@ -59,7 +59,7 @@ def change(options, name, value):
     elif name == "DEADLOCK_PRIORITY":
         options[name] = value if isinstance(value, int) else str(value).upper()
     else:
-        raise error(195, name)
+        raise SqlError(195, f"'{name}' is not a recognized SET option.", 15)
 
 
 def _switch(value):

@@ -7,6 +7,7 @@ import asyncio
 from . import nodes as n
 from . import reply as r
 from . import values
+from .cursors import CURSORS
 from .errors import SqlError, error
 from .parser import Parser, parse
 from .query import Query
@@ -16,6 +17,7 @@ from .system import SYSTEM
 from .values import Value, convert
 
 EXEC = 0xE0
+PROVIDED = SYSTEM | CURSORS
 
 
 class Argument:
@@ -108,8 +110,8 @@ class Procedures:
         own = self.own.get(plain)
         if own is not None:
             return await own(arguments)
-        if plain in SYSTEM:
-            return await SYSTEM[plain](self, arguments)
+        if plain in PROVIDED:
+            return await PROVIDED[plain](self, arguments)
         among, key = self.house.storage.procedure(self.state, name)
         if key not in among:
             raise error(2812, name)

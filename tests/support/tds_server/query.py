@@ -21,16 +21,18 @@ class Result:
         self.flags = COMPUTED
 
 
-def parts_of(node, wanted):
-    """All nodes of some kinds below a node, subqueries included."""
+def parts_of(node, wanted, stop=()):
+    """All nodes of some kinds below a node; below nodes of the kinds `stop` it does not look."""
     if isinstance(node, wanted):
         yield node
+    if isinstance(node, stop):
+        return
     if isinstance(node, (list, tuple)):
         for one in node:
-            yield from parts_of(one, wanted)
+            yield from parts_of(one, wanted, stop)
     elif isinstance(node, n.Node) and dataclasses.is_dataclass(node):
         for one in dataclasses.fields(node):
-            yield from parts_of(getattr(node, one.name), wanted)
+            yield from parts_of(getattr(node, one.name), wanted, stop)
 
 
 def sort_key(data):
@@ -187,7 +189,7 @@ class Query:
 
     def _sorted(self, found, order, columns, frame):
         for expression, descending in reversed(order):
-            at = self._ordinal(expression, columns)
+            at = self.ordinal(expression, columns)
 
             def key(pair, at=at, expression=expression):
                 if at is not None:
@@ -200,7 +202,7 @@ class Query:
         return (shown for shown, _ in found)
 
     @staticmethod
-    def _ordinal(expression, columns):
+    def ordinal(expression, columns):
         if isinstance(expression, n.Literal) and expression.value.type == values.INT:
             at = expression.value.data - 1
             if not 0 <= at < len(columns):
@@ -218,7 +220,7 @@ class Query:
     @staticmethod
     def _aggregates(core, order):
         for part in (core.items, core.having, order):
-            for call in parts_of(part, n.Call):
+            for call in parts_of(part, n.Call, stop=(n.Select,)):
                 if call.name in AGGREGATES:
                     yield call
 

@@ -12,7 +12,8 @@ from .values import Value, convert
 
 COLMETADATA, ROW, NBCROW, RETURNSTATUS, RETURNVALUE = 0x81, 0xD1, 0xD2, 0x79, 0xAC
 DONE, DONEPROC, DONEINPROC, ENVCHANGE, ERROR, INFO = 0xFD, 0xFE, 0xFF, 0xE3, 0xAA, 0xAB
-LOGINACK, FEATUREEXTACK, ORDER = 0xAD, 0xAE, 0xA9
+LOGINACK, FEATUREEXTACK, ORDER, COLINFO = 0xAD, 0xAE, 0xA9, 0xA5
+EXPRESSION, HIDDEN = 0x04, 0x10
 MORE, FAILED, COUNT, ATTENTION, SERVER_ERROR = 0x01, 0x02, 0x10, 0x20, 0x100
 NULLABLE, IDENTITY, COMPUTED, UPDATABLE = 0x01, 0x10, 0x20, 0x08
 NO_COMMAND, SELECT = 0xFD, 0xC1
@@ -214,6 +215,15 @@ class Reply:
                 out.append(b"\x01" + bytes(2) if at_least(self.version, V72) else bytes(2))
             out.append(text(one.name[:128]))
         self.put(b"".join(out))
+
+    def order(self, ordinals):
+        """By which columns the rows are sorted, 0 for what is none of them."""
+        self.put(block(ORDER, struct.pack(f"<{len(ordinals)}H", *ordinals)))
+
+    def column_info(self, statuses):
+        """COLINFO without tables."""
+        body = b"".join(bytes([at, 0, status]) for at, status in enumerate(statuses, 1))
+        self.put(block(COLINFO, body))
 
     def row(self, data):
         """The values' data, in the types that `metadata` has told."""

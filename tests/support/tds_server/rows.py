@@ -67,15 +67,17 @@ class Rows:
             return await self.select_into(node.cores[0][0].into, columns, rows)
         if self.state.options["FMTONLY"]:
             rows = iter(())
-        count = await self.send_rows(columns, rows)
-        if count is not None:
-            self.done(r.SELECT, count)
+        order = [] if self.state.babelfish else [self.query.ordinal(one, columns)
+                                                 for one, _ in node.order]
+        self.done(r.SELECT, await self.send_rows(columns, rows, order))
 
-    async def send_rows(self, columns, rows):
+    async def send_rows(self, columns, rows, order=()):
         """How many. The first row is made before anything is said, as it may fail."""
         first = list(itertools.islice(rows, 1))
         self.reply.metadata([r.Shown(one.name, one.type, one.nullable, one.flags)
                              for one in columns])
+        if order:
+            self.reply.order([0 if at is None else at + 1 for at in order])
         limit = self.state.options["TEXTSIZE"]
         long = [at for at, one in enumerate(columns) if one.type.is_max or one.type.name in LOBS]
         count = 0

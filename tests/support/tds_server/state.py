@@ -41,7 +41,7 @@ class State:
         self.attention = asyncio.Event()
         self.resets = self.skipped_resets = 0
         self.variables, self.table_variables = {}, {}
-        self.last_handle = 0
+        self.last_handle = self.last_cursor = 0
         self.statements = 0
         self.context_info = b""
         self.session_context = {}
