@@ -332,7 +332,7 @@ class Executor(Rows, Definitions, Settings, Security):
 
     async def raise_(self, node):
         message = self.value(node.message)
-        severity, state = self.number(node.severity), self.number(node.state)
+        severity, state = (self.number(one) or 0 for one in (node.severity, node.state))
         number = 50000
         if values.is_number(message.type):
             number = convert(message, values.INT).data
@@ -359,8 +359,8 @@ class Executor(Rows, Definitions, Settings, Security):
                                       "a CATCH block.", 15)
             wrong = self.state.caught[-1]
         else:
-            wrong = SqlError(self.number(node.number), self.text(node.message), 16,
-                             self.number(node.state))
+            wrong = SqlError(self.number(node.number) or 0, self.text(node.message) or "", 16,
+                             self.number(node.state) or 0)
         raise wrong
 
     async def wait_for(self, node):

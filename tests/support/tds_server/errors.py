@@ -59,6 +59,8 @@ TEXTS = {  # number: (severity, text)
     2714: (16, "There is already an object named '{}' in the database."),
     2732: (16, "Error number {} is invalid. The number must be from 13000 through 2147483647 and "
                "it cannot be 50000."),
+    2740: (16, "SET LANGUAGE failed because '{}' is not an official language name or a language "
+               "alias on this SQL Server."),
     2745: (16, "Process ID {} has raised user error {}, severity {}. SQL Server is terminating "
                "this process."),
     2754: (16, "Error severity levels greater than 18 can only be specified by members of the "

@@ -264,6 +264,7 @@ class Evaluator:
 
     def _call(self, node, frame):
         if node.name in AGGREGATES:
+            check_count(node, len(node.arguments) + node.star, 1, 1)
             return self._aggregate(node, frame)
         if node.name in ("COALESCE", "ISNULL"):
             kind = self.describe(node, frame)[0]
@@ -279,8 +280,7 @@ class Evaluator:
                 4121, name[0].lower(), node.name.lower())
         arguments = [self.value(one, frame) for one in node.arguments]
         low, high, run = function
-        if not low <= len(arguments) <= high:
-            raise SqlError(174, f"The {node.name.lower()} function requires {low} argument(s).", 15)
+        check_count(node, len(arguments), low, high)
         return run(self.state, *arguments)
 
     def _aggregate(self, node, frame):
@@ -363,6 +363,11 @@ class Evaluator:
         escape = self.value(node.escape, frame).data if node.escape else None
         text, like = (convert(one, values.nvarchar(MAX)).data for one in (operand, pattern))
         return re.fullmatch(like_pattern(like, escape), text, re.I | re.S) is not None
+
+
+def check_count(call, count, low, high):
+    if not low <= count <= high:
+        raise SqlError(174, f"The {call.name.lower()} function requires {low} argument(s).", 15)
 
 
 def like_pattern(like, escape):

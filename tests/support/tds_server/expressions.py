@@ -282,9 +282,11 @@ class Expressions:
         if name == "IIF":
             first = self.condition()
             self.expect(",")
-            rest = self.comma_list(self.expression)
+            then = self.expression()
+            self.expect(",")
+            otherwise = self.expression()
             self.expect(")")
-            return n.Case(None, [(first, rest[0])], rest[1])
+            return n.Case(None, [(first, then)], otherwise)
         if name in ("DATEADD", "DATEDIFF", "DATEPART", "DATENAME"):
             arguments = [n.Literal(Value(values.varchar(30), self.name()))]
             while self.accept(","):

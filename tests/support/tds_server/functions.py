@@ -6,7 +6,7 @@ import uuid
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 from . import options, values
-from .errors import error
+from .errors import SqlError, error
 from .times import TIME_FUNCTIONS
 from .typeinfo import data_of
 from .values import MAX, SqlType, Value, convert, nvarchar, varchar
@@ -130,16 +130,23 @@ def is_member(state, *_):
 # ---------------------------------------------------------------- texts
 
 
+def as_text(value, binaries=False):
+    """What is no text, as one; with `binaries` bytes are left as they are."""
+    if values.is_text(value.type) or (binaries and value.type.name in values.BINARIES):
+        return value
+    return convert(value, varchar(8000))
+
+
 def same_text(run):
     """A function of one text that keeps its type."""
     def apply(state, value):
-        value = value if values.is_text(value.type) else convert(value, varchar(8000))
+        value = as_text(value)
         return Value(value.type, None if value.data is None else run(value.data))
     return apply
 
 
 def replicate(state, value, times):
-    value = value if values.is_text(value.type) else convert(value, varchar(8000))
+    value = as_text(value)
     limit = 4000 if value.type.name in values.WIDE else 8000
     kind = SqlType(value.type.name, MAX if value.type.is_max else limit)
     count = number(times)
@@ -151,11 +158,11 @@ def replicate(state, value, times):
 
 
 def substring(state, value, start, length):
+    value = as_text(value, binaries=True)
     if value.data is None or start.data is None or length.data is None:
         return Value(value.type, None)
     first = number(start) - 1
     end = first + number(length)
-    value = value if not values.is_number(value.type) else convert(value, varchar(40))
     return Value(value.type, value.data[max(0, first):max(0, end)])
 
 
@@ -164,10 +171,16 @@ def left(state, value, count):
 
 
 def right(state, value, count):
+    value = as_text(value, binaries=True)
     if value.data is None or count.data is None:
         return Value(value.type, None)
     size = number(count)
     return Value(value.type, value.data[-size:] if size else value.data[:0])
+
+
+def code_of(state, value):
+    found = text(value)
+    return integer(ord(found[0]) if found else None)
 
 
 def charindex(state, wanted, value, start=None):
@@ -180,6 +193,7 @@ def charindex(state, wanted, value, start=None):
 def replace(state, value, old, new):
     if None in (value.data, old.data, new.data):
         return Value(varchar(8000), None)
+    value = as_text(value)
     kind = value.type if value.type.is_max else SqlType(value.type.name, 4000)
     return Value(kind, text(value).replace(text(old), text(new)))
 
@@ -319,8 +333,8 @@ FUNCTIONS = {
     "REVERSE": (1, 1, same_text(lambda data: data[::-1])),
     "SPACE": (1, 1, lambda state, count: replicate(state, Value(varchar(1), " "), count)),
     "CHAR": character(False), "NCHAR": character(True),
-    "ASCII": (1, 1, lambda state, value: integer(ord(value.data[0]) if value.data else None)),
-    "UNICODE": (1, 1, lambda state, value: integer(ord(value.data[0]) if value.data else None)),
+    "ASCII": (1, 1, code_of),
+    "UNICODE": (1, 1, code_of),
     "PG_SLEEP": (1, 1, pg_sleep), "PG_CATALOG.PG_SLEEP": (1, 1, pg_sleep),
     "ISNUMERIC": (1, 1, isnumeric),
     "ABS": (1, 1, of_number(abs)), "FLOOR": (1, 1, whole(ROUND_FLOOR)),
@@ -341,6 +355,8 @@ class Aggregate:
 
 
 def sum_type(kind):
+    if not values.is_number(kind):
+        raise SqlError(8117, f"Operand data type {kind} is invalid for sum operator.")
     if kind.name in ("tinyint", "smallint", "int", "bit"):
         return values.INT
     if kind.name in values.EXACT:

@@ -100,6 +100,10 @@ class Greeting:
             if self.house.babelfish:
                 return [SqlError(911, f'database "{wanted}" does not exist')]
             return [error(4060, wanted), failed]
+        try:
+            options.language(texts["language"] or "us_english")
+        except SqlError as unknown:
+            return [unknown, failed]
         return None
 
     def _welcome(self, login):

@@ -82,5 +82,5 @@ def language(name):
     """(its name, the first day of the week, the order of dates)."""
     found = LANGUAGES.get(name.lower())
     if found is None:
-        raise error(40000, f"the language {name}")
+        raise error(2740, name)
     return found

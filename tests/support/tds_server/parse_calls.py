@@ -34,7 +34,9 @@ class Calls(RowStatements):
         names = [self._option_name()]
         while self.accept(","):
             names.append(self._option_name())
-        if names == ["IDENTITY_INSERT"]:
+        if "IDENTITY_INSERT" in names[1:]:
+            self.fail()
+        if names[0] == "IDENTITY_INSERT":
             value = self.names()
             return n.SetOptions(names, (value, self._on_or_off()))
         if names == ["STATISTICS"]:

@@ -6,7 +6,7 @@ import itertools
 from . import nodes as n
 from . import values
 from .errors import SqlError, error
-from .evaluate import Bound, Evaluator, Frame
+from .evaluate import Bound, Evaluator, Frame, check_count
 from .functions import AGGREGATES
 from .reply import COMPUTED, IDENTITY, UPDATABLE
 from .values import Value, convert
@@ -222,6 +222,7 @@ class Query:
         for part in (core.items, core.having, order):
             for call in parts_of(part, n.Call, stop=(n.Select,)):
                 if call.name in AGGREGATES:
+                    check_count(call, len(call.arguments) + call.star, 1, 1)
                     yield call
 
     def _groups(self, core, frame, rows, calls):
@@ -244,6 +245,7 @@ class Query:
         if call.star:
             return Value(values.INT, len(members))
         kind, _ = self.evaluator.describe(call.arguments[0], frame)
+        shown = aggregate.type(kind)
         data = []
         for row in members:
             frame.row = row
@@ -252,7 +254,7 @@ class Query:
                 data.append(found)
         if call.distinct:
             data = list({sort_key(one): one for one in data}.values())
-        return Value(aggregate.type(kind), aggregate.run(data))
+        return Value(shown, aggregate.run(data))
 
     # --- FROM -------------------------------------------------------------------------------
 
