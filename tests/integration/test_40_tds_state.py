@@ -73,6 +73,11 @@ def test_transaction_manager(client):
     assert kinds(client.manager(ROLLBACK)) == "ERROR 3903 | DONE 0x2"
 
 
+@pytest.mark.parametrize("request_kind", [0, 1, 6])
+def test_there_is_no_coordinator(client, request_kind):
+    assert kinds(client.manager(bytes([request_kind, 0, 0, 0]))) == "ERROR 8501 | DONE 0x2"
+
+
 def test_what_is_rolled_back(client, server):
     client.batch("CREATE TABLE undone (a int PRIMARY KEY, b varchar(10)) "
                  "INSERT undone VALUES (1, 'one'), (2, 'two')")
@@ -284,8 +289,8 @@ def test_handles(client, server):
 def test_cursors_of_the_api(client, server):
     found = client.rpc(2, parameter(integer(None), status=1), parameter(nvarchar(
         "SELECT 1 AS a UNION ALL SELECT 2")), *[parameter(integer(1), status=1)] * 3)
-    assert kinds(found) == ("COLMETADATA | COLINFO | DONEINPROC 0x11 | RETURNSTATUS | RETURNVALUE | "
-                            "RETURNVALUE | RETURNVALUE | RETURNVALUE | DONEPROC 0x0")
+    assert kinds(found) == ("COLMETADATA | COLINFO | DONEINPROC 0x11 | RETURNSTATUS | "
+                            + "RETURNVALUE | " * 4 + "DONEPROC 0x0")
     handle = next(one.value for one in found if one.kind == "RETURNVALUE")
     assert mine(server)["cursors"] == [str(handle)]
     for expected in ([[1, 1]], [[2, 1]], []):

@@ -1,5 +1,5 @@
-"""The stand-in for SQL Server as a judge: who misbehaves is caught. And its side door: what a test
-can order to go wrong."""
+"""The stand-in for SQL Server as a judge: who misbehaves is caught; logins, encryption, attention
+and bulk data are as they should be."""
 
 import struct
 import time
@@ -11,7 +11,7 @@ from support.tds_client import (ATTENTION, BATCH, BULK, EOM, IGNORE, LOGIN7, NOT
                                 TdsClient, call, errors, headers, login7, long_nvarchar,
                                 nvarchar, packets, parameter, prelogin)
 from support.tds_server import TdsServer
-from support.tds_tokens import rows, shape, tokens
+from support.tds_tokens import shape
 from support.waiting import eventually
 
 SELECT_1 = headers() + "SELECT 1".encode("utf-16-le")
@@ -183,6 +183,22 @@ def test_refused_logins(server):
         assert one.is_closed()
 
 
+def test_the_largest_packet():
+    with TdsServer("--packet-size", 512) as small, small.client() as one:
+        assert one.size == 512
+        assert one.value("SELECT REPLICATE('x', 3000)") == "x" * 3000
+        assert one.value(f"SELECT LEN('{'y' * 3000}')") == 3000
+
+
+def test_one_that_takes_the_place_of_another():
+    first = TdsServer()
+    client = first.client()
+    first.kill()
+    assert client.is_closed()
+    with TdsServer(port=first.port) as second, second.client() as one:
+        assert one.value("SELECT 1") == 1
+
+
 def test_features(server):
     with TdsClient(server.port) as one:
         found = one.login(features={1: bytes(8), 0x0A: b"\1", 0x0D: b"\1"})
@@ -339,125 +355,3 @@ def test_bulk_that_does_not_come(client, server):
     client.write(packets(BULK, BULK_ROWS))
     assert errors(client.reply()) == [515]
     assert client.value("SELECT COUNT(*) FROM #b") == 0  # the first row as well
-
-
-# ---------------------------------------------------------------- the side door
-
-
-def test_slow_and_cut(client, server):
-    server.fault("slow", seconds=0.2)
-    began = time.monotonic()
-    assert client.value("SELECT 1") == 1
-    assert time.monotonic() - began >= 0.2
-    server.fault("cut", bytes=10)
-    client.send(BATCH, "SELECT 1".encode("utf-16-le"))
-    with pytest.raises(Closed):
-        client.message()
-
-
-def test_hang_and_kill(client, server):
-    server.fault("hang")
-    client.send(BATCH, "SELECT 1".encode("utf-16-le"))
-    eventually(lambda: server.session()["busy"], what="the request")
-    server.ask("kill", spid=server.session()["spid"])
-    assert client.is_closed()
-    eventually(lambda: server.history()[-1]["why"] == "killed", what="the end")
-
-
-def test_kill_in_sql(server):
-    with server.client() as one, server.client() as other:
-        spid = other.value("SELECT @@SPID")
-        assert errors(one.batch(f"KILL {spid}")) == []
-        assert other.is_closed()
-        assert errors(one.batch(f"KILL {spid}")) == [6106]
-        assert errors(one.batch("KILL @@SPID")) == [6104]
-
-
-def test_left_out_and_unknown(client, server):
-    server.fault("leave_out", change=8)
-    assert kinds(client.batch("BEGIN TRAN")) == "DONE 0x0"
-    client.descriptor = server.session()["descriptor"]
-    client.batch("ROLLBACK")
-    server.fault("silent_reset")
-    assert kinds(client.batch("SELECT 1", status=RESET)) == "COLMETADATA | ROW | DONE 0x10"
-    server.fault("unknown_token")
-    client.send(BATCH, "SELECT 1".encode("utf-16-le"))
-    _, payload = client.message()
-    assert payload[0] == 0x42 and rows(tokens(payload[4:])) == [[1]]
-
-
-def test_refused_reset(server):
-    server.fault("refuse_reset")
-    with server.client() as one:
-        assert errors(one.batch("SELECT 1", status=RESET)) == [18056]
-        assert one.is_closed()
-
-
-def test_deaf(client, server):
-    server.fault("deaf")
-    client.send(BATCH, SLOW.encode("utf-16-le"))
-    client.attention()
-    assert kinds(client.reply()) == "DONE 0x2"
-    found = server.session()
-    assert (found["attentions"], found["acknowledged"]) == (1, 0)
-
-
-def test_faults_of_logins(server):
-    server.fault("hang_login", login="app")
-    one = TdsClient(server.port, timeout=0.3)
-    with pytest.raises(TimeoutError):
-        one.login()
-    server.ask("clear")
-    one.close()
-    server.fault("refuse_login", number=18461)
-    with TdsClient(server.port) as one:
-        assert errors(one.login()) == [18461]
-    server.fault("route", host="elsewhere", port=4711, app="scripted")
-    with TdsClient(server.port) as one:
-        body = next(token for token in one.login() if token.kind == "ENVCHANGE"
-                    and token.change == 20).body
-        size, protocol, port, length = struct.unpack_from("<HBHH", body)
-        assert (size, protocol, port) == (5 + 2 * length, 0, 4711)
-        assert body[7:7 + 2 * length].decode("utf-16-le") == "elsewhere"
-    eventually(lambda: not server.sessions(), what="that all are gone")
-
-
-def test_counts(client, server):
-    server.ask("forget")
-    client.batch("SELECT 1")
-    client.attention()
-    client.reply()
-    found = server.counts()
-    assert (found["open"], found["attentions"], found["acknowledged"]) == (1, 1, 1)
-    shown = client.rows("SELECT session_id, login_name, program_name, open_transaction_count "
-                        "FROM sys.dm_exec_sessions")
-    assert shown == [[server.session()["spid"], "app", "scripted", 0]]
-
-
-# ---------------------------------------------------------------- large ones
-
-
-def test_large_both_ways(client):
-    text = "ä" * 3_000_000
-    found = client.rpc(10, parameter(nvarchar("SELECT @s")), parameter(nvarchar(
-        "@s nvarchar(max)")), parameter(long_nvarchar(text)))
-    assert rows(found) == [[text]]
-
-
-def test_a_slow_reader_costs_no_memory(client, server):
-    def resident_kb():
-        with open(f"/proc/{server.process.pid}/status", encoding="ascii") as status:
-            return int(next(line for line in status if line.startswith("VmRSS")).split()[1])
-    before = resident_kb()
-    client.send(BATCH, ENDLESS.encode("utf-16-le"))  # 900 MB
-    time.sleep(1)
-    assert resident_kb() - before < 20_000
-    client.attention()
-    while shape_end(client) != 0x20:
-        pass
-
-
-def shape_end(client):
-    """The status of the DONE that a message ends with."""
-    _, payload = client.message()
-    return struct.unpack_from("<H", payload, len(payload) - 12)[0]

@@ -15,11 +15,12 @@ USER, PASSWORD = "app", "secret"
 
 class TdsServer:
     """`TdsServer("--babelfish", users={...})`; stop() fails when a client was caught misbehaving,
-    unless the test has looked at the violations itself with `caught()`."""
+    unless the test has looked at the violations itself with `caught()`. With `port` it takes the
+    place of one that has ended."""
 
-    def __init__(self, *options, users=None, databases=("app", "second")):
+    def __init__(self, *options, users=None, databases=("app", "second"), port=0):
         users = {USER: PASSWORD} if users is None else users
-        words = [str(PROGRAM), "--port", "0", *map(str, options)]
+        words = [str(PROGRAM), "--port", str(port), *map(str, options)]
         for name, password in users.items():
             words += ["--user", f"{name}:{password}"]
         for name in databases:
@@ -80,6 +81,13 @@ class TdsServer:
         one = TdsClient(self.port)
         one.login(user, password, **options)
         return one
+
+    def kill(self):
+        """Without a word to anybody."""
+        self.process.kill()
+        self.process.wait()
+        self.door.close()
+        self.errors.close()
 
     # --- the end ----------------------------------------------------------------------------
 

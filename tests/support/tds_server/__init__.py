@@ -16,7 +16,7 @@ It prints one line of JSON, {"port": ..., "control": ...}, and ends on SIGTERM. 
     reply         tokens and DONE                     settings, security
     transactions  the transaction manager             procedures, system,      RPC and EXEC
     state         what a connection keeps             cursors
-    options       SET                                 server, control, faults  all of them, side door
+    options       SET                                 server, control, faults  all, and a side door
 
 It judges what it is sent: whatever SQL Server would not accept ends the connection, with a line on
 stderr that starts with "violation" and a count that the control port tells (see control.py)."""

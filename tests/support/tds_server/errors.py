@@ -36,20 +36,14 @@ TEXTS = {  # number: (severity, text)
     529: (16, "Explicit conversion from data type {} to {} is not allowed."),
     544: (16, "Cannot insert explicit value for identity column in table '{}' when IDENTITY_INSERT "
               "is set to OFF."),
-    547: (16, "The {} statement conflicted with the {} constraint \"{}\"."),
-    574: (16, "{} statement cannot be used inside a user transaction."),
     628: (16, "Cannot issue SAVE TRANSACTION when there is no active transaction."),
     911: (16, "Database '{}' does not exist. Make sure that the name is entered correctly."),
-    916: (14, "The server principal \"{}\" is not able to access the database \"{}\" under the "
-              "current security context."),
     1205: (13, "Transaction (Process ID {}) was deadlocked on lock resources with another process "
                "and has been chosen as the deadlock victim. Rerun the transaction."),
     1222: (16, "Lock request time out period exceeded."),
     1801: (16, "Database '{}' already exists. Choose a different database name."),
     2526: (16, "Incorrect DBCC statement. Check the documentation for the correct DBCC syntax and "
                "options."),
-    2601: (14, "Cannot insert duplicate key row in object '{}' with unique index '{}'. The "
-               "duplicate key value is ({})."),
     2627: (14, "Violation of PRIMARY KEY constraint '{}'. Cannot insert duplicate key in object "
                "'{}'. The duplicate key value is ({})."),
     2628: (16, "String or binary data would be truncated in table '{}', column '{}'. Truncated "
@@ -61,8 +55,6 @@ TEXTS = {  # number: (severity, text)
                "it cannot be 50000."),
     2740: (16, "SET LANGUAGE failed because '{}' is not an official language name or a language "
                "alias on this SQL Server."),
-    2745: (16, "Process ID {} has raised user error {}, severity {}. SQL Server is terminating "
-               "this process."),
     2754: (16, "Error severity levels greater than 18 can only be specified by members of the "
                "sysadmin role, using the WITH LOG option."),
     2812: (16, "Could not find stored procedure '{}'."),
@@ -82,18 +74,12 @@ TEXTS = {  # number: (severity, text)
     4104: (16, 'The multi-part identifier "{}" could not be bound.'),
     4121: (16, 'Cannot find either column "{}" or the user-defined function or aggregate "{}", or '
                "the name is ambiguous."),
-    4701: (16, 'Cannot find the object "{}" because it does not exist or you do not have '
-               "permissions."),
-    4819: (16, "Cannot bulk load. The bulk data stream was incorrectly specified as sorted or the "
-               "data violates a uniqueness constraint imposed by the target table."),
     6104: (16, "Cannot use KILL to kill your own process."),
     6106: (16, "Process ID {} is not an active process ID."),
     6401: (16, "Cannot roll back {}. No transaction or savepoint of that name was found."),
     8009: (16, "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream "
                "is incorrect. {}"),
     8037: (16, "The incoming tabular data stream (TDS) protocol stream is incorrect. {}"),
-    8101: (16, "An explicit value for the identity column in table '{}' can only be specified when "
-               "a column list is used and IDENTITY_INSERT is ON."),
     8107: (16, "IDENTITY_INSERT is already ON for table '{}'. Cannot perform SET operation for "
                "table '{}'."),
     8114: (16, "Error converting data type {} to {}."),
@@ -103,11 +89,10 @@ TEXTS = {  # number: (severity, text)
     8134: (16, "Divide by zero error encountered."),
     8144: (16, "Procedure or function {} has too many arguments specified."),
     8145: (16, "{} is not a parameter for procedure {}."),
-    8152: (16, "String or binary data would be truncated."),
     8169: (16, "Conversion failed when converting from a character string to uniqueidentifier."),
     8178: (16, "The parameterized query '{}' expects the parameter '{}', which was not supplied."),
     8179: (16, "Could not find prepared statement with handle {}."),
-    14262: (16, "The specified {} ('{}') does not exist."),
+    8501: (16, "MSDTC on server '{}' is unavailable."),
     15422: (16, "Application roles can only be activated at the ad hoc level."),
     15517: (16, 'Cannot execute as the database principal because the principal "{}" does not '
                 "exist, this type of principal cannot be impersonated, or you do not have "
@@ -116,7 +101,6 @@ TEXTS = {  # number: (severity, text)
                 "this session."),
     16916: (16, "A cursor with the name '{}' does not exist."),
     16917: (16, "Cursor is not open."),
-    17806: (20, "SSPI handshake failed."),
     18054: (16, "Error {}, severity 16, state 1 was raised, but no message with that error number "
                 "was found in sys.messages."),
     18056: (20, "The client was unable to reuse a session with SPID {}, which had been reset for "

@@ -35,6 +35,19 @@ def parts_of(node, wanted, stop=()):
             yield from parts_of(getattr(node, one.name), wanted, stop)
 
 
+def outside_aggregates(node):
+    """The columns of an expression that are not inside an aggregate, nor in a subquery."""
+    if isinstance(node, n.Column):
+        yield node
+    elif isinstance(node, (list, tuple)):
+        for one in node:
+            yield from outside_aggregates(one)
+    elif isinstance(node, n.Node) and not isinstance(node, n.Select):
+        if not (isinstance(node, n.Call) and node.name in AGGREGATES):
+            for one in dataclasses.fields(node):
+                yield from outside_aggregates(getattr(node, one.name))
+
+
 def sort_key(data):
     if data is None:
         return (0, 0)
@@ -131,6 +144,7 @@ class Query:
             rows = self._where(core.where, frame, rows)
         calls = list(self._aggregates(core, order))
         if calls or core.group:
+            self._check_grouped(core)
             frame.aggregates = {}
             rows = self._groups(core, frame, rows, calls)
         else:
@@ -224,6 +238,19 @@ class Query:
                 if call.name in AGGREGATES:
                     check_count(call, len(call.arguments) + call.star, 1, 1)
                     yield call
+
+    @staticmethod
+    def _check_grouped(core):
+        """Nothing is shown that differs within a group."""
+        for item in core.items:
+            if isinstance(item, n.Star):
+                raise error(8120, "*")
+            if item.expression in core.group:
+                continue
+            for column in outside_aggregates(item.expression):
+                if not any(isinstance(one, n.Column) and one.parts[-1].lower() ==
+                           column.parts[-1].lower() for one in core.group):
+                    raise error(8120, ".".join(column.parts))
 
     def _groups(self, core, frame, rows, calls):
         groups = {}

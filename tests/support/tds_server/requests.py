@@ -13,6 +13,7 @@ PROCEDURES = {1: "sp_cursor", 2: "sp_cursoropen", 3: "sp_cursorprepare", 4: "sp_
 BY_REFERENCE, DEFAULT = 1, 2
 NO_METADATA = 2
 TM_BEGIN, TM_COMMIT, TM_ROLLBACK, TM_SAVE = 5, 7, 8, 9
+TM_DISTRIBUTED = (0, 1, 6)  # a coordinator's address, its transaction, promotion
 
 
 def all_headers(reader):
@@ -128,6 +129,8 @@ def read_manager(reader):
             read_name(reader)
     elif found.kind == TM_SAVE:
         found.name = read_name(reader)
+    elif found.kind in TM_DISTRIBUTED:
+        reader.take(len(reader.data) - reader.at)
     else:
         raise Violation(f"transaction manager request {found.kind}", 8037)
     if found.isolation > 5:

@@ -59,6 +59,7 @@ class Settings:
     async def set_variable(self, node):
         await self.lock_sources(node.expression)
         self.assign_variable(node.name, self.value(node.expression))
+        self.state.rowcount = 1
         if self.state.babelfish:
             self.done(r.SELECT if self.in_procedure else 2, 0 if self.in_procedure else None)
 

@@ -2,7 +2,7 @@
 
 from . import reply as r
 from .errors import error
-from .requests import TM_BEGIN, TM_COMMIT, TM_ROLLBACK
+from .requests import TM_BEGIN, TM_COMMIT, TM_DISTRIBUTED, TM_ROLLBACK
 
 BEGIN, COMMIT, ROLLBACK, SAVE = 0xD4, 0xD5, 0xD2, 0xD6
 SERIALIZED = (3, 4)
@@ -26,6 +26,8 @@ class Manager:
             self.commit(request)
         elif request.kind == TM_ROLLBACK:
             self.rollback(request)
+        elif request.kind in TM_DISTRIBUTED:
+            raise error(8501, self.executor.house.name)
         else:
             self.state.save(request.name)
             self._statement()

@@ -71,6 +71,12 @@ class Value:
     def __repr__(self):
         return f"{self.type}:{self.data!r}"
 
+    def __eq__(self, other):
+        return isinstance(other, Value) and (self.type, self.data) == (other.type, other.data)
+
+    def __hash__(self):
+        return hash((self.type, self.data))
+
 
 NULL = Value(NULL_TYPE, None, True)
 
