@@ -96,8 +96,9 @@ def test_faults_of_logins(server):
     one = TdsClient(server.port, timeout=0.3)
     with pytest.raises(TimeoutError):
         one.login()
-    server.ask("clear")
     one.close()
+    eventually(lambda: server.counts()["connected"] == 0, what="that it is noticed")
+    server.ask("clear")
     server.fault("refuse_login", number=18461)
     with TdsClient(server.port) as one:
         assert errors(one.login()) == [18461]

@@ -7,7 +7,7 @@ from . import options, prelogin
 from . import reply as r
 from .errors import EndConnection, SqlError, error
 from .faults import Faults
-from .packets import LOGIN7, PRELOGIN, V73A, V74, V80, Violation, at_least
+from .packets import LOGIN7, PRELOGIN, V73A, V74, V80, Gone, Violation, at_least
 from .state import State
 from .typeinfo import COLLATION
 
@@ -72,6 +72,8 @@ class Greeting:
         self.faults = Faults(self.house.orders, texts)
         while self.faults.waits("hang_login"):
             await asyncio.sleep(0.02)
+            if self.wire.reader.at_eof():
+                raise Gone
         self.state = State(self.house, self.house.spids.take(), login)
         self.wire.spid = 0 if self.house.babelfish else self.state.spid
         self.reply = r.Reply(self.wire, login.version, self.state, self.faults)

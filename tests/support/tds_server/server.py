@@ -99,8 +99,8 @@ class House:
         for one in map(session_facts, self.open):
             for name in ("requests", "attentions", "acknowledged", "resets", "skipped_resets"):
                 found[name] += one[name]
-        return dict(found) | {"open": len(self.open), "violations": len(self.violations),
-                              "attentions": found["attentions"],
+        return dict(found) | {"open": len(self.open), "connected": len(self.connections),
+                              "violations": len(self.violations), "attentions": found["attentions"],
                               "acknowledged": found["acknowledged"]}
 
     def kill(self, spid):
