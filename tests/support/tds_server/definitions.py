@@ -30,6 +30,10 @@ class Definitions:
         if name in tables:
             raise error(2714, parts[-1])
         tables[name] = table
+        transaction = self.state.transaction
+        if transaction and not parts[-1].startswith(("#", "@")):
+            table.owner = self.state  # nobody else sees it before the commit
+            transaction.tables.add(table)
         self.remember(lambda: tables.pop(name, None))
 
     async def create_table(self, node):

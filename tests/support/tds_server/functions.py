@@ -59,8 +59,12 @@ def globals_of(state, wanted):
 # ---------------------------------------------------------------- who and where
 
 
-def db_name(state, number_of=None):
-    return name(state.database)
+def db_name(state, of=None):
+    if of is None:
+        return name(state.database)
+    names = [one.name for one in state.house.storage.databases.values()]
+    at = number(of)
+    return name(names[at - 1] if at is not None and 1 <= at <= len(names) else None)
 
 
 def db_id(state, of=None):
@@ -112,13 +116,13 @@ def caught(field, kind):
     return find
 
 
-def applock_mode(state, principal, resource, owner):
+def applock_mode(state, _principal, resource, owner):
     held = state.house.storage.applocks.get((text(resource) or "").lower())
     mode = "Exclusive" if held and held[0] is state and held[1] == text(owner) else "NoLock"
     return Value(nvarchar(32), mode)
 
 
-def applock_test(state, principal, resource, mode, owner):
+def applock_test(state, _principal, resource, _mode, owner):
     held = state.house.storage.applocks.get((text(resource) or "").lower())
     return integer(int(held is None or held[0] is state))
 

@@ -20,7 +20,7 @@ LANGUAGES = {"us_english": ("us_english", 7, "mdy"), "english": ("us_english", 7
              "british": ("British", 1, "dmy"), "british english": ("British", 1, "dmy"),
              "deutsch": ("Deutsch", 1, "dmy"), "german": ("Deutsch", 1, "dmy"),
              "français": ("Français", 1, "dmy"), "french": ("Français", 1, "dmy")}
-PRIORITIES = ("LOW", "NORMAL", "HIGH")
+PRIORITIES = ("LOW", "NORMAL", "HIGH", *range(-10, 11))
 
 
 def defaults(odbc):
@@ -57,7 +57,10 @@ def change(options, name, value):
             raise error(102, value)
         options[name] = word
     elif name == "DEADLOCK_PRIORITY":
-        options[name] = value if isinstance(value, int) else str(value).upper()
+        word = value if isinstance(value, int) else str(value).upper()
+        if word not in PRIORITIES:
+            raise error(102, value)
+        options[name] = word
     else:
         raise SqlError(195, f"'{name}' is not a recognized SET option.", 15)
 

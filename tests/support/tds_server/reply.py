@@ -103,7 +103,6 @@ class Reply:
         self.buffer = bytearray()
         self.held = None  # a DONE: [token, status, command, count]
         self.columns, self.no_metadata = [], False
-        self.sent_error = False
 
     # --- packets ----------------------------------------------------------------------------
 
@@ -175,7 +174,6 @@ class Reply:
             number = BABELFISH_GENERIC
         message = Message(number, wrong.severity, wrong.state, wrong.text)
         message.line, message.procedure = wrong.line, wrong.procedure
-        self.sent_error = True
         self.put(message_token(ERROR, message, self.state.house.name, self.version))
 
     def info(self, number, said, severity=0, state=1):

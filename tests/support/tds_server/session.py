@@ -26,7 +26,7 @@ class Session(Greeting):
         self.attentions = self.acknowledged = self.requests = 0
         self.kinds = {}
         self.encryption = "none"
-        self.born, self.ended, self.why = time.time(), None, ""
+        self.born, self.why = time.time(), ""
         self.worker = None
         self.peer = writer.get_extra_info("peername")
 
@@ -50,7 +50,6 @@ class Session(Greeting):
             await self.end()
 
     async def end(self):
-        self.ended = time.time()
         if self.worker:
             self.worker.cancel()
             await asyncio.gather(self.worker, return_exceptions=True)
