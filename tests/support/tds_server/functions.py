@@ -9,6 +9,7 @@ from . import options, values
 from .errors import SqlError, error
 from .times import TIME_FUNCTIONS
 from .typeinfo import data_of
+from .storage import number_of
 from .values import MAX, SqlType, Value, convert, nvarchar, varchar
 
 
@@ -83,7 +84,7 @@ def object_id(state, of, kind=None):
     procedures, procedure = storage.procedure(state, ".".join(parts))
     for among, key in ((tables, table), (procedures, procedure)):
         if key in among:
-            return integer(int(hashlib.sha256(key.encode()).hexdigest()[:7], 16))
+            return integer(number_of(key))
     return integer(None)
 
 

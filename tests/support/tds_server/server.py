@@ -160,7 +160,8 @@ def wishes():
     parser.add_argument("--key", help="PEM")
     parser.add_argument("--packet-size", type=int, default=0, help="the largest one granted")
     parser.add_argument("--attention-with-reply", action="store_true",
-                        help="acknowledge an attention in the message that it has cut short")
+                        help="acknowledge an attention in the message that it has cut short; "
+                        "MS-TDS allows that, SQL Server's drivers do not all expect it")
     parser.add_argument("--name", default="TESTSERVER")
     parser.add_argument("--program", default="", help="the name in LOGINACK")
     return parser.parse_args()

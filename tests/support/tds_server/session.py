@@ -165,7 +165,7 @@ class Session(Greeting):
         self.busy = not self.queue.empty()
         self.reply.finish()
         if attention and not together:
-            # tedious waits for a message of its own.
+            # tedious and Microsoft's JDBC driver wait for a message of its own.
             self._acknowledge()
             self.reply.finish()
 

@@ -5,6 +5,7 @@ unless they read uncommitted. That is coarser than SQL Server's locks on rows, a
 same reasons. Readers leave no locks behind."""
 
 import asyncio
+import hashlib
 import itertools
 
 from . import values
@@ -12,6 +13,11 @@ from .errors import error
 from .values import Value
 
 READ_UNCOMMITTED = 1
+
+
+def number_of(name):
+    """The object_id of a table or procedure."""
+    return int(hashlib.sha256(name.lower().encode()).hexdigest()[:7], 16)
 
 
 class Column:

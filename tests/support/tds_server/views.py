@@ -3,10 +3,11 @@
 import datetime
 
 from . import moments, values
-from .storage import Column
+from .storage import Column, number_of
 from .values import INT, SMALLINT, SYSNAME, nvarchar, varchar
 
 OBJECTS = 2000  # rows of sys.all_objects, so that there is something long to read
+COLLATION = "SQL_Latin1_General_CP1_CI_AS"
 CHAR2, LEVEL = values.SqlType("char", 2), SMALLINT
 
 
@@ -27,13 +28,25 @@ def all_objects(state):
 def tables(state):
     found = state.house.storage.database(state.database).tables.values()
     return columns(name=SYSNAME, object_id=INT, type=CHAR2), (
-        [one.name, at, "U "] for at, one in enumerate(list(found), 1))
+        [one.name, number_of(one.name), "U "] for one in list(found))
+
+
+def table_columns(state):
+    """sys.columns."""
+    found = state.house.storage.database(state.database).tables.values()
+    shown = columns(object_id=INT, name=SYSNAME, column_id=INT, max_length=SMALLINT,
+                    collation_name=SYSNAME, is_nullable=values.BIT, is_identity=values.BIT,
+                    is_computed=values.BIT, encryption_type=INT)
+    return shown, ([number_of(table.name), one.name, at, one.type.size,
+                    COLLATION if values.is_text(one.type) else None, int(one.nullable),
+                    int(one.identity is not None), 0, None]
+                   for table in list(found) for at, one in enumerate(table.columns, 1))
 
 
 def procedures(state):
     found = state.house.storage.database(state.database).procedures.values()
     return columns(name=SYSNAME, object_id=INT, type=CHAR2), (
-        [one.name, at, "P "] for at, one in enumerate(list(found), 1))
+        [one.name, number_of(one.name), "P "] for one in list(found))
 
 
 def schema_tables(state):
@@ -92,7 +105,7 @@ def languages(state):
 
 
 VIEWS = {"sys.databases": databases, "sys.all_objects": all_objects, "sys.objects": tables,
-         "sys.tables": tables, "sys.procedures": procedures,
+         "sys.tables": tables, "sys.columns": table_columns, "sys.procedures": procedures,
          "information_schema.tables": schema_tables, "sys.dm_exec_sessions": sessions,
          "sysprocesses": processes, "sys.sysprocesses": processes, "dbo.sysprocesses": processes,
          "sys.dm_tran_session_transactions": transactions, "sys.syslanguages": languages,

@@ -4,6 +4,7 @@ handshake lasts (MS-TDS 2.2.6.5, 3.2.5.1)."""
 import asyncio
 import ssl
 
+from .errors import EndConnection
 from .packets import (HEADER, PRELOGIN, REPLY, EOM, SIZE_DEFAULT, Assembly, Gone, Header, Message,
                       Violation, pack)
 
@@ -126,6 +127,8 @@ class Wire:
                 self.incoming.write(await self._records(inside_packets))
             except ssl.SSLError as problem:
                 self._send_records(inside_packets)
+                if "ALERT" in (problem.reason or ""):  # it does not like our certificate
+                    raise EndConnection(f"TLS: {problem.reason}") from None
                 raise Violation(f"TLS: {problem.reason or problem}") from None
         self._send_records(inside_packets)
         self.tls = tls
