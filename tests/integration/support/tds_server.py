@@ -1,6 +1,7 @@
 """Starts the TDS server that stands in for SQL Server, and asks it at its side door."""
 
 import json
+import os
 import pathlib
 import socket
 import subprocess
@@ -26,8 +27,10 @@ class TdsServer:
         for name in databases:
             words += ["--database", name]
         self.errors = tempfile.TemporaryFile("w+")
+        self.directory = tempfile.TemporaryDirectory(prefix="weir-tds-")
         self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=self.errors, text=True)
+                                        stderr=self.errors, text=True,
+                                        env={**os.environ, "TMPDIR": self.directory.name})
         line = self.process.stdout.readline()
         assert line, f"no TDS server:\n{self._printed()}"
         self.host, said = "127.0.0.1", json.loads(line)
@@ -88,6 +91,7 @@ class TdsServer:
         self.process.wait()
         self.door.close()
         self.errors.close()
+        self.directory.cleanup()
 
     # --- the end ----------------------------------------------------------------------------
 
@@ -106,6 +110,7 @@ class TdsServer:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+            self.directory.cleanup()
         printed = self._printed()
         assert not found, f"a client misbehaved: {found}"
         assert "Traceback" not in printed, printed[-3000:]
