@@ -428,9 +428,9 @@ std::unique_ptr<Stream> start_tls(Loop& loop, std::unique_ptr<Stream> stream, co
   return tls;
 }
 
-std::unique_ptr<Stream> stop_tls(std::unique_ptr<Stream> stream, std::string& received) {
-  assert(dynamic_cast<TlsStream*>(stream.get()));
-  return static_cast<TlsStream&>(*stream).stop(received);
+std::unique_ptr<Stream> stop_tls(Stream& tls, std::string& received) {
+  assert(dynamic_cast<TlsStream*>(&tls));
+  return static_cast<TlsStream&>(tls).stop(received);
 }
 
 }  // namespace weir::net

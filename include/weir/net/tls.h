@@ -70,9 +70,10 @@ std::unique_ptr<Stream> start_tls(Loop& loop, std::unique_ptr<Stream> stream, co
 std::unique_ptr<Stream> start_tls(Loop& loop, std::unique_ptr<Stream> stream, const TlsConnect& as,
                                   TlsShaken shaken);
 
-// The stream below, in clear from here on without a word to the peer, who does the same; `received`
-// has come behind the last record. May be called from within the stream's delivery. Null: something
-// is on its way in either direction that only TLS could read; the stream is gone.
-std::unique_ptr<Stream> stop_tls(std::unique_ptr<Stream> stream, std::string& received);
+// The stream below `tls`, in clear from here on without a word to the peer, who does the same;
+// `received` has come behind the last record. May be called from within the stream's delivery.
+// Null: something is on its way in either direction that only TLS could read. `tls` is of no use
+// afterwards.
+std::unique_ptr<Stream> stop_tls(Stream& tls, std::string& received);
 
 }  // namespace weir::net

@@ -135,13 +135,13 @@ TEST(StopTls, BothGoOnInClear) {
   World world;
   world.shake();
   std::string received;
-  world.client = stop_tls(std::move(world.client), received);
+  world.client = stop_tls(*world.client, received);
   ASSERT_TRUE(world.client);
   EXPECT_EQ(received, "");
   world.client->set_reader(&world.at_client);
   World::write(*world.client, "in clear");
   std::string at_server;
-  world.server = stop_tls(std::move(world.server), at_server);
+  world.server = stop_tls(*world.server, at_server);
   ASSERT_TRUE(world.server);
   world.server->set_reader(&world.at_server);
   world.loop.settle();
@@ -162,7 +162,7 @@ TEST(StopTls, NothingIsLostAtTheSwitch) {
         all += bytes;
         if (!all.ends_with("last")) return;
         std::string received;
-        world->server = stop_tls(std::move(world->server), received);
+        world->server = stop_tls(*world->server, received);
         all += received;
         if (world->server) world->server->set_reader(this);
         all += "|";
@@ -176,7 +176,7 @@ TEST(StopTls, NothingIsLostAtTheSwitch) {
     world.server->set_reader(&stopper);
     World::write(*world.client, "the last");
     std::string received;
-    world.client = stop_tls(std::move(world.client), received);
+    world.client = stop_tls(*world.client, received);
     ASSERT_TRUE(world.client);
     static_cast<fake::FakeStream&>(*world.client).outward().deliver_bytes_max = size;
     World::write(*world.client, " in clear");
@@ -193,7 +193,7 @@ TEST(StopTls, NotWhileSomethingIsUnderWay) {
   const std::string large(100'000, 'x');
   EXPECT_GT(World::write(*world.client, large), 0);
   std::string received;
-  EXPECT_FALSE(stop_tls(std::move(world.client), received));
+  EXPECT_FALSE(stop_tls(*world.client, received));
 }
 
 }  // namespace
