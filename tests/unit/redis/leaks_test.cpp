@@ -61,6 +61,8 @@ const std::vector<Leaving>& leavings() {
 
 void expect_nothing_left(World& world, const std::string& what) {
   const size_t b = world.add_client(), other = world.add_client();
+  world.send(other, "SET k 0\r\n");  // a watch that was left would end the next transaction
+  EXPECT_EQ(std::exchange(world.client(other).out, {}), "+OK\r\n") << what;
   world.send(b, "GET k\r\nHELLO\r\nCLIENT GETNAME\r\nMULTI\r\nGET k\r\nEXEC\r\nACL WHOAMI\r\n");
   EXPECT_EQ(world.client(b).out, "$1\r\n0\r\n" + greeting(2, b) +
                                      "$-1\r\n+OK\r\n+QUEUED\r\n*1\r\n$1\r\n0\r\n" + bulk("default"))
