@@ -254,19 +254,21 @@ def asked(cache, count):
 @pytest.mark.behaviour("redis", "R19")
 def test_reads_are_sent_once_more_when_their_server_is_lost(start, server):
     cache = start(3, retry_reads=True)
-    with dial(cache) as reader, dial(cache) as writer, dial(cache) as both, dial(cache) as silent:
-        clients = [reader, writer, both, silent]
+    with dial(cache) as reader, dial(cache) as writer, dial(cache) as both, dial(cache) as silent, \
+            dial(cache) as admin:
+        clients = [reader, writer, both, silent, admin]
         assert all(client.do("PING") == b"PONG" for client in clients)
         server.process.send_signal(signal.SIGSTOP)
         reader.send(command("GET", "k") + command("HGETALL", "h"))
         writer.send(command("SET", "k", 1))
         both.send(command("GET", "k") + command("SET", "k", 2))
         silent.send(command("CLIENT", "REPLY", "OFF") + command("GET", "k"))
-        eventually(asked(cache, 4))
+        admin.send(command("CONFIG", "SET", "maxmemory-samples", 5))
+        eventually(asked(cache, 5))
         server.kill()
         server.start()
         assert [reader.read(), reader.read(), reader.do("GET", "k")] == [None, [], None]
-        for client in (writer, both, silent):
+        for client in (writer, both, silent, admin):
             eventually(client.is_closed)
     assert "2 reads are sent once more" in cache.log()
 

@@ -171,12 +171,12 @@ Effect ClientSide::effect_of(const Request& request) const {
 
 // And its answer is one that the client gets.
 bool ClientSide::only_reads(const Request& request) const {
-  return client_.answers == Answers::On && effect_of(request) == Effect::None;
+  return client_.answers == Answers::On && effect_of(request) == Effect::Reads;
 }
 
 // A neighbour's command behind it would not be answered either.
 bool ClientSide::may_be_held(const Request& request) const {
-  return pauses_ && effect_of(request) != Effect::None;
+  return pauses_ && effect_of(request) >= Effect::MayWrite;
 }
 
 // One that leaves the connection as it was.

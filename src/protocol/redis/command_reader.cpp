@@ -164,7 +164,8 @@ Effect CommandReader::effect_of(const Facts& facts) {
   if (facts.write) return Effect::Writes;
   const bool has_it = std::find(kHaveIt.begin(), kHaveIt.end(), facts.name) != kHaveIt.end();
   const bool may = has_it || facts.may_replicate || (facts.module && !facts.readonly);
-  return may ? Effect::MayWrite : Effect::None;
+  if (may) return Effect::MayWrite;
+  return facts.readonly ? Effect::Reads : Effect::None;
 }
 
 // Subcommands are called "command|subcommand".

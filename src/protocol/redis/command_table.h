@@ -22,7 +22,8 @@ namespace weir::redis {
 
 // What a command does to the data: CLIENT PAUSE holds back what may write.
 enum class Effect : uint8_t {
-  None,
+  None,  // nothing, but it may be about the server itself
+  Reads,
   MayWrite,  // some of the time, or nobody knows
   Writes,
 };

@@ -44,14 +44,14 @@ std::string row(const std::string& name, Way way, Effect effect, const std::stri
 TEST(CommandReader, KeepsNamesAndClasses) {
   EXPECT_EQ(
       read_at_every_split(some_commands()),
-      row("get", Way::Lane, Effect::None) + row("set", Way::Lane, Effect::Writes) +
+      row("get", Way::Lane, Effect::Reads) + row("set", Way::Lane, Effect::Writes) +
           row("eval", Way::Lane, Effect::MayWrite) + row("publish", Way::Lane, Effect::MayWrite) +
           row("echo", Way::Unknown, Effect::None) + row("blpop", Way::Block, Effect::Writes) +
           row("multi", Way::Unknown, Effect::None) + row("config", Way::Lane, Effect::None, "set") +
           row("config", Way::Lane, Effect::None) + row("mod.wait", Way::Block, Effect::Writes) +
           row("mod.follow", Way::Unknown, Effect::None) +
           row("mod.name", Way::Unknown, Effect::None) +
-          row("mod.begin", Way::Unknown, Effect::None) + row("mod.read", Way::Lane, Effect::None) +
+          row("mod.begin", Way::Unknown, Effect::None) + row("mod.read", Way::Lane, Effect::Reads) +
           row("mod.do", Way::Lane, Effect::MayWrite) + row("newer", Way::Lane, Effect::MayWrite) +
           row("mod", Way::Block, Effect::None, "wait") +
           row("mod", Way::Lane, Effect::Writes, "poll") + row("mod", Way::Lane, Effect::None));
@@ -81,7 +81,7 @@ TEST(CommandReader, LeavesNothingOfWhatItDoesNotUnderstand) {
   // Names that are too long, null or missing are passed over.
   const std::string long_name = described(std::string(300, 'n'), {"blocking"});
   EXPECT_EQ(read_at_every_split(array_of({"*-1\r\n", "*0\r\n", ":5\r\n", long_name, good})),
-            row("get", Way::Lane, Effect::None));
+            row("get", Way::Lane, Effect::Reads));
 }
 
 TEST(CommandReader, IsBounded) {
@@ -126,7 +126,7 @@ TEST(CommandTable, WeirsOwnListWinsOverTheServer) {
   EXPECT_EQ(way_in(table, "mod.name n\r\n"), Way::Unknown);
   EXPECT_EQ(way_in(table, "mod.begin\r\n"), Way::Unknown);
   EXPECT_EQ(way_in(table, "{.x\r\n"), Way::Lane);
-  EXPECT_EQ(table.effect("get", "k"), Effect::None);
+  EXPECT_EQ(table.effect("get", "k"), Effect::Reads);
   EXPECT_EQ(table.effect("SET", "k"), Effect::Writes);
   EXPECT_EQ(table.effect("Publish", ""), Effect::MayWrite);
   EXPECT_EQ(table.effect("mod", "poll"), Effect::Writes);
