@@ -219,6 +219,9 @@ void Lane::die(const base::Error& why) {
   blocked.swap(blocked_);
   // Closing may serve others, who then are on this lane with another server.
   const std::vector<Session*> lost = worker_.sessions_on(*this);
+  base::Gather nothing;
+  for (const Session* session : lost)
+    backend_->link().leave(server->state(), session->id(), nothing);
   worker_.close(std::move(server), CloseReason::Broken);
   for (Session* session : lost) session->lane_lost(why);
   for (const uint64_t id : blocked)
