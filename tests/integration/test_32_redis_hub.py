@@ -58,7 +58,7 @@ def test_many_listen_over_a_connection_for_each_worker(start, server):
         assert len(flags_of_servers(server)) <= 3
         assert states_of_servers(cache).count("hub") == len(hubs(server))
         for n in range(20):
-            assert talker.do("PUBLISH", "c", n) == len(hubs(server))
+            assert talker.do("PUBLISH", "c", n) == 200
         for client in clients:
             found = [client.read() for _ in range(20)]
             assert found == [[b"message", b"c", str(n).encode()] for n in range(20)]
@@ -113,7 +113,7 @@ def test_a_hub_that_is_killed_takes_its_own_clients_only(start, server):
         assert other.do("GET", "k") == b"1"
         alive = [client for client in clients if not client.is_closed()]
         assert bool(alive) == bool(left)
-        assert other.do("PUBLISH", "c", "m") == left
+        assert other.do("PUBLISH", "c", "m") == len(alive)
         assert all(client.read() == [b"message", b"c", b"m"] for client in alive)
         with dial(cache) as late:
             assert late.do("SUBSCRIBE", "c") == [b"subscribe", b"c", 1]
@@ -170,8 +170,7 @@ def test_a_subscriber_of_resp3_goes_on_working(start, server):
         assert client.do("SET", "k", "v") == b"OK"
         client.send(command("PUBLISH", "c", "m") + command("EVAL", "return {1, 2}", 0) +
                     command("GET", "k"))
-        assert [client.read() for _ in range(4)] == [[b"message", b"c", b"m"], len(hubs(server)),
-                                                     [1, 2], b"v"]
+        assert [client.read() for _ in range(4)] == [[b"message", b"c", b"m"], 2, [1, 2], b"v"]
         client.send(command("MULTI") + command("INCR", "n") + command("EXEC") +
                     command("BLPOP", "l", 0.01) + command("WATCH", "k") + command("SELECT", 3) +
                     command("SET", "k", 3) + command("GET", "k") + command("SELECT", 0) +
@@ -219,6 +218,125 @@ def test_a_redirection_needs_a_target_of_its_own(start):
         assert str(missing) == "ERR The client ID you want redirect to does not exist"
 
 
+# ---------------------------------------------------------------- how many listen
+
+
+def counts(client, *channels):
+    """By PUBSUB NUMSUB."""
+    found = client.do("PUBSUB", "NUMSUB", *channels)
+    assert found[::2] == [channel.encode() for channel in channels]
+    return found[1::2]
+
+
+def test_clients_are_counted_not_their_connections(start, server):
+    """PUBLISH and PUBSUB said 1 or 2, however many clients listened."""
+    cache = start(10, lanes=1)
+    with crowd(cache, 30, "SUBSCRIBE c", "SUBSCRIBE d", "PSUBSCRIBE c*", "SSUBSCRIBE s") as clients, \
+            dial(cache) as other, dial(cache) as holder, server.client() as direct:
+        assert direct.do("SUBSCRIBE", "c") == [b"subscribe", b"c", 1]  # without weir
+        assert holder.do("WATCH", "k") == b"OK"  # on a server of its own
+        assert len(hubs(server)) <= 3
+        eventually(lambda: counts(clients[1], "c") == [31])
+        for client in (other, holder, clients[1]):
+            assert counts(client, "c", "d", "x") == [31, 30, 0]
+            assert client.do("PUBSUB", "SHARDNUMSUB", "s", "c") == [b"s", 30, b"c", 0]
+            assert client.do("PUBSUB", "NUMPAT") == 1
+        for n, client in enumerate((other, holder)):
+            assert client.do("PUBLISH", "c", n) == 61
+            assert client.do("PUBLISH", "d", n) == 30
+            assert client.do("PUBLISH", "cc", n) == 30
+            assert client.do("SPUBLISH", "s", n) == 30
+            assert client.do("PUBLISH", "nobody", "x" * 100_000) == 0
+        # Each of them has heard as much.
+        for client in clients:
+            heard = [client.read()[0] for _ in range(10)]
+            assert sorted(heard) == sorted([b"message"] * 4 + [b"pmessage"] * 4 + [b"smessage"] * 2)
+        # One of those who listen hears it before its answer.
+        clients[3].send(command("PUBLISH", "c", "m"))
+        assert [clients[3].read() for _ in range(3)][2] == 61
+        holder.send(command("MULTI") + command("PUBLISH", "d", "m") + command("EXEC"))
+        assert holder.read() == b"OK" and holder.read() == b"QUEUED"
+        assert holder.read()[0] == len(hubs(server)) - 1  # connections: what a server does by itself
+
+
+def test_the_counts_follow_who_comes_and_goes(start, server):
+    cache = start(10, lanes=1)
+    with dial(cache) as other, server.client() as direct:
+        for how_many in (1, 2, 7):
+            with crowd(cache, how_many, "SUBSCRIBE c", "PSUBSCRIBE ?") as clients:
+                assert counts(other, "c") == [how_many]  # each has been told of its own
+                assert other.do("PUBLISH", "c", "m") == 2 * how_many
+                for left, client in reversed(list(enumerate(clients))):
+                    for _ in range(2):
+                        assert client.read()[-1] == b"m"
+                    assert client.do("UNSUBSCRIBE", "c")[1:] == [b"c", 1]
+                    assert counts(other, "c") == [left]
+                assert other.do("PUBLISH", "c", "m") == how_many
+        eventually(lambda: other.do("PUBSUB", "NUMPAT") == 0)
+        with crowd(cache, 8) as clients:
+            for client in clients[:5]:
+                client.close()
+            eventually(lambda: counts(other, "c") == [3])
+            assert other.do("PUBLISH", "c", "m") == 3
+            for line in direct.do("CLIENT", "LIST", "TYPE", "pubsub").splitlines():
+                assert direct.do("CLIENT", "KILL", "ID", fields(line)["id"]) == 1
+            eventually(lambda: all(client.is_closed() for client in clients[5:]))
+            assert counts(other, "c") == [0]
+            assert other.do("PUBLISH", "c", "m") == 0
+    eventually(lambda: at_rest(cache))
+
+
+def test_unique_patterns_are_counted(start):
+    cache = start(10, lanes=1)
+    with crowd(cache, 6, "PSUBSCRIBE foo*", "PSUBSCRIBE bar*") as clients, dial(cache) as other:
+        assert clients[0].do("PSUBSCRIBE", "baz*") == [b"psubscribe", b"baz*", 3]
+        assert other.do("PUBSUB", "NUMPAT") == 3
+        for client in clients:
+            client.do("PUNSUBSCRIBE", "bar*")
+        assert other.do("PUBSUB", "NUMPAT") == 2
+
+
+PATTERNS = [b"*", b"**", b"a*", b"*a", b"?", b"a?c", b"*?", b"a*b*c", b"[abc]", b"[^abc]", b"[a-c]x", b"[c-a]", b"[]",
+            b"[]a]", b"[^]", b"[^]a", b"[\\]]", b"[\\^a]", b"[a^]", b"[a-]", b"[-a]", b"[a-b-c]", b"[a\\-c]", b"[\\a-c]",
+            b"[", b"[^", b"[ab", b"[^ab", b"[a-", b"[a\\", b"x[a", b"*[a", b"\\*", b"\\a", b"\\\\", b"\\", b"a\\",
+            b"h\\[llo", b"*\\*", b"h[ae]*?o", b"A", b"[\x01-\xff]", b"a\0*", b"", b"*a" * 1000, b"*a" * 1001]
+CHANNELS = [b"", b"a", b"b", b"c", b"d", b"ab", b"ba", b"aa", b"abc", b"abbc", b"axbxc", b"ac", b"ax", b"dx", b"xa", b"]a",
+            b"[", b"]", b"^", b"-", b"\\", b"*", b"a*", b"?", b"\\*", b"\\\\", b"a\\", b"h[llo", b"hello", b"hllo", b"haxo",
+            b"A", b"\0", b"\x01", b"\x80", b"\xff", b"a\0", b"a\0b", b"[ab", b"[]", b"a" * 2000]
+
+
+def test_patterns_fit_as_the_server_says(start, server):
+    cache = start(10, lanes=1)
+    with crowd(cache, 4) as clients, dial(cache) as other, server.client() as direct:
+        for client in clients:
+            for n, pattern in enumerate(PATTERNS):
+                assert client.do("PSUBSCRIBE", pattern)[1:] == [pattern, n + 2]
+        some = 0
+        for channel in CHANNELS:
+            fit = direct.do("PUBLISH", channel, "m") // len(hubs(server))
+            some += fit
+            assert other.do("PUBLISH", channel, "m") == 4 * fit, channel
+        assert some > len(CHANNELS)
+
+
+def test_who_waits_for_the_other_instances(start):
+    """As an application does: it asks how many of its own listen, then waits for so many answers."""
+    cache = start(10, lanes=1)
+    with crowd(cache, 9, "SUBSCRIBE request") as clients, dial3(cache) as asker:
+        assert asker.do("SUBSCRIBE", "request") == [b"subscribe", b"request", 1]
+        assert asker.do("SUBSCRIBE", "response") == [b"subscribe", b"response", 2]
+        expected = counts(asker, "request")[0]
+        assert expected == 10
+        asker.send(command("PUBLISH", "request", "who"))
+        found = [asker.read() for _ in range(2)]
+        assert found == [[b"message", b"request", b"who"], expected]
+        with dial(cache) as talker:
+            for client in clients:
+                assert client.read() == [b"message", b"request", b"who"]
+                assert talker.do("PUBLISH", "response", "me") == 1
+        assert [asker.read()[2] for _ in range(expected - 1)] == [b"me"] * 9
+
+
 # ---------------------------------------------------------------- settings
 
 
@@ -232,7 +350,7 @@ def test_a_reload_concerns_who_does_not_listen_yet(start, server):
             assert len(hubs(server)) == shared + 3
             assert cache.metrics().sum("weir_pins_total", reason="subscription") == 3
             assert clients[0].do("SUBSCRIBE", "d") == [b"subscribe", b"d", 2]
-            assert talker.do("PUBLISH", "c", "m") == shared + 3
+            assert talker.do("PUBLISH", "c", "m") == 4 + 3
             assert all(client.read() == [b"message", b"c", b"m"] for client in clients + late)
 
 

@@ -17,10 +17,11 @@
 #include <vector>
 
 #include "redis_connection.h"
+#include "redis_words.h"
 
 namespace weir::redis::script {
 
-class ModelConnection final : public Connection {
+class ModelConnection final : public Connection, public ModelWords {
  public:
   explicit ModelConnection(ModelRedis& redis) : redis_(redis), id_(++redis.last_id) {
     redis_.connections.push_back(this);
@@ -49,12 +50,7 @@ class ModelConnection final : public Connection {
     return std::exchange(out_, {});
   }
 
-  static std::string bulk(std::string_view text) {
-    return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
-  }
-
  private:
-  using Arguments = std::vector<std::string>;
   struct Command {
     void (ModelConnection::*run)(const Arguments& arguments);
     size_t least = 1, most = SIZE_MAX;  // arguments
@@ -95,21 +91,6 @@ class ModelConnection final : public Connection {
     return true;
   }
 
-  static std::string upper(const std::string& text) {
-    std::string out;
-    for (const char c : text) out += static_cast<char>(std::toupper(c));
-    return out;
-  }
-  static std::string lower(const std::string& text) {
-    std::string out;
-    for (const char c : text) out += static_cast<char>(std::tolower(c));
-    return out;
-  }
-  static const std::string& at(const Arguments& arguments, size_t i) {
-    static const std::string kNone;
-    return i < arguments.size() ? arguments[i] : kNone;
-  }
-
   // ---------------------------------------------------------------- commands
 
   static const Command* find(const std::string& name) {
@@ -133,6 +114,8 @@ class ModelConnection final : public Connection {
         {"PUNSUBSCRIBE", {&M::unsubscribe}},
         {"SUNSUBSCRIBE", {&M::unsubscribe}},
         {"PUBLISH", {&M::publish, 3, 3}},
+        {"SPUBLISH", {&M::publish, 3, 3}},
+        {"PUBSUB", {&M::pubsub, 2}},
         {"CLIENT", {&M::client, 2}},
         {"COMMAND", {&M::list_commands}},
         {"MOD.WAIT", {&M::ok}},
@@ -194,7 +177,8 @@ class ModelConnection final : public Connection {
     const bool listens =
         name.ends_with("SUBSCRIBE") || name == "PING" || name == "RESET" || name == "QUIT";
     if (resp_ != 2 || subscribed() == 0 || listens) return {};
-    const std::string called = name == "CLIENT" ? "client|" + lower(at(arguments, 1)) : lower(name);
+    const bool contains = name == "CLIENT" || name == "PUBSUB";
+    const std::string called = lower(name) + (contains ? "|" + lower(at(arguments, 1)) : "");
     return "-ERR Can't execute '" + called +
            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
            "context\r\n";
@@ -353,15 +337,6 @@ class ModelConnection final : public Connection {
     out_ += greeting(resp_, id_);
   }
 
- public:
-  static std::string greeting(int resp, int64_t id) {
-    return (resp == 3 ? "%7\r\n" : "*14\r\n") + bulk("server") + bulk("redis") + bulk("version") +
-           bulk("7.0.15") + bulk("proto") + ":" + std::to_string(resp) + "\r\n" + bulk("id") + ":" +
-           std::to_string(id) + "\r\n" + bulk("mode") + bulk("standalone") + bulk("role") +
-           bulk("master") + bulk("modules") + "*0\r\n";
-  }
-
- private:
   void client(const Arguments& arguments) {
     const std::string word = upper(arguments[1]);
     if (word == "ID") {
@@ -452,19 +427,46 @@ class ModelConnection final : public Connection {
       confirm(arguments[0], &each, names);
     }
   }
-  void publish(const Arguments& arguments) {
+  size_t hears(ModelConnection& each, const std::string& word, const Arguments& arguments) {
+    const std::string& channel = arguments[1];
+    const bool shards = word[0] == 's';
     size_t count = 0;
-    for (ModelConnection* each : redis_.connections) {
-      if (each->closed) continue;
-      const bool listens = each->channels_.contains(arguments[1]);
-      if (listens)
-        each->out_ += each->push(3) + bulk("message") + bulk(arguments[1]) + bulk(arguments[2]);
-      for (const std::string& pattern : each->patterns_)
-        each->out_ += each->push(4) + bulk("pmessage") + bulk(pattern) + bulk(arguments[1]) +
-                      bulk(arguments[2]);
-      count += (listens ? 1 : 0) + each->patterns_.size();
+    if ((shards ? each.shards_ : each.channels_).contains(channel)) {
+      each.out_ += each.push(3) + bulk(word) + bulk(channel) + bulk(arguments[2]);
+      ++count;
     }
+    if (shards) return count;
+    for (const std::string& pattern : each.patterns_) {
+      if (!fits(channel, pattern)) continue;
+      each.out_ +=
+          each.push(4) + bulk("pmessage") + bulk(pattern) + bulk(channel) + bulk(arguments[2]);
+      ++count;
+    }
+    return count;
+  }
+  void publish(const Arguments& arguments) {
+    const std::string word = upper(arguments[0]) == "PUBLISH" ? "message" : "smessage";
+    size_t count = 0;
+    for (ModelConnection* each : redis_.connections)
+      if (!each->closed) count += hears(*each, word, arguments);
     out_ += ":" + std::to_string(count) + "\r\n";
+  }
+  void pubsub(const Arguments& arguments) {
+    const std::string word = upper(arguments[1]);
+    std::set<std::string> patterns;
+    for (const ModelConnection* each : redis_.connections)
+      if (!each->closed) patterns.insert(each->patterns_.begin(), each->patterns_.end());
+    if (word == "NUMPAT") return void(out_ += ":" + std::to_string(patterns.size()) + "\r\n");
+    out_ += "*" + std::to_string(2 * (arguments.size() - 2)) + "\r\n";
+    for (size_t i = 2; i < arguments.size(); ++i) {
+      const auto listens = [&](const ModelConnection* each) {
+        const Names& names = word == "SHARDNUMSUB" ? each->shards_ : each->channels_;
+        return !each->closed && names.contains(arguments[i]);
+      };
+      const auto count =
+          std::count_if(redis_.connections.begin(), redis_.connections.end(), listens);
+      out_ += bulk(arguments[i]) + ":" + std::to_string(count) + "\r\n";
+    }
   }
   void invalidate(const std::string& key) {
     for (ModelConnection* each : redis_.connections)

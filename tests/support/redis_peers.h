@@ -14,6 +14,14 @@ inline void check(bool holds) {
   if (!holds) std::abort();
 }
 
+inline std::string take(base::Gather& from) {
+  std::string out;
+  for (const iovec& piece : from.pieces())
+    out.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+  from.clear();
+  return out;
+}
+
 struct Server {
   ServerState state;
   std::unique_ptr<Connection> model;

@@ -52,6 +52,7 @@ class World {
     return *lanes_.at({flavour_of(kHome, kind == LaneKind::Hub ? 3 : 2), kind});
   }
   const protocol::Link& link() const { return link_; }
+  const protocol::Facts& facts() const { return *facts_; }
   size_t leases_opened() const { return leases_opened_; }
   size_t servers() const { return servers_.size(); }
   bool all_are_idle() const {
@@ -133,14 +134,6 @@ class World {
   }
   static bool is_settled(const Client& client) {
     return client.turns == 0 && !client.in_lane_piece;
-  }
-
-  static std::string take(base::Gather& from) {
-    std::string out;
-    for (const iovec& piece : from.pieces())
-      out.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
-    from.clear();
-    return out;
   }
 
   // ---------------------------------------------------------------- the pool
@@ -473,7 +466,10 @@ class World {
     for (size_t id = 1; id <= clients_.size(); ++id) {
       const Client& each = client(id);
       const bool is_on = each.turns > 0 || each.state.listens();
-      if (is_on && name_of(each) == name && !each.over) end(id, " lost", why);
+      if (!is_on || name_of(each) != name || each.over) continue;
+      base::Gather nothing;
+      link_.leave(server.state, id, nothing);
+      end(id, " lost", why);
     }
   }
 

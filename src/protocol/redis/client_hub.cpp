@@ -98,7 +98,7 @@ ClientSide::Step ClientSide::listen(Bytes in, const Request& request) {
     sink_.needs = LaneKind::Hub;
     return over(settled ? Next::NeedLane : Next::Later);
   }
-  if (!server_->hub) server_->hub = std::make_unique<Hub>();
+  if (!server_->hub) server_->hub = std::make_unique<Hub>(server_->audience);
   const Hub::Listener* me = server_->hub->listener(sink_.owner);
   const Subscription what = read_subscription(request.argument(0));
   const bool whole = request.kind == Request::Kind::Whole;

@@ -3,6 +3,7 @@
 
 #include <climits>
 
+#include "counts.h"
 #include "link.h"
 
 namespace weir::redis {
@@ -248,8 +249,10 @@ Entry ClientSide::unpause() const {
 
 // Of a command that leaves nothing behind. When a write is answered, no pause holds it back.
 Entry ClientSide::plain(const Request& request) const {
-  if (!pauses_ || server_->multi_sent || effect_of(request) != Effect::Writes) return {};
-  return {.kind = Entry::Kind::Held, .value = server_->pause->moment()};
+  if (server_->multi_sent) return {};
+  if (pauses_ && effect_of(request) == Effect::Writes)
+    return {.kind = Entry::Kind::Held, .value = server_->pause->moment()};
+  return counted_entry(*server_, request);
 }
 
 ClientSide::Step ClientSide::reset(Bytes in, const Request& request) {

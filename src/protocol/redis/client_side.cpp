@@ -1,5 +1,6 @@
 #include <weir/base/limits.h>
 
+#include "counts.h"
 #include "link.h"
 
 namespace weir::redis {
@@ -228,7 +229,8 @@ ClientSide::Step ClientSide::without_lease(Bytes in, const Request& request) {
   if (way == Way::Heavy || sink_.prefers_heavy) batch.lane = LaneKind::Heavy;
   // Where it listens, answers and what it is told keep the server's order.
   if (listens) batch.lane = LaneKind::Hub;
-  if (way == Way::Unpause && mode_ == Mode::Lane) batch.entry = unpause();
+  if (mode_ == Mode::Lane && transaction.commands == 0)
+    batch.entry = way == Way::Unpause ? unpause() : counted_entry(*server_, request);
   if (sink_.repeatable) sink_.repeatable = transaction.commands == 0 && only_reads(request);
   return down_the_lane(in, batch);
 }

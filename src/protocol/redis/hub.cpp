@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "audience.h"
+#include "glob.h"
 #include "own_answers.h"
 
 namespace weir::redis {
@@ -23,6 +25,11 @@ int32_t& count_of(HubCounts& counts, Hub::Kind kind) {
     case Hub::Kind::Pattern: return counts.patterns;
     default: return counts.shards;
   }
+}
+
+// Of so many listeners the server sees one.
+constexpr int64_t unseen(size_t listeners) {
+  return listeners > 1 ? static_cast<int64_t>(listeners) - 1 : 0;
 }
 
 // As addReplyPubsubSubscribed() and its neighbours in Redis' pubsub.c say it.
@@ -73,6 +80,17 @@ struct Hub::Gone {
   }
 };
 
+Hub::Hub(std::shared_ptr<Audience> audience) : audience_(std::move(audience)) {}
+
+Hub::~Hub() {
+  for (const Topics& topics : topics_)
+    for (const auto& [name, topic] : topics) count(topic, -unseen(topic.told.size()));
+}
+
+void Hub::count(const Topic& topic, int64_t by) {
+  if (audience_) audience_->change(topic.kind, topic.name, by);
+}
+
 Hub::Listener* Hub::find(uint64_t owner) {
   const auto found = listeners_.find(owner);
   return found == listeners_.end() ? nullptr : &found->second;
@@ -87,6 +105,25 @@ const std::vector<Hub::Listener*>& Hub::told(Kind kind, Bytes name) const {
   const Topics& topics = topics_[static_cast<size_t>(kind)];
   const auto found = topics.find(name);
   return found == topics.end() ? kNobody : found->second.told;
+}
+
+int64_t Hub::coming(Kind kind, Bytes name) const {
+  if (unanswered_ == 0) return 0;
+  const Topics& topics = topics_[static_cast<size_t>(kind)];
+  const auto found = topics.find(name);
+  if (found == topics.end()) return 0;
+  return unseen(found->second.wanted) - unseen(found->second.told.size());
+}
+
+int64_t Hub::coming_receivers(Bytes channel) const {
+  if (unanswered_ == 0) return 0;
+  int64_t count = coming(Kind::Channel, channel);
+  size_t steps = kPatternStepsMax;
+  for (const auto& [name, topic] : topics_[static_cast<size_t>(Kind::Pattern)]) {
+    const int64_t more = unseen(topic.wanted) - unseen(topic.told.size());
+    if (more != 0 && fits_pattern(channel, name, steps)) count += more;
+  }
+  return count;
 }
 
 // ---------------------------------------------------------------- sent
@@ -111,6 +148,7 @@ uint32_t Hub::sent(uint64_t owner, ClientState& client, Change change, std::stri
     }
   }
   listener.changes.push_back(std::move(change));
+  ++unanswered_;
   return gone.write(to_server);
 }
 
@@ -158,6 +196,7 @@ void Hub::end_change(uint64_t owner) {
   Listener* listener = find(owner);
   if (!listener || listener->changes.empty()) return;
   listener->changes.pop_front();
+  --unanswered_;
   forget_idle(*listener);
 }
 
@@ -227,12 +266,14 @@ void Hub::tell(Listener& listener, Topic& topic) {
   if (std::exchange(stake.told, true)) return;
   stake.place = topic.told.size();
   topic.told.push_back(&listener);
+  if (topic.told.size() > 1) count(topic, 1);
   ++count_of(listener.client->hub, topic.kind);
 }
 
 void Hub::untell(Listener& listener, Topic& topic) {
   Listener::Stake& stake = listener.stakes.at(&topic);
   if (!std::exchange(stake.told, false)) return;
+  if (topic.told.size() > 1) count(topic, -1);
   Listener* last = topic.told.back();
   topic.told[stake.place] = last;
   last->stakes.at(&topic).place = stake.place;
@@ -253,6 +294,7 @@ uint32_t Hub::leave(uint64_t owner, std::string& to_server) {
     untell(*listener, topic);
     drop(*listener, topic);
   }
+  unanswered_ -= listener->changes.size();
   listeners_.erase(owner);
   return confirmations;
 }

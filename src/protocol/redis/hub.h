@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -22,6 +23,7 @@
 namespace weir::redis {
 
 using base::Bytes;
+class Audience;
 struct ClientState;
 
 class Hub {
@@ -61,6 +63,12 @@ class Hub {
     bool has_unused = false;  // stakes that are neither, as later changes may be about them
   };
 
+  // `audience`: of all hubs of that server, or null.
+  explicit Hub(std::shared_ptr<Audience> audience = nullptr);
+  ~Hub();
+  Hub(const Hub&) = delete;
+  Hub& operator=(const Hub&) = delete;
+
   bool is_empty() const { return listeners_.empty(); }
   bool knows(uint64_t owner) const { return listeners_.contains(owner); }
   const Listener* listener(uint64_t owner) const;
@@ -80,10 +88,13 @@ class Hub {
   uint32_t leave(uint64_t owner, std::string& to_server);
 
   const std::vector<Listener*>& told(Kind kind, Bytes name) const;
+  // How many more than the audience knows of will listen to it here, or fewer, when the server
+  // comes to what is sent now.
+  int64_t coming(Kind kind, Bytes name) const;
+  int64_t coming_receivers(Bytes channel) const;
 
   // Of the piece that the server is in the middle of.
   std::vector<uint64_t> targets;
-  std::string said;  // lives until the next call of Link::on_lane()
 
  private:
   struct Hash {
@@ -104,9 +115,12 @@ class Hub {
   void drop_unused(Listener& listener, Topic& topic);
   void forget_idle(Listener& listener);
   std::string end_all(Listener& listener, Kind kind);
+  void count(const Topic& topic, int64_t by);
 
+  std::shared_ptr<Audience> audience_;
   std::unordered_map<uint64_t, Listener> listeners_;
   std::array<Topics, 3> topics_;
+  size_t unanswered_ = 0;  // changes of all listeners
 };
 
 // "subscribe", "psubscribe", "sunsubscribe" and the others; nothing: it is none of them.

@@ -1,5 +1,6 @@
 // What a server says on a connection that clients share to listen: answers and confirmations, each
 // for one of them, and messages for all that listen to a topic.
+#include "counts.h"
 #include "link.h"
 #include "piece.h"
 
@@ -47,6 +48,7 @@ class HubSide {
     const Entry& entry = server_.ledger.front();
     if (entry.kind != Entry::Kind::Plain && !shares_.empty()) return {Did::Said};
     const bool silent = entry.silent || entry.kind == Entry::Kind::Placeholder;
+    if (is_counted(entry)) return counts(rest);
     server_.piece = silent ? ServerState::Piece::Silent : ServerState::Piece::Answer;
     return stream(rest);
   }
@@ -99,6 +101,20 @@ class HubSide {
     return {answered(entry), pass.bytes, 0};
   }
 
+  // An answer in which connections are counted.
+  Taken counts(Bytes rest) {
+    const Measure measure = measure_answer(rest);
+    if (measure.bad) return {Did::Fail};
+    if (measure.bytes == 0) return {Did::More, 0, rest.size() + 1};
+    const Entry entry = server_.ledger.front();
+    const Bytes answer = rest.substr(0, measure.bytes);
+    std::string counted = entry.silent ? std::string() : recounted(server_, answer);
+    server_.ledger.pop();
+    if (!counted.empty()) return {say(entry.owner, std::move(counted), 1), answer.size()};
+    shares_.push_back({.owner = entry.owner, .bytes = entry.silent ? Bytes() : answer, .turns = 1});
+    return {Did::Used, answer.size()};
+  }
+
   Did answered(const Entry& entry) {
     if (entry.kind == Entry::Kind::Placeholder) return say(entry.owner, hub_.ended(entry.owner), 1);
     if (entry.kind == Entry::Kind::Subscribe && !entry.silent) hub_.refused(entry.owner);
@@ -126,8 +142,8 @@ class HubSide {
   }
 
   Did say(uint64_t owner, std::string text, uint32_t turns) {
-    hub_.said = std::move(text);
-    shares_.push_back({.owner = owner, .bytes = hub_.said, .turns = turns});
+    server_.said = std::move(text);
+    shares_.push_back({.owner = owner, .bytes = server_.said, .turns = turns});
     return Did::Said;
   }
 

@@ -2,6 +2,7 @@
 
 #include <weir/protocol/redis.h>
 
+#include "audience.h"
 #include "greeting.h"
 #include "login.h"
 #include "talks.h"
@@ -144,10 +145,14 @@ class RedisLink final : public protocol::Link {
 class RedisFacts final : public protocol::Facts {
  public:
   void learn(const protocol::ServerState&) override {}
-  void equip(protocol::ServerState& server) const override { of(server).pause = pause_; }
+  void equip(protocol::ServerState& server) const override {
+    of(server).pause = pause_;
+    of(server).audience = audience_;
+  }
 
  private:
   std::shared_ptr<Pause> pause_ = std::make_shared<Pause>();
+  std::shared_ptr<Audience> audience_ = std::make_shared<Audience>();
 };
 
 class RedisProtocol final : public protocol::Protocol {

@@ -126,6 +126,7 @@ class ServerSide {
   void confirmed(Bytes confirmation);
   void said_hello(Bytes answer);
   void told_redirect(Bytes answer);
+  void told_counts(Bytes answer);
   void permitted(Bytes answer);
   void probed(Bytes answer);
   void was_reset();

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "counts.h"
 #include "link.h"
 #include "piece.h"
 
@@ -32,7 +33,7 @@ bool is_read(const Entry& entry) {
     case Entry::Kind::Redirect:
     case Entry::Kind::Permit:
     case Entry::Kind::Probe: return true;
-    default: return false;
+    default: return is_counted(entry);
   }
 }
 
@@ -118,6 +119,9 @@ ServerSide::Did ServerSide::whole(Bytes rest) {
     case Entry::Kind::Probe: probed(answer); break;
     case Entry::Kind::Permit: permitted(answer); break;
     case Entry::Kind::Redirect: told_redirect(answer); break;
+    case Entry::Kind::Published:
+    case Entry::Kind::Numsub:
+    case Entry::Kind::ShardNumsub: told_counts(answer); break;
     default: said_hello(answer); break;
   }
   server_.ledger.pop();
@@ -244,6 +248,15 @@ void ServerSide::told_redirect(Bytes answer) {
   sink_.to_client.add(answer.substr(end));
 }
 
+void ServerSide::told_counts(Bytes answer) {
+  if (server_.ledger.front().silent) return;
+  const std::string counted = recounted(server_, answer);
+  if (counted.empty())
+    sink_.to_client.add(answer);
+  else
+    sink_.to_client.add_copy(counted);
+}
+
 void ServerSide::permitted(Bytes answer) {
   const bool denied = answer.starts_with("-NOPERM");
   client_.permit = denied ? Permit::Denied : Permit::Granted;
@@ -274,6 +287,20 @@ void ServerSide::probed(Bytes answer) {
   server_.name = info->name;
 }
 
+namespace {
+
+// An answer in which connections are counted. True: what goes out first lives until the next call.
+bool share_counts(ServerState& server, Bytes answer, std::vector<protocol::Share>& shares) {
+  const Entry& entry = server.ledger.front();
+  server.said = entry.silent ? std::string() : recounted(server, answer);
+  const Bytes said = server.said.empty() ? answer : Bytes(server.said);
+  shares.push_back({.owner = entry.owner, .bytes = entry.silent ? Bytes() : said, .turns = 1});
+  server.ledger.pop();
+  return !server.said.empty();
+}
+
+}  // namespace
+
 Progress share_answers(ServerState& server, Bytes in, std::vector<protocol::Share>& shares) {
   size_t used = 0;
   bool joins = false;  // to the last share
@@ -282,6 +309,15 @@ Progress share_answers(ServerState& server, Bytes in, std::vector<protocol::Shar
     if (server.ledger.empty() || (rest[0] == '>' && !server.reply.open()))
       return {Next::Fail, used, 0};
     const bool fresh = !server.reply.open();
+    if (is_counted(server.ledger.front())) {
+      const Measure answer = measure_answer(rest);
+      if (answer.bad) return {Next::Fail, used, 0};
+      if (answer.bytes == 0) return {Next::Feed, used, rest.size() + 1};
+      used += answer.bytes;
+      if (share_counts(server, rest.substr(0, answer.bytes), shares)) return {Next::Flush, used, 0};
+      joins = false;
+      continue;
+    }
     const ReplyStream::Pass pass = server.reply.pass(rest);
     if (pass.end == ReplyStream::End::Bad) return {Next::Fail, used, 0};
     if (pass.bytes == 0) return {Next::Feed, used, pass.want};

@@ -18,6 +18,7 @@
 
 namespace weir::redis {
 
+class Audience;
 class CommandTable;
 
 // The database that the servers of a pool are logged in to, whichever it is.
@@ -99,6 +100,9 @@ struct Entry {
     Held,         // a write that may be held back. value: the same
     Name,         // weir's own CLIENT SETNAME
     Placeholder,  // a PING, where a client of a hub is told something
+    Published,    // value: so many more get it than the server counts (counts.h)
+    Numsub,       // the answer names channels, and counts too few
+    ShardNumsub,
   };
   uint64_t owner = 0;  // 0: who holds the lease
   uint32_t count = 1;
@@ -190,6 +194,8 @@ struct ServerState final : protocol::ServerState {
   std::optional<std::string> hello_name;  // of the HELLO that is not answered yet
   bool request_open = false;              // a client's command is half forwarded
   std::shared_ptr<Pause> pause;           // of its pool; null: it has none
+  std::shared_ptr<Audience> audience;     // of all hubs of the pool; null: as if there were none
+  std::string said;        // in place of an answer on a lane; lives until the next call
   uint64_t unguarded = 0;  // of the ledger: pushed on a lane when nobody had asked for a pause
 
   bool may_pause() const { return pause && pause->may_be_on(); }

@@ -82,13 +82,13 @@ TEST(RedisPubsub, MessagesOfOthersPass) {
     World world(piece);
     const size_t a = world.add_client(), b = world.add_client(), c = world.add_client();
     world.send(a, "SUBSCRIBE c\r\n");
-    world.send(b, "HELLO 3\r\nPSUBSCRIBE c\r\n");
+    world.send(b, "HELLO 3\r\nPSUBSCRIBE ?\r\n");
     world.client(a).out.clear();
     world.client(b).out.clear();
     world.send(c, "PUBLISH c m\r\nPUBLISH d m\r\n");
     EXPECT_EQ(world.client(a).out, message(2, "c", "m"));
-    EXPECT_EQ(world.client(b).out, ">4\r\n" + bulk("pmessage") + bulk("c") + bulk("c") + bulk("m") +
-                                       ">4\r\n" + bulk("pmessage") + bulk("c") + bulk("d") +
+    EXPECT_EQ(world.client(b).out, ">4\r\n" + bulk("pmessage") + bulk("?") + bulk("c") + bulk("m") +
+                                       ">4\r\n" + bulk("pmessage") + bulk("?") + bulk("d") +
                                        bulk("m"));
     EXPECT_EQ(world.client(c).out, ":2\r\n:1\r\n");
     // Others may have redirected their invalidations to it.
