@@ -133,7 +133,7 @@ class House final : public session::House {
                                                  const Entry& entry,
                                                  const std::string& login) const;
   std::shared_ptr<const session::Plan> plan_for(Entry& entry, const std::string& login) const;
-  base::Error count_client(const std::string& name, const protocol::LoginRequest& request,
+  base::Error count_client(const std::string& name, const session::Visitor& visitor,
                            std::vector<pool::Budget*>& taken);
   base::Result<std::shared_ptr<session::Dialler>> dialler(const config::Database& database,
                                                           bool& movable);

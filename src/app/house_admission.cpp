@@ -108,7 +108,7 @@ session::Admitted House::decide(const Demand& demand, const session::Visitor& vi
     return out;
   }
   std::vector<pool::Budget*> taken;
-  out.refusal = count_client(name, request, taken);
+  out.refusal = count_client(name, visitor, taken);
   out.on_leave = [taken] {
     for (pool::Budget* budget : taken) budget->give();
   };
@@ -269,33 +269,46 @@ std::shared_ptr<const session::Plan> House::plan_of(const session::Backend& back
   return is_shared ? plan_for(*found->second, login) : backend.plan();
 }
 
-// Takes a place for the client with each limit that concerns it; all of them or none.
+// Takes a place for the client with each limit that concerns it; all of them or none. One that
+// moves has a place there already, where that is the same limit as before.
 // What a client calls itself and its database is not proved yet: only names of the configuration
 // count.
-Error House::count_client(const std::string& name, const protocol::LoginRequest& request,
+Error House::count_client(const std::string& name, const session::Visitor& visitor,
                           std::vector<pool::Budget*>& taken) {
   const config::Database* database = config_->database(name);
-  const config::User* user = config_->user(request.user);
-  std::vector<pool::Budget*> wanted{&all_clients_};
-  const auto add = [&](const std::string& what, int limit) {
+  const config::User* user = config_->user(visitor.request.user);
+  const auto known = [this](const std::string& database_name) {
+    return config_->databases.contains(database_name) ? database_name : "*";
+  };
+  struct Wanted {
+    pool::Budget* budget = nullptr;
+    bool has = false;
+  };
+  const auto& former = visitor.former;
+  std::vector<Wanted> wanted{{&all_clients_, former.has_value()}};
+  const auto add = [&](const std::string& what, int limit, bool has) {
     auto& budget = budgets_[what];
     if (!budget) budget = std::make_unique<pool::Budget>(what, limit);
     budget->set_limit(limit);
-    wanted.push_back(budget.get());
+    wanted.push_back({budget.get(), has});
   };
   if (database)
-    add("clients of database " + (config_->databases.contains(name) ? name : "*"),
-        database->pool.max_client_connections);
-  if (user) add("clients of user " + request.user, user->max_client_connections);
-  for (pool::Budget* budget : wanted) {
-    if (budget->try_take()) {
-      taken.push_back(budget);
+    add("clients of database " + known(name), database->pool.max_client_connections,
+        former && known(former->database) == known(name));
+  if (user)
+    add("clients of user " + visitor.request.user, user->max_client_connections,
+        former && former->user == visitor.request.user);
+  for (const Wanted& each : wanted) {
+    pool::Budget& budget = *each.budget;
+    if (each.has) budget.take_second();
+    if (each.has || budget.try_take()) {
+      taken.push_back(&budget);
       continue;
     }
     for (pool::Budget* given : taken) given->give();
     taken.clear();
     return {ErrorKind::Refused,
-            "too many clients: all " + std::to_string(budget->limit()) + " of " + budget->name() +
+            "too many clients: all " + std::to_string(budget.limit()) + " of " + budget.name() +
                 " are in use",
             "53300"};
   }

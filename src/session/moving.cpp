@@ -37,12 +37,13 @@ void Session::moving_step(Dialogue::Result result, const std::string& send) {
 }
 
 void Session::ask_again() {
-  worker_.house().admit(visitor(move_->greeting->request()), worker_,
-                        [&worker = worker_, id = id_](Admitted answer) {
-                          Session* session = worker.session(id);
-                          if (session) return session->admitted_again(std::move(answer));
-                          if (answer.on_leave) answer.on_leave();
-                        });
+  Visitor self = visitor(move_->greeting->request());
+  self.former = {user_, backend_->database()};
+  worker_.house().admit(self, worker_, [&worker = worker_, id = id_](Admitted answer) {
+    Session* session = worker.session(id);
+    if (session) return session->admitted_again(std::move(answer));
+    if (answer.on_leave) answer.on_leave();
+  });
 }
 
 void Session::admitted_again(Admitted admitted) {

@@ -253,6 +253,30 @@ def test_limits_of_clients_in_mid_session(start):
         assert other.do("AUTH", "alice", "asec") == b"OK"
 
 
+def test_a_client_in_mid_session_needs_no_second_place(start):
+    """At the limit it was refused what it had already, as it was counted twice."""
+    users = {"bob": {"password": "bsec"}, "alice": {"password": "asec", "max_client_connections": 1}}
+    cache = start({"users": users, "max_clients": 2}, method="plain",
+                  pool={"max_client_connections": 2})
+    with dial(cache, "alice") as client, dial(cache, "bob") as other:
+        for _ in range(3):
+            assert client.do("AUTH", "alice", "asec") == b"OK"  # of that user there is one
+        assert str(client.do("AUTH", "alice", "no")) == WRONG
+        assert client.do("HELLO", 3, "AUTH", "alice", "asec")[b"proto"] == 3
+        for _ in range(3):
+            assert client.do("AUTH", "bob", "bsec") == b"OK"  # of that database there are two
+            assert client.do("AUTH", "alice", "asec") == b"OK"
+        # Nobody has got a place too many by it, and none is lost.
+        assert "too many clients" in str(other.do("AUTH", "alice", "asec"))
+        with RedisClient(cache.port) as third:
+            assert "too many clients" in str(third.do("AUTH", "bob", "bsec"))
+        client.do("AUTH", "bob", "bsec")
+        assert other.do("AUTH", "alice", "asec") == b"OK"
+    eventually(lambda: cache.metrics().sum("weir_clients") == 0)
+    with dial(cache, "alice"), dial(cache, "bob"):
+        pass
+
+
 # ---------------------------------------------------------------- storms and brakes
 
 

@@ -37,6 +37,8 @@ class Budget {
  public:
   explicit Budget(std::string name, int limit) : name_(std::move(name)), limit_(limit) {}
   bool try_take();  // reserve one; give() is abort or end
+  // For who has one already and is about to give that back: not another one in the end.
+  void take_second() { used_.fetch_add(1); }
   void give() { used_.fetch_sub(1); }
   void set_limit(int limit) { limit_ = limit; }  // 0: none
   int used() const { return used_; }

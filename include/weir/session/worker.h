@@ -51,6 +51,11 @@ struct Visitor {
   bool over_tls = false;
   // Of its certificate; absent: it has shown none that was verified.
   std::optional<std::string> certificate_name;
+  // As whom it is in already: when it moves, its places among the clients of those are free again.
+  struct Former {
+    std::string user, database;
+  };
+  std::optional<Former> former = {};
 };
 
 struct Admitted {
