@@ -114,9 +114,15 @@ void Lane::forget(uint64_t session) {
 void Lane::leave(uint64_t session) {
   base::Gather for_server;
   backend_->link().leave(lease_->state(), session, for_server);
+  say(for_server);
+  if (!sharing_ && !backend_->link().owes(lease_->state())) after_answers();
+}
+
+// The link's own words.
+void Lane::say(const base::Gather& for_server) {
   if (for_server.empty()) return;
   worker_.stats(*backend_).server_out.add(static_cast<int64_t>(for_server.size()));
-  send(for_server, session);
+  send(for_server, 0);
 }
 
 // ---------------------------------------------------------------- a server, and back
@@ -251,9 +257,13 @@ void Lane::on_server_bytes(Bytes bytes) {
 // True: call again with the rest.
 bool Lane::share(Bytes& bytes) {
   shares_.clear();
-  const Progress progress = backend_->link().on_lane(lease_->state(), bytes, shares_);
+  base::Gather for_server;
+  const Progress progress = backend_->link().on_lane(lease_->state(), bytes, shares_, for_server);
+  say(for_server);  // before anybody asks for more
+  sharing_ = true;
   for (const protocol::Share& each : shares_)
     if (Session* session = worker_.session(each.owner)) session->on_lane_share(each);
+  sharing_ = false;
   if (progress.next == Next::Fail) {
     die({base::ErrorKind::Protocol, "the server's answer does not fit what it was asked", "08P01"});
     return false;

@@ -81,6 +81,7 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   void open_up();
   void after_answers();
   void leave(uint64_t session);
+  void say(const base::Gather& for_server);
   void give_back();
   void die(const base::Error& why);
   void watch();
@@ -99,6 +100,7 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   std::vector<uint64_t> wanting_;  // sessions that wait for it to open
   std::vector<uint64_t> blocked_;  // sessions that wait for it to take more
   std::vector<protocol::Share> shares_;
+  bool sharing_ = false;  // is giving out what the server has said
   std::shared_ptr<const Plan> plan_;
   std::string held_;  // requests that wait until the server has answered some of the others
   uint32_t held_requests_ = 0;

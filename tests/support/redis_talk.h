@@ -400,7 +400,9 @@ class World {
       Server& server = *lanes_.at(name);
       std::vector<Share> shares;
       const std::string in = server.in;
-      const Progress progress = link_.on_lane(server.state, in, shares);
+      base::Gather to_server;
+      const Progress progress = link_.on_lane(server.state, in, shares, to_server);
+      server.coming += server.model->feed(take(to_server));
       check(progress.consumed <= in.size());
       server.in.erase(0, progress.consumed);
       server.want = progress.want;

@@ -381,8 +381,10 @@ class Link {
                              Sink& sink) const = 0;
 
   // A lane's server sent bytes: says whose they are. `shares` is cleared by the caller; what they
-  // look at lives until the next call. Next: Feed, Flush or Fail.
-  virtual Progress on_lane(ServerState&, Bytes, std::vector<Share>&) const {
+  // look at lives until the next call. `to_server`: what has to be said to it on account of that.
+  // Next: Feed, Flush or Fail.
+  virtual Progress on_lane(ServerState&, Bytes, std::vector<Share>&,
+                           base::Gather& /*to_server*/) const {
     return {Next::Fail, 0, 0};
   }
 

@@ -49,8 +49,8 @@ class RedisLink final : public protocol::Link {
     return ServerSide(of(client), of(server), sink).judge(in);
   }
 
-  Progress on_lane(protocol::ServerState& server, Bytes in,
-                   std::vector<protocol::Share>& shares) const override {
+  Progress on_lane(protocol::ServerState& server, Bytes in, std::vector<protocol::Share>& shares,
+                   base::Gather& /*to_server*/) const override {
     if (of(server).hub) return share_with_listeners(of(server), in, shares);
     return share_answers(of(server), in, shares);
   }
