@@ -4,6 +4,7 @@
 // stands the same; where it is a fault, at least what comes whole.
 #include <array>
 
+#include "protocol/redis/audience.h"
 #include "protocol/redis/link.h"
 #include "redis_talk.h"
 
@@ -20,15 +21,30 @@ struct Told {
   bool failed = false;
 };
 
-constexpr size_t kAnswerBytesMax = 1 << 21;                      // that weir reads
-constexpr int kKinds = static_cast<int>(Entry::Kind::Held) + 1;  // on a lease
+constexpr size_t kAnswerBytesMax = 1 << 21;  // that weir reads
+constexpr int kKinds = static_cast<int>(Entry::Kind::ShardNumsub) + 1;
+
+// What of the answers counts too few.
+const std::shared_ptr<Audience>& audience() {
+  static const auto one = [] {
+    auto made = std::make_shared<Audience>();
+    made->change(Hub::Kind::Channel, "c", 2);
+    made->change(Hub::Kind::Shard, "c", 3);
+    return made;
+  }();
+  return one;
+}
 
 // On a lane: whose answers are due, and which of them go nowhere.
 ServerState owing_many(const std::string& ledger) {
   ServerState server;
-  for (const char c : ledger)
-    for (int i = 0; i <= (c >> 4 & 3); ++i)
-      server.ledger.push({.owner = c & 3U, .silent = (c & 4) != 0});
+  server.audience = audience();
+  for (const char c : ledger) {
+    Entry entry{.owner = c & 3U, .silent = (c & 4) != 0};
+    if ((c & 8) != 0) entry.kind = (c & 64) != 0 ? Entry::Kind::Published : Entry::Kind::Numsub;
+    if (entry.kind == Entry::Kind::Published) entry.value = 4;
+    for (int i = 0; i <= (c >> 4 & 3); ++i) server.ledger.push(entry);
+  }
   return server;
 }
 
@@ -40,6 +56,7 @@ int64_t value_of(Entry::Kind kind, int choice) {
     case Entry::Kind::Subscribe:
     case Entry::Kind::Track: return choice % 2 + 1;
     case Entry::Kind::UnsubscribeAll: return -1;
+    case Entry::Kind::Published: return 5;
     default: return 0;
   }
 }
@@ -47,6 +64,7 @@ int64_t value_of(Entry::Kind kind, int choice) {
 // On a lease: answers of all kinds, on a connection that stands in any way.
 ServerState owing_one(uint8_t stand, const std::string& ledger) {
   ServerState server;
+  server.audience = audience();
   server.resp = (stand & 1) != 0 ? 3 : 2;
   server.subscriptions.channels = stand >> 1 & 1;
   server.subscriptions.patterns = stand >> 2 & 1;
@@ -103,7 +121,7 @@ Told play(const std::string& bytes, size_t piece, size_t kept_max, Judge judge) 
 
 Told on_lane(uint8_t, const std::string& ledger, const std::string& bytes, size_t piece) {
   ServerState server = owing_many(ledger);
-  return play(bytes, piece, ReplyStream::kPeekBytes, [&](const std::string& in, Told& told) {
+  return play(bytes, piece, kAnswerBytesMax, [&](const std::string& in, Told& told) {
     std::vector<Share> shares;
     const Progress progress = share_answers(server, in, shares);
     for (const Share& share : shares) {
@@ -118,6 +136,7 @@ Told on_lane(uint8_t, const std::string& ledger, const std::string& bytes, size_
 struct Crowd {
   explicit Crowd(const std::string& ledger) {
     server.resp = 3;
+    server.audience = audience();
     server.hub = std::make_unique<Hub>();
     clients[2].resp = 3;
     for (const uint64_t owner : {1, 2}) {
@@ -135,7 +154,13 @@ struct Crowd {
     std::string to_server;
     Hub::Change change{.kind = static_cast<Hub::Kind>((number >> 4) % 3), .names = {"c", "e"}};
     switch (number >> 2 & 3) {
-      case 0: server.ledger.push({.owner = owner, .silent = number > 200}); return;
+      case 0: {
+        const bool counts = (number & 16) != 0;
+        server.ledger.push({.owner = owner,
+                            .kind = counts ? Entry::Kind::Numsub : Entry::Kind::Plain,
+                            .silent = number > 200});
+        return;
+      }
       case 1:
         server.hub->sent(owner, client, std::move(change), to_server);
         server.ledger.push({.owner = owner, .kind = Entry::Kind::Subscribe, .value = 2});
@@ -170,7 +195,8 @@ Told on_hub(uint8_t, const std::string& ledger, const std::string& bytes, size_t
   Crowd crowd(ledger);
   Told told = play(bytes, piece, kAnswerBytesMax, [&](const std::string& in, Told& out) {
     std::vector<Share> shares;
-    const Progress progress = share_with_listeners(crowd.server, in, shares);
+    Gather to_server;
+    const Progress progress = share_with_listeners(crowd.server, in, {shares, to_server});
     for (const Share& share : shares) {
       out.bytes[share.owner] += std::string(share.head) + std::string(share.bytes);
       out.turns[share.owner] += share.turns;

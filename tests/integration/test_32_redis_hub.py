@@ -392,6 +392,12 @@ def test_a_channel_that_is_forbidden(start, server):
         assert client.read() == [b"subscribe", b"open2", 1]
         assert client.read() == [b"unsubscribe", b"open2", 0]
         assert client.do("PING") == b"PONG"
+        # What comes of it is the server's word alone: nobody listens when all are gone.
+        client.send(command("SUBSCRIBE", "closed", "open3") + command("SUBSCRIBE", "open3"))
+        assert str(client.read()).startswith("NOPERM ")
+        assert client.read() == [b"subscribe", b"open3", 1]
+        assert other.do("UNSUBSCRIBE", "open") == [b"unsubscribe", b"open", 0]
+    eventually(lambda: at_rest(cache) and subscribed(server, "open3") == 0 and hubs(server) == [])
 
 
 def test_a_storm_of_subscriptions(start, server):

@@ -85,7 +85,7 @@ std::string recounted(const ServerState& server, Bytes answer) {
     default: return {};
   }
   const bool shards = entry.kind == Entry::Kind::ShardNumsub;
-  if (server.audience->is_empty()) return {};
+  if (!server.audience || server.audience->is_empty()) return {};
   return add_to_each(*server.audience, shards ? Hub::Kind::Shard : Hub::Kind::Channel, answer);
 }
 

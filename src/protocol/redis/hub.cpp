@@ -166,11 +166,14 @@ void Hub::want(Listener& listener, Kind kind, Bytes name) {
     listener.bytes += name.size();
   }
   if (!std::exchange(stake->second.wanted, true)) ++topic.wanted;
+  topic.shared = topic.shared || topic.wanted > 1;
 }
 
 void Hub::unwant(Listener& listener, Topic& topic, Gone& gone) {
   if (!std::exchange(listener.stakes.at(&topic).wanted, false)) return;
-  if (--topic.wanted == 0) gone.names[static_cast<size_t>(topic.kind)].push_back(topic.name);
+  if (--topic.wanted > 0) return;
+  topic.shared = false;
+  gone.names[static_cast<size_t>(topic.kind)].push_back(topic.name);
 }
 
 void Hub::unwant_all(Listener& listener, Gone& gone) {
@@ -200,21 +203,40 @@ void Hub::end_change(uint64_t owner) {
   forget_idle(*listener);
 }
 
-// What it has asked for in vain it wants no more. The server has not begun with any of it.
-void Hub::refused(uint64_t owner) {
+// What it has asked for in vain it wants no more, unless it has asked for it once more since. The
+// server has not begun with it, but may have done so for others who have left that to this one.
+uint32_t Hub::refused(uint64_t owner, std::string& to_server) {
   Listener* listener = find(owner);
-  if (!listener || listener->changes.empty()) return;
+  if (!listener || listener->changes.empty()) return 0;
   const Change change = std::move(listener->changes.front());
-  Gone nothing;
+  const Names again = asked_again(*listener);
+  Gone gone, nothing;
+  std::vector<Topic*> refused;
   for (const std::string& name : change.names) {
     const auto found = topics(change.kind).find(name);
-    if (found == topics(change.kind).end()) continue;
-    const auto stake = listener->stakes.find(&found->second);
+    if (found == topics(change.kind).end() || again.contains(name)) continue;
+    Topic& topic = found->second;
+    const auto stake = listener->stakes.find(&topic);
     if (stake == listener->stakes.end() || stake->second.told) continue;
-    unwant(*listener, found->second, nothing);
-    drop_unused(*listener, found->second);
+    unwant(*listener, topic, topic.shared ? gone : nothing);
+    refused.push_back(&topic);
   }
+  const uint32_t confirmations = gone.write(to_server);
+  for (Topic* topic : refused) drop_unused(*listener, *topic);
   end_change(owner);
+  return confirmations;
+}
+
+// What the changes behind the oldest one begin, of its kind.
+Hub::Names Hub::asked_again(const Listener& listener) {
+  Names names;
+  const Kind kind = listener.changes.front().kind;
+  for (size_t i = 1; i < listener.changes.size(); ++i) {
+    const Change& change = listener.changes[i];
+    if (change.what == Change::What::Begins && change.kind == kind)
+      names.insert(change.names.begin(), change.names.end());
+  }
+  return names;
 }
 
 std::string Hub::ended(uint64_t owner) {

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <weir/base/bytes.h>
@@ -44,6 +45,7 @@ class Hub {
     Kind kind = Kind::Channel;
     Bytes name;
     uint32_t wanted = 0;  // by so many listeners
+    bool shared = false;  // by several at once, since nobody wanted it
     uint32_t stakes = 0;
     std::vector<Listener*> told;
   };
@@ -80,7 +82,7 @@ class Hub {
   // The server has answered something that its oldest change is about; says what the client is
   // told. Nothing for one that is gone.
   std::string confirmed(uint64_t owner, Bytes name);
-  void refused(uint64_t owner);
+  uint32_t refused(uint64_t owner, std::string& to_server);  // as sent()
   std::string ended(uint64_t owner);
   void end_change(uint64_t owner);  // the last confirmation has come
 
@@ -101,11 +103,13 @@ class Hub {
     using is_transparent = void;
     size_t operator()(Bytes text) const { return std::hash<Bytes>{}(text); }
   };
+  using Names = std::unordered_set<Bytes>;
   using Topics = std::unordered_map<std::string, Topic, Hash, std::equal_to<>>;
 
   Topics& topics(Kind kind) { return topics_[static_cast<size_t>(kind)]; }
   Listener* find(uint64_t owner);
   void want(Listener& listener, Kind kind, Bytes name);
+  static Names asked_again(const Listener& listener);
   struct Gone;
   void unwant(Listener& listener, Topic& topic, Gone& gone);
   void unwant_all(Listener& listener, Gone& gone);

@@ -13,10 +13,21 @@ using protocol::Share;
 constexpr Bytes kArray = "*";        // in place of '>'
 constexpr size_t kSharesMax = 4096;  // then they are given out first
 
+// The end of subscriptions, and how many confirmations of it there will be.
+struct Ends {
+  uint32_t confirmations = 0;
+  Bytes text;
+};
+void ask_for_nobody(ServerState& server, const Ends& ends, base::Gather& to_server) {
+  if (ends.confirmations == 0) return;
+  server.ledger.push({.kind = Entry::Kind::Subscribe, .silent = true, .value = ends.confirmations});
+  to_server.add_copy(ends.text);
+}
+
 class HubSide {
  public:
-  HubSide(ServerState& server, std::vector<Share>& shares)
-      : server_(server), hub_(*server.hub), shares_(shares) {}
+  HubSide(ServerState& server, const HubSink& sink)
+      : server_(server), hub_(*server.hub), shares_(sink.shares), to_server_(sink.to_server) {}
 
   Progress judge(Bytes in) {
     size_t used = 0;
@@ -117,7 +128,11 @@ class HubSide {
 
   Did answered(const Entry& entry) {
     if (entry.kind == Entry::Kind::Placeholder) return say(entry.owner, hub_.ended(entry.owner), 1);
-    if (entry.kind == Entry::Kind::Subscribe && !entry.silent) hub_.refused(entry.owner);
+    if (entry.kind == Entry::Kind::Subscribe && !entry.silent) {
+      std::string ask;
+      const uint32_t nobodys = hub_.refused(entry.owner, ask);
+      ask_for_nobody(server_, {nobodys, ask}, to_server_);
+    }
     if (entry.kind == Entry::Kind::Plain && entry.silent)
       shares_.push_back({.owner = entry.owner, .bytes = {}, .turns = 1});
     return Did::Used;
@@ -150,21 +165,20 @@ class HubSide {
   ServerState& server_;
   Hub& hub_;
   std::vector<Share>& shares_;
+  base::Gather& to_server_;
 };
 
 }  // namespace
 
-Progress share_with_listeners(ServerState& server, Bytes in, std::vector<Share>& shares) {
-  return HubSide(server, shares).judge(in);
+Progress share_with_listeners(ServerState& server, Bytes in, const HubSink& sink) {
+  return HubSide(server, sink).judge(in);
 }
 
 void leave_hub(ServerState& server, uint64_t owner, base::Gather& to_server) {
   if (!server.hub) return;
   std::string ask;
   const uint32_t nobodys = server.hub->leave(owner, ask);
-  if (nobodys == 0) return;
-  server.ledger.push({.kind = Entry::Kind::Subscribe, .silent = true, .value = nobodys});
-  to_server.add_copy(ask);
+  ask_for_nobody(server, {nobodys, ask}, to_server);
 }
 
 }  // namespace weir::redis

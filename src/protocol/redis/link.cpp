@@ -50,8 +50,8 @@ class RedisLink final : public protocol::Link {
   }
 
   Progress on_lane(protocol::ServerState& server, Bytes in, std::vector<protocol::Share>& shares,
-                   base::Gather& /*to_server*/) const override {
-    if (of(server).hub) return share_with_listeners(of(server), in, shares);
+                   base::Gather& to_server) const override {
+    if (of(server).hub) return share_with_listeners(of(server), in, {shares, to_server});
     return share_answers(of(server), in, shares);
   }
   // With RESP3 pushes can be told from answers. Clients of RESP2 do nothing there but listen.

@@ -141,7 +141,11 @@ class ServerSide {
 
 // Judges a server's bytes, on a lane; and on one that clients listen on (hub_side.cpp).
 Progress share_answers(ServerState& server, Bytes in, std::vector<protocol::Share>& shares);
-Progress share_with_listeners(ServerState& server, Bytes in, std::vector<protocol::Share>& shares);
+struct HubSink {
+  std::vector<protocol::Share>& shares;
+  base::Gather& to_server;
+};
+Progress share_with_listeners(ServerState& server, Bytes in, const HubSink& sink);
 void leave_hub(ServerState& server, uint64_t owner, base::Gather& to_server);
 
 // weir's own answer to each of the parked commands; see Link::answer_error().

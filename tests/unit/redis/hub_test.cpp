@@ -212,6 +212,53 @@ TEST(RedisHub, WhatIsForbiddenIsSaidToWhoAsked) {
   EXPECT_EQ(crowd.hear(1) + crowd.hear(2), message(3, "c", "m"));
 }
 
+// What was refused first and granted then was forgotten: the server went on with it for nobody.
+TEST(RedisHub, GrantedBehindARefusal) {
+  for (const std::string& last :
+       std::vector<std::string>{"", "UNSUBSCRIBE c\r\n", "UNSUBSCRIBE\r\n", "RESET\r\n"}) {
+    Crowd crowd(1, SIZE_MAX, "SUBSCRIBE stays\r\n");
+    const size_t a = crowd.world.add_client();
+    crowd.world.answers = false;
+    crowd.world.redis.forbidden = {"c"};
+    crowd.world.send(a, "SUBSCRIBE c d\r\n");
+    crowd.world.redis.forbidden.clear();
+    crowd.world.send(a, "SUBSCRIBE c\r\n");
+    crowd.world.go_on();
+    EXPECT_EQ(crowd.hear(a), "-NOPERM no such channel for you\r\n" + told(2, "subscribe", "c", 1));
+    crowd.world.answers = true;
+    crowd.publish("c", "m");
+    EXPECT_EQ(crowd.hear(crowd.other), ":1\r\n");
+    EXPECT_EQ(crowd.hear(a), message(2, "c", "m"));
+    crowd.world.send(a, last);
+    if (last.empty()) crowd.world.leave(a);
+    crowd.world.go_on();
+    crowd.publish("c", "m");
+    crowd.publish("d", "m");
+    EXPECT_EQ(crowd.hear(crowd.other), ":0\r\n:0\r\n") << last;
+    if (!last.empty()) crowd.world.leave(a);
+  }
+}
+
+// Who leaves, or ends it, while another one waits for what will be refused.
+TEST(RedisHub, RefusedBehindTheLastListener) {
+  for (const bool leaves : {false, true}) {
+    Crowd crowd(2, SIZE_MAX, "SUBSCRIBE stays\r\n");
+    crowd.world.send(1, "SUBSCRIBE c\r\n");
+    crowd.world.redis.forbidden = {"f"};
+    crowd.world.answers = false;
+    crowd.world.send(2, "SUBSCRIBE c f\r\n");
+    if (leaves)
+      crowd.world.leave(1);
+    else
+      crowd.world.send(1, "UNSUBSCRIBE c\r\n");
+    crowd.world.answers = true;
+    crowd.world.go_on();
+    EXPECT_EQ(crowd.hear(2), "-NOPERM no such channel for you\r\n");
+    crowd.publish("c", "m");
+    EXPECT_EQ(crowd.hear(crowd.other), ":0\r\n");
+  }
+}
+
 // redis R15, R49
 TEST(RedisHub, WhoIsGoneIsMissedByNobody) {
   for (const std::string& last :
