@@ -289,6 +289,22 @@ def test_clients_with_names_take_turns(small):
                 assert b"name=one" in client.read()
 
 
+def test_a_server_that_refuses_names_serves_all_the_same(small, server):
+    """weir tells it the client's name with a command of its own, whose user may not run that."""
+    with dial(small) as named, dial(small) as other, server.client() as direct:
+        assert named.do("CLIENT", "SETNAME", "me") == b"OK"
+        for _ in range(2):  # the connection has a name, or gets none
+            assert named.do("WATCH", "k") == named.do("UNWATCH") == b"OK"
+            assert direct.do("ACL", "SETUSER", "default", "-client|setname") == b"OK"
+            assert [other.do("PING") for _ in range(3)] == [b"PONG"] * 3  # without it, on a lane
+            assert named.do("WATCH", "k") == b"OK"
+            named.send(command("MULTI") + command("INCR", "n") + command("EXEC"))
+            assert [named.read() for _ in range(3)][:2] == [b"OK", b"QUEUED"]
+            assert named.do("CLIENT", "GETNAME") == b"me"
+        assert direct.do("ACL", "SETUSER", "default", "+client|setname") == b"OK"
+    eventually(lambda: at_rest(small))
+
+
 @pytest.mark.xfail(strict=True, reason="weir does not learn of it")
 def test_no_evict_in_a_transaction(small):
     with dial(small) as client:

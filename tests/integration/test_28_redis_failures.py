@@ -1,6 +1,8 @@
 """Redis clients that do not read, that block or that die, and servers that restart or are full."""
 
+import contextlib
 import signal
+import threading
 import time
 
 import pytest
@@ -54,6 +56,55 @@ def test_a_client_that_never_reads_and_leaves(start):
             greedy.close()
         assert neighbour.do("STRLEN", "big") == MEGABYTE
         eventually(lambda: at_rest(cache))
+
+
+# ---------------------------------------------------------------- servers that do not read
+
+
+@pytest.mark.parametrize("how", ["timeout", "killed"])
+def test_a_lane_that_dies_under_clients_who_cannot_write(start, how):
+    other = RedisServer()
+    try:
+        timeouts = {"timeouts": {"query": "500ms"}} if how == "timeout" else {}
+        cache = start(2, lanes=1, url=f"redis://127.0.0.1:{other.port}/0", **timeouts)
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(dial(cache)) for _ in range(4)]
+            value = b"x" * 60_000
+            for client in clients:
+                for _ in range(10):  # answers are small: many may be due
+                    client.send(command("SET", "k", "v") * 20)
+                    assert [client.read() for _ in range(20)] == [b"OK"] * 20
+            other.process.send_signal(signal.SIGSTOP)
+            threads = [threading.Thread(target=send_until_closed, args=(client, command("SET", "k", value)))
+                       for client in clients]
+            for each in threads:
+                each.start()
+            if how == "killed":
+                eventually(lambda: sum(each.is_alive() for each in threads) > 0)
+                time.sleep(0.5)
+                other.process.kill()
+            for each in threads:
+                each.join(20)
+                assert not each.is_alive()
+            eventually(lambda: all(client.is_closed() for client in clients))
+            other.process.send_signal(signal.SIGCONT)
+            if how == "timeout":
+                with dial(cache) as late:
+                    eventually(lambda: late.do("PING") == b"PONG")
+        eventually(lambda: cache.metrics().sum("weir_clients") == 0 and at_rest(cache))
+    finally:
+        other.stop()
+
+
+def send_until_closed(client, bytes):
+    """More than fits between it and a server that does not read."""
+    try:
+        for _ in range(400):
+            client.send(bytes)
+        while client.read() is not None:
+            pass
+    except OSError:
+        pass
 
 
 # ---------------------------------------------------------------- clients that block

@@ -298,6 +298,30 @@ TEST(RedisConnection, ClientCommandsAreAnsweredByWeir) {
   EXPECT_EQ(play("HELLO 3\r\nCLIENT GETNAME\r\n").out, greeting(3) + "_\r\n");
 }
 
+// It was told alone, and given back when that was answered: two clients passed a connection to and
+// fro for ever.
+TEST(RedisConnection, ANameIsNoReasonToHaveAServer) {
+  World world;
+  const size_t a = world.add_client(), b = world.add_client();
+  world.send(a, "CLIENT SETNAME a\r\n");
+  world.send(b, "CLIENT SETNAME b\r\n");
+  world.answers = false;
+  world.send(a, "CLIENT LIST\r\n");
+  world.send(b, "CLIENT LIST\r\n");
+  world.go_on();
+  for (const size_t id : {a, b}) {
+    EXPECT_EQ(world.client(id).events, " lease end lease end");  // whether it may, and who there is
+    EXPECT_NE(world.client(id).out.find("name=b"), std::string::npos);
+  }
+  // With a command it goes along.
+  world.answers = true;
+  world.send(a, "WATCH k\r\n");
+  EXPECT_EQ(world.client(a).lease->state.name, "a");
+  world.send(a, "UNWATCH\r\n");
+  EXPECT_EQ(world.client(a).events, " lease end lease end lease end");
+  EXPECT_TRUE(world.all_are_idle());
+}
+
 // redis R55
 TEST(RedisConnection, ClientInfoIsOfTheClientsConnection) {
   const std::string said = play("CLIENT SETNAME me\r\nSELECT 5\r\nCLIENT INFO\r\nPING\r\n").out;
