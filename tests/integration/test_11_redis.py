@@ -178,7 +178,7 @@ class SilentRedis:
         while b"PING" not in words:
             words = self.connection.recv(4096)
             for line in words.split(b"\r\n"):
-                if line in (b"PING", b"CLIENT", b"COMMAND", b"HELLO", b"AUTH"):
+                if line in (b"PING", b"CLIENT", b"COMMAND", b"HELLO", b"INFO", b"AUTH"):
                     self.connection.sendall(self.LOGIN.get(line, b"-ERR unknown command\r\n"))
 
     def received(self, wait_s=20):

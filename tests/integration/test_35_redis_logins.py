@@ -5,50 +5,12 @@ import time
 
 import pytest
 
-from harness import eventually, merge, never, start_target, weir_only
-from support.redis import RedisClient, RedisServer, command
+from harness import eventually, never, start_target, weir_only
+from support.redis import RedisClient, command
 from support.redis_cache import fields
+from support.redis_users import USERS, WRONG, by_users, dial, server, start
 
 pytestmark = weir_only
-
-USERS = {"bob": "bsec", "alice": "asec"}
-WRONG = "WRONGPASS invalid username-password pair or user is disabled."
-
-
-@pytest.fixture
-def server():
-    one = RedisServer()
-    with one.client() as direct:
-        for name, password in USERS.items():
-            assert direct.do("ACL", "SETUSER", name, "on", f">{password}", "~*", "&*", "+@all") == b"OK"
-    yield one
-    one.stop()
-
-
-@pytest.fixture
-def start(server):
-    started = []
-
-    def start_one(config=None, method="passthrough", size=4, pool=None):
-        one = start_target(merge({
-            "workers": 2, "shutdown_timeout": "2s",
-            "defaults": {"pool": {"acquire_timeout": "3s", "size": size, **(pool or {})}},
-            "databases": {"cache": {"url": f"redis://127.0.0.1:{server.port}/0"}},
-        }, config or {}), listener={"protocol": "redis", "auth": {"method": method}})
-        started.append(one)
-        return one
-
-    yield start_one
-    for one in started:
-        assert not any(secret in one.log() for secret in ("bsec", "asec", "other-secret"))
-        one.stop()
-
-
-def dial(cache, user=None, password=None):
-    client = RedisClient(cache.port)
-    if user:
-        assert client.do("AUTH", user, password or USERS[user]) == b"OK"
-    return client
 
 
 def connections(server):
@@ -183,11 +145,6 @@ def test_whom_a_balancer_stands_for(server, method):
 # ---------------------------------------------------------------- somebody else in mid-session
 
 
-def by_users(method):
-    users = {name: {"password": secret} for name, secret in USERS.items()}
-    return {"users": {**users, "default": {"password": "dsec"}}} if method == "plain" else None
-
-
 @pytest.mark.behaviour("redis", "R59")
 @pytest.mark.parametrize("method", ["passthrough", "plain"])
 def test_a_client_that_becomes_somebody_else(start, server, method):
@@ -251,30 +208,6 @@ def test_limits_of_clients_in_mid_session(start):
         assert other.do("ACL", "WHOAMI") == b"bob"
         assert client.do("AUTH", "bob", "bsec") == b"OK"
         assert other.do("AUTH", "alice", "asec") == b"OK"
-
-
-def test_a_client_in_mid_session_needs_no_second_place(start):
-    """At the limit it was refused what it had already, as it was counted twice."""
-    users = {"bob": {"password": "bsec"}, "alice": {"password": "asec", "max_client_connections": 1}}
-    cache = start({"users": users, "max_clients": 2}, method="plain",
-                  pool={"max_client_connections": 2})
-    with dial(cache, "alice") as client, dial(cache, "bob") as other:
-        for _ in range(3):
-            assert client.do("AUTH", "alice", "asec") == b"OK"  # of that user there is one
-        assert str(client.do("AUTH", "alice", "no")) == WRONG
-        assert client.do("HELLO", 3, "AUTH", "alice", "asec")[b"proto"] == 3
-        for _ in range(3):
-            assert client.do("AUTH", "bob", "bsec") == b"OK"  # of that database there are two
-            assert client.do("AUTH", "alice", "asec") == b"OK"
-        # Nobody has got a place too many by it, and none is lost.
-        assert "too many clients" in str(other.do("AUTH", "alice", "asec"))
-        with RedisClient(cache.port) as third:
-            assert "too many clients" in str(third.do("AUTH", "bob", "bsec"))
-        client.do("AUTH", "bob", "bsec")
-        assert other.do("AUTH", "alice", "asec") == b"OK"
-    eventually(lambda: cache.metrics().sum("weir_clients") == 0)
-    with dial(cache, "alice"), dial(cache, "bob"):
-        pass
 
 
 # ---------------------------------------------------------------- storms and brakes

@@ -18,6 +18,7 @@ using protocol::Step;
 // What a server is known to say of its commands; the same when it says the same of these.
 struct Known {
   std::shared_ptr<const CommandTable> table;
+  std::shared_ptr<Audience> audience;
   std::string text() const {
     std::string out;
     for (const char* name : {"get", "set", "eval", "mod", "mod.wait", "mod.name", "x"})
@@ -176,7 +177,8 @@ inline Outcome greet(const Host& host, const std::string& bytes, size_t piece) {
 // `tables`: of the servers known so far; null: the server is not asked about its commands.
 inline Outcome log_in(const protocol::LoginTarget& target, const std::string& bytes, size_t piece,
                       CommandTables* tables = nullptr) {
-  RedisLogin login(target, tables);
+  static Audiences audiences;
+  RedisLogin login(target, {tables, &audiences});
   Driver driver(login, nullptr);
   driver.deliver(bytes, piece);
   Outcome outcome = driver.outcome();
@@ -186,6 +188,7 @@ inline Outcome log_in(const protocol::LoginTarget& target, const std::string& by
     outcome.login = static_cast<ServerState&>(*server).login;
     outcome.remote_id = server->remote_id();
     outcome.commands.table = static_cast<ServerState&>(*server).commands;
+    outcome.commands.audience = static_cast<ServerState&>(*server).audience;
   }
   return outcome;
 }

@@ -34,6 +34,17 @@ int64_t Audience::receivers(Bytes channel) const {
   return count;
 }
 
+std::shared_ptr<Audience> Audiences::of(const std::string& server) {
+  const std::lock_guard lock(mutex_);
+  std::weak_ptr<Audience>& found = all_[server];
+  auto audience = found.lock();
+  if (audience) return audience;
+  audience = std::make_shared<Audience>();
+  found = audience;
+  std::erase_if(all_, [](const auto& each) { return each.second.expired(); });
+  return audience;
+}
+
 int64_t Audience::find(Hub::Kind kind, Bytes name) const {
   const Topics& topics = all_[static_cast<size_t>(kind)];
   const auto found = topics.find(name);

@@ -1,11 +1,14 @@
 // How many listen whom the server cannot count: clients that share a connection to listen are one
 // subscriber to it. For each topic the sum over the hubs of those who have been told, but for one.
-// Shared by all servers of a pool, and by the hubs among them, which keep it up; any thread.
+// Shared by all connections to a server, of whichever pool, and by the hubs among them, which keep
+// it up; any thread.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
+#include <memory>
 // tidy(pure-protocol): hubs of all workers are counted together
 #include <mutex>
 #include <string>
@@ -37,6 +40,18 @@ class Audience {
   // tidy(pure-protocol): hubs of all workers are counted together
   mutable std::mutex mutex_;
   std::array<Topics, 3> all_;
+};
+
+// Those of all servers to which there are connections, by what the servers call themselves. Any
+// thread; at logins only.
+class Audiences {
+ public:
+  std::shared_ptr<Audience> of(const std::string& server);
+
+ private:
+  // tidy(pure-protocol): hubs of all workers are counted together
+  std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<Audience>> all_;
 };
 
 }  // namespace weir::redis

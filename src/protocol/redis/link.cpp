@@ -144,10 +144,13 @@ class RedisLink final : public protocol::Link {
 
 class RedisFacts final : public protocol::Facts {
  public:
-  void learn(const protocol::ServerState&) override {}
+  void learn(const protocol::ServerState& server) override {
+    if (of(server).audience) audience_ = of(server).audience;
+  }
+  // A server that does not say who it is counts as the one before.
   void equip(protocol::ServerState& server) const override {
     of(server).pause = pause_;
-    of(server).audience = audience_;
+    if (!of(server).audience) of(server).audience = audience_;
   }
 
  private:
@@ -169,7 +172,7 @@ class RedisProtocol final : public protocol::Protocol {
     return std::make_unique<RedisGreeting>(of(client));
   }
   std::unique_ptr<protocol::Login> login(const protocol::LoginTarget& target) const override {
-    return std::make_unique<RedisLogin>(target, &tables_);
+    return std::make_unique<RedisLogin>(target, KnownServers{&tables_, &audiences_});
   }
   std::unique_ptr<protocol::Facts> facts() const override { return std::make_unique<RedisFacts>(); }
   std::unique_ptr<Dialogue> query(const std::string& text,
@@ -180,6 +183,7 @@ class RedisProtocol final : public protocol::Protocol {
  private:
   RedisLink link_;
   mutable CommandTables tables_;
+  mutable Audiences audiences_;
 };
 
 }  // namespace

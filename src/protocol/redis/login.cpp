@@ -107,6 +107,8 @@ RedisLogin::Result RedisLogin::logged_in(Bytes rest, size_t used, std::string& s
   if (result.bad)
     return fail({ErrorKind::Protocol, "the server's answer is malformed"}, used + result.consumed);
   server_->commands = survey_->table();
+  if (result.over && audiences_ && !survey_->run_id().empty())
+    server_->audience = audiences_->of(survey_->run_id());
   return {result.over ? Step::Done : Step::Wait, used + result.consumed};
 }
 

@@ -6,17 +6,23 @@
 #include <memory>
 #include <string>
 
+#include "audience.h"
 #include "state.h"
 #include "survey.h"
 
 namespace weir::redis {
 
+// What is known of all servers. No tables: nothing is asked about commands.
+struct KnownServers {
+  CommandTables* tables = nullptr;
+  Audiences* audiences = nullptr;
+};
+
 class RedisLogin final : public protocol::Login {
  public:
-  // `tables`: of all servers; null: nothing is asked about commands.
-  explicit RedisLogin(const protocol::LoginTarget& target, CommandTables* tables = nullptr)
-      : target_(target) {
-    if (tables) survey_.emplace(*tables, target_.settings);
+  explicit RedisLogin(const protocol::LoginTarget& target, KnownServers known = {})
+      : target_(target), audiences_(known.audiences) {
+    if (known.tables) survey_.emplace(*known.tables, target_.settings);
   }
 
   Result start(std::string& send) override;
@@ -29,6 +35,7 @@ class RedisLogin final : public protocol::Login {
   Result logged_in(Bytes rest, size_t used, std::string& send);
 
   protocol::LoginTarget target_;
+  Audiences* audiences_;
   bool begun_ = false;  // else TLS comes first
   std::unique_ptr<ServerState> server_;
   std::optional<Survey> survey_;

@@ -194,7 +194,7 @@ struct ServerState final : protocol::ServerState {
   std::optional<std::string> hello_name;  // of the HELLO that is not answered yet
   bool request_open = false;              // a client's command is half forwarded
   std::shared_ptr<Pause> pause;           // of its pool; null: it has none
-  std::shared_ptr<Audience> audience;     // of all hubs of the pool; null: as if there were none
+  std::shared_ptr<Audience> audience;     // of all hubs of that server; null: as if there were none
   std::string said;        // in place of an answer on a lane; lives until the next call
   uint64_t unguarded = 0;  // of the ledger: pushed on a lane when nobody had asked for a pause
 

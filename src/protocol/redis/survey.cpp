@@ -4,8 +4,15 @@
 
 namespace weir::redis {
 
+namespace {
+
+constexpr size_t kRunIdBytesMax = 64;
+
+}  // namespace
+
 void Survey::ask(std::string& send) {
   append_command(send, {"HELLO"});
+  append_command(send, {"INFO", "server"});
   append_command(send, {"COMMAND", "COUNT"});
 }
 
@@ -30,10 +37,12 @@ bool Survey::step(Bytes in, size_t& used, std::string& send) {
   bad_ = answer.bad;
   if (bad_ || answer.bytes == 0) return false;
   used += answer.bytes;
-  if (state_ == State::Hello)
-    on_hello(in.substr(0, answer.bytes));
-  else
-    on_count(in.substr(0, answer.bytes), send);
+  const Bytes text = in.substr(0, answer.bytes);
+  switch (state_) {
+    case State::Hello: on_hello(text); break;
+    case State::Info: on_info(text); break;
+    default: on_count(text, send); break;
+  }
   return true;
 }
 
@@ -43,7 +52,18 @@ void Survey::on_hello(Bytes answer) {
   const auto [start, end] = find_id(answer);
   if (answer[0] != '-')
     server_ = std::string(answer.substr(0, start)) + std::string(answer.substr(end));
+  state_ = State::Info;
+}
+
+// Who it is for as long as it runs, whatever it is reached by.
+void Survey::on_info(Bytes answer) {
+  constexpr Bytes kKey = "\nrun_id:";
   state_ = State::Count;
+  const size_t at = answer.find(kKey);
+  if (at == Bytes::npos) return;
+  const Bytes rest = answer.substr(at + kKey.size());
+  const Bytes id = rest.substr(0, rest.find_first_of("\r\n"));
+  if (id.size() <= kRunIdBytesMax) run_id_ = id;
 }
 
 void Survey::on_count(Bytes answer, std::string& send) {

@@ -176,13 +176,17 @@ TEST(CommandTable, SaysWhichCommandsWeirHasToSee) {
 
 const std::string kAsked =
     "*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n*1\r\n$4\r\nPING\r\n*1\r\n$5\r\nHELLO\r\n"
-    "*2\r\n$7\r\nCOMMAND\r\n$5\r\nCOUNT\r\n";
+    "*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n*2\r\n$7\r\nCOMMAND\r\n$5\r\nCOUNT\r\n";
 const std::string kCommand = "*1\r\n$7\r\nCOMMAND\r\n";
 
 std::string greeting_of(int64_t id, const std::string& version = "7.0.15") {
   std::string hello = ModelConnection::greeting(2, id);
   const std::string known = bulk("7.0.15");
   return hello.replace(hello.find(known), known.size(), bulk(version));
+}
+
+std::string info_of(const std::string& run_id) {
+  return bulk("# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id + "\r\ntcp_port:6379\r\n");
 }
 
 Outcome survey_at_every_split(const std::string& bytes) {
@@ -198,7 +202,8 @@ Outcome survey_at_every_split(const std::string& bytes) {
 TEST(RedisSurvey, AsksForTheCommandsOnce) {
   CommandTables known;
   const std::string login = ":7\r\n+PONG\r\n";
-  const std::string answers = login + greeting_of(7) + ":240\r\n";
+  const std::string info = info_of("0123abc");
+  const std::string answers = login + greeting_of(7) + info + ":240\r\n";
   const std::string all = answers + some_commands() + "+X";
   EXPECT_EQ(survey_at_every_split(all).step, Step::Done);
   Outcome outcome = log_in({}, all, SIZE_MAX, &known);
@@ -208,14 +213,16 @@ TEST(RedisSurvey, AsksForTheCommandsOnce) {
   ASSERT_TRUE(outcome.commands.table);
   EXPECT_EQ(way_in(*outcome.commands.table, "mod.wait\r\n"), Way::Block);
   // Another connection of the same server has another number.
-  const Outcome next = log_in({}, login + greeting_of(12345) + ":240\r\n+X", SIZE_MAX, &known);
+  const Outcome next =
+      log_in({}, login + greeting_of(12345) + info + ":240\r\n+X", SIZE_MAX, &known);
   EXPECT_EQ(next.step, Step::Done);
   EXPECT_EQ(next.sent, kAsked);
   EXPECT_EQ(next.left, "+X");
   EXPECT_EQ(next.commands.table, outcome.commands.table);
   // Another version, number of commands or configuration.
-  EXPECT_EQ(log_in({}, login + greeting_of(7, "7.2.0") + ":240\r\n", 99, &known).step, Step::Wait);
-  EXPECT_EQ(log_in({}, login + greeting_of(7) + ":241\r\n", 99, &known).step, Step::Wait);
+  EXPECT_EQ(log_in({}, login + greeting_of(7, "7.2.0") + info + ":240\r\n", 99, &known).step,
+            Step::Wait);
+  EXPECT_EQ(log_in({}, login + greeting_of(7) + info + ":241\r\n", 99, &known).step, Step::Wait);
   LoginTarget target;
   target.settings = {{"get", "lease"}};
   EXPECT_EQ(log_in(target, answers, SIZE_MAX, &known).step, Step::Wait);
@@ -231,8 +238,9 @@ TEST(RedisSurvey, AServerThatDoesNotSayIsFineAllTheSame) {
   const std::string denied =
       "-NOPERM this user has no permissions to run the 'command' command\r\n";
   for (const std::string& answers :
-       {old + denied, greeting_of(7) + denied, old + ":9\r\n" + denied, old + ":9\r\n+what\r\n",
-        old + ":9\r\n*1\r\n*1\r\n*2\r\n:1\r\n:2\r\n"}) {
+       {old + denied + denied, greeting_of(7) + denied + denied, old + denied + ":9\r\n" + denied,
+        old + info_of("1") + ":9\r\n+what\r\n",
+        old + denied + ":9\r\n*1\r\n*1\r\n*2\r\n:1\r\n:2\r\n"}) {
     for (const size_t piece : {1, 7, 9999}) {
       CommandTables known;
       const Outcome outcome = log_in(target, login + answers, piece, &known);
@@ -245,12 +253,45 @@ TEST(RedisSurvey, AServerThatDoesNotSayIsFineAllTheSame) {
   // Busy with a script: it says so to PING and to COMMAND.
   CommandTables known;
   const std::string busy = "-BUSY Redis is busy running a script.\r\n";
-  EXPECT_EQ(log_in(target, busy + busy + greeting_of(7) + busy, 3, &known).step, Step::Done);
+  EXPECT_EQ(log_in(target, busy + busy + greeting_of(7) + busy + busy, 3, &known).step, Step::Done);
   for (const std::string bad : {"?\r\n", "*x\r\n"})
-    for (const std::string& before : {std::string(), greeting_of(7), greeting_of(7) + ":1\r\n"}) {
+    for (const std::string& before : {std::string(), greeting_of(7), greeting_of(7) + info_of("1"),
+                                      greeting_of(7) + info_of("1") + ":1\r\n"}) {
       CommandTables none;
       EXPECT_EQ(log_in({}, login + before + bad, 3, &none).kind, base::ErrorKind::Protocol);
     }
+}
+
+// Whoever is connected to the same server counts with the others.
+TEST(RedisSurvey, TellsServersApart) {
+  CommandTables known;
+  log_in({}, ":7\r\n+PONG\r\n" + greeting_of(7) + info_of("x") + ":240\r\n" + some_commands(), 99,
+         &known);
+  const auto audience = [&known](const std::string& info) {
+    const std::string answers = ":7\r\n+PONG\r\n" + greeting_of(7) + info + ":240\r\n";
+    const Outcome outcome = log_in({}, answers, 1, &known);
+    EXPECT_EQ(outcome.step, Step::Done) << info;
+    return outcome.commands.audience;
+  };
+  const auto one = audience(info_of("abc"));
+  ASSERT_TRUE(one);
+  EXPECT_EQ(audience(info_of("abc")), one);
+  EXPECT_NE(audience(info_of("abd")), one);
+  for (const std::string& none :
+       {std::string("-NOPERM\r\n"), std::string("+OK\r\n"), std::string("$-1\r\n"),
+        bulk("# Server\r\n"), info_of(""), info_of(std::string(65, 'x'))})
+    EXPECT_EQ(audience(none), nullptr) << none;
+}
+
+TEST(Audiences, GoWithTheLastConnection) {
+  Audiences all;
+  auto one = all.of("a");
+  const std::weak_ptr<Audience> gone = one;
+  EXPECT_EQ(all.of("a"), one);
+  EXPECT_NE(all.of("b"), one);
+  one.reset();
+  EXPECT_TRUE(gone.expired());
+  EXPECT_TRUE(all.of("a")->is_empty());
 }
 
 TEST(RedisSurvey, TheTablesAreFew) {
