@@ -47,7 +47,7 @@ bool CallWalker::end_message() {
 bool CallWalker::give_up(CallEvent& event) {
   start_again();
   phase_ = Phase::Unknown;
-  event.kind = CallEvent::Kind::Unknown;
+  event = CallEvent();  // what it looked at may be gone
   return true;
 }
 

@@ -62,7 +62,7 @@ TokenWalker::End TokenWalker::end_message() {
 bool TokenWalker::give_up(TokenEvent& event) {
   start_again();
   phase_ = Phase::Unknown;
-  event.kind = TokenEvent::Kind::Unknown;
+  event = TokenEvent();  // what it looked at may be gone
   event.token = token_;
   return true;
 }
