@@ -47,10 +47,14 @@ config::Loaded with_options(config::Loaded loaded, const Arguments& arguments) {
   };
   std::vector<config::Listener> listeners;
   for (const std::string& text : arguments.listeners) {
-    if (auto listener = config::parse_listener(text, surroundings()))
-      listeners.push_back(std::move(*listener));
-    else
+    auto listener = config::parse_listener(text, surroundings());
+    if (!listener) {
       complain("--listen", listener.error());
+      continue;
+    }
+    if (auto chosen = config::choose_database(*listener, loaded.config, surroundings()); !chosen)
+      complain("--listen", chosen.error());
+    listeners.push_back(std::move(*listener));
   }
   if (!listeners.empty()) loaded.config.listeners = std::move(listeners);
   if (arguments.http.empty()) return loaded;

@@ -111,9 +111,17 @@ void check_database_name(Reading& reading, const std::string& name, const Databa
   }
 }
 
-bool serves(const Reading& reading, const Database& database, const std::string& protocol) {
-  const ProtocolDescriptor* found = find_protocol(reading.around(), database.protocol);
+bool serves(const Surroundings& around, const Database& database, const std::string& protocol) {
+  const ProtocolDescriptor* found = find_protocol(around, database.protocol);
   return found && clients_of(*found) == protocol;
+}
+
+std::vector<std::string> databases_for(const std::string& protocol, const Config& config,
+                                       const Surroundings& around) {
+  std::vector<std::string> fitting;
+  for (const auto& [name, database] : config.databases)
+    if (serves(around, database, protocol)) fitting.push_back(name);
+  return fitting;
 }
 
 void settle_database(Reading& reading, Config& config, Listener& listener,
@@ -122,17 +130,15 @@ void settle_database(Reading& reading, Config& config, Listener& listener,
     const Database* database = config.database(listener.database);
     if (!database) {
       reading.complain_of(path + ".database", "expected the name of a database");
-    } else if (!database->protocol.empty() && !serves(reading, *database, listener.protocol)) {
+    } else if (!database->protocol.empty() &&
+               !serves(reading.around(), *database, listener.protocol)) {
       reading.complain_of(path + ".database",
                           "expected a database for clients of " + listener.protocol);
     }
     return;
   }
   if (find_protocol(reading.around(), listener.protocol)->clients_name_database) return;
-  std::vector<std::string> fitting;
-  for (const auto& [name, database] : config.databases) {
-    if (serves(reading, database, listener.protocol)) fitting.push_back(name);
-  }
+  const auto fitting = databases_for(listener.protocol, config, reading.around());
   if (fitting.size() == 1) {
     listener.database = fitting[0];
   } else if (fitting.empty()) {
@@ -335,6 +341,18 @@ void finish(Reading& reading, Config& config) {
   if (config.databases.empty()) {
     reading.complain(start, "databases", "expected at least one database");
   }
+}
+
+base::Status choose_database(Listener& listener, const Config& config, const Surroundings& around) {
+  if (find_protocol(around, listener.protocol)->clients_name_database) return base::ok();
+  const auto fitting = databases_for(listener.protocol, config, around);
+  if (fitting.size() != 1) {
+    const std::string which = fitting.empty() ? "there is none" : "there are " + joined(fitting);
+    return base::Error{base::ErrorKind::Config, "expected one database for clients of " +
+                                                    listener.protocol + ", and " + which};
+  }
+  listener.database = fitting[0];
+  return base::ok();
 }
 
 }  // namespace weir::config

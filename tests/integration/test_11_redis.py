@@ -2,11 +2,14 @@
 
 import select
 import socket
+import subprocess
 
 import pytest
 
 from harness import eventually, start_target, weir_only
+from support.pooler import free_port, weir_binary
 from support.redis import RedisClient, RedisServer, command
+from support.waiting import accepts
 
 pytestmark = weir_only
 
@@ -216,3 +219,21 @@ def test_what_comes_while_a_near_server_works_goes_out_together():
     finally:
         server.stop()
         pool.stop()
+
+
+# ---------------------------------------------------------------- without a file
+
+
+def test_a_listener_of_the_command_line_serves_the_only_database(server, tmp_path):
+    port = free_port()
+    process = subprocess.Popen(
+        [str(weir_binary()), "run", "--database", f"cache=redis://127.0.0.1:{server.port}/0",
+         "--listen", f"redis:127.0.0.1:{port}", "--http", f"127.0.0.1:{free_port()}"],
+        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: accepts(("127.0.0.1", port)))
+        with RedisClient(port) as client:
+            assert client.do("PING") == b"PONG"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)

@@ -110,6 +110,9 @@ Loaded demo(const std::string& sqlite_file, const Surroundings& around);
 // kind Config.
 base::Result<Listener> parse_listener(std::string_view text, const Surroundings& around);
 base::Result<Address> parse_address(std::string_view text);
+// Of a listener whose clients do not say which database they want: the only one that they can have.
+// Errors of kind Config.
+base::Status choose_database(Listener& listener, const Config& config, const Surroundings& around);
 // 250ms 30s 10m 1h 2d 0, with a unit unless 0; 64KiB 1MiB 1GiB, or bytes without a unit.
 base::Result<Duration> parse_duration(std::string_view text);
 base::Result<size_t> parse_size(std::string_view text);
