@@ -381,7 +381,7 @@ std::unique_ptr<Stream> TlsStream::stop(std::string& received) {
   broken_ = true;  // so that nothing is said
   if (!is_over) return nullptr;
   inner_->set_reader(nullptr);
-  received.assign(kept_).append(coming_);
+  received.assign(kept_).append(coming_).append(enveloped_);
   return std::move(inner_);
 }
 
