@@ -9,6 +9,8 @@
 namespace weir::session {
 
 using base::Bytes;
+using base::log;
+using base::LogLevel;
 using protocol::Next;
 using protocol::Progress;
 
@@ -17,7 +19,16 @@ namespace {
 // How long a lane may keep a server while others wait for one.
 constexpr Duration kHoldWhenWanted = base::kMillisecond;
 constexpr size_t kHeldBytesMax = 64 << 10;
-// So many requests that went out together show that more are about to come.
+
+CloseReason close_reason(base::ErrorKind kind) {
+  switch (kind) {
+    case base::ErrorKind::Unreachable: return CloseReason::Lost;
+    case base::ErrorKind::Timeout: return CloseReason::Abandoned;
+    default: return CloseReason::Broken;
+  }
+}
+
+// So many requests that were held back show that more are about to come.
 constexpr uint32_t kManyRequests = 4;
 
 }  // namespace
@@ -93,6 +104,9 @@ void Lane::watch() {
 void Lane::on_time(Time now) {
   if (!lease_ || owed_since_ == 0 || plan_->timeouts.query == 0) return;
   if (owed_since_ + plan_->timeouts.query > now) return watch();
+  log(LogLevel::Warn,
+      "server {}: query timeout after {} ms, on a connection of many clients: {}/{}", lease_->id,
+      (now - owed_since_) / base::kMillisecond, backend_->database(), backend_->user());
   die({base::ErrorKind::Timeout, "query timeout", "57014"});
 }
 
@@ -102,9 +116,9 @@ void Lane::want(uint64_t session) {
 }
 
 void Lane::forget(uint64_t session) {
-  if (kind_ == Kind::Hub && (state_ == State::Open || state_ == State::Draining)) leave(session);
   std::erase(wanting_, session);
   std::erase(blocked_, session);
+  if (kind_ == Kind::Hub && (state_ == State::Open || state_ == State::Draining)) leave(session);
   if (state_ == State::Waiting && wanting_.empty() && backend_->pool().withdraw(waiter_)) {
     ++waiter_.ticket.wait;
     state_ = State::Resting;
@@ -221,6 +235,7 @@ void Lane::die(const base::Error& why) {
   state_ = State::Resting;
   owed_since_ = 0;
   held_.clear();
+  held_requests_ = 0;
   std::vector<uint64_t> blocked;
   blocked.swap(blocked_);
   // Closing may serve others, who then are on this lane with another server.
@@ -228,7 +243,7 @@ void Lane::die(const base::Error& why) {
   base::Gather nothing;
   for (const Session* session : lost)
     backend_->link().leave(server->state(), session->id(), nothing);
-  worker_.close(std::move(server), CloseReason::Broken);
+  worker_.close(std::move(server), close_reason(why.kind));
   for (Session* session : lost) session->lane_lost(why);
   for (const uint64_t id : blocked)
     if (Session* session = worker_.session(id)) session->lane_drained();

@@ -56,6 +56,7 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
   bool is_unused() const { return state_ == State::Resting && wanting_.empty() && !gathering_; }
   bool is_open() const { return state_ == State::Open; }
   protocol::ServerState& state() { return lease_->state(); }
+  uint64_t server_id() const { return lease_->id; }
   // What the link has put together for the server. False: not all of it went out, this session
   // should pause.
   bool send(const base::Gather& gather, uint64_t session);

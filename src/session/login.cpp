@@ -105,8 +105,12 @@ void Session::greeting_step(Dialogue::Result result, std::string& send) {
 
 // Whoever may try again may be guessing.
 void Session::note_wrong_proofs(const protocol::Greeting& greeting) {
-  for (; wrong_proofs_ < greeting.wrong_proofs(); ++wrong_proofs_)
+  for (; wrong_proofs_ < greeting.wrong_proofs(); ++wrong_proofs_) {
     worker_.house().login_failed(stream_->peer(), greeting.request());
+    stats().logins[LoginResult::Failed].add();
+    log(LogLevel::Info, "client {} from {}: wrong password for user \"{}\"", id_, stream_->peer(),
+        greeting.request().user);
+  }
 }
 
 void Session::work() {
@@ -278,7 +282,8 @@ void Session::count_end(EndReason reason) {
   if (greeting_ && greeting_->cancel()) return;  // it has only brought a cancel
   const bool left = reason == EndReason::ClientLeft || reason == EndReason::ClientLost;
   if (client_ || !left) stats().ends[reason].add();
-  if (!client_) stats().logins[login_result(reason)].add();
+  const bool is_counted = reason == EndReason::LoginFailed && wrong_proofs_ > 0;
+  if (!client_ && !is_counted) stats().logins[login_result(reason)].add();
 }
 
 // This client only brings a cancel. It waits for our close, which therefore comes after the

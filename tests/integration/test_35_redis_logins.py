@@ -260,6 +260,16 @@ def test_a_remembered_login_is_forgotten(start, server):
         assert str(client.do("AUTH", "bob", "bsec")) == WRONG
 
 
+def test_wrong_passwords_are_counted_and_logged(start, server):
+    cache = start({"users": {"bob": {"password": "own"}}}, method="plain")
+    with RedisClient(cache.port) as client:
+        for _ in range(3):
+            assert str(client.do("AUTH", "bob", "no")) == WRONG
+        assert cache.metrics().sum("weir_client_logins_total", result="failed") == 3
+        assert cache.log().count('wrong password for user "bob"') == 3
+        assert client.do("AUTH", "bob", "own") == b"OK"
+
+
 def test_a_reload_to_session_mode_keeps_no_login_waiting(start, server):
     cache = start()
     with dial(cache, "bob") as client:
