@@ -119,7 +119,7 @@ bool Session::judge_client(Bytes& bytes) {
   const Progress progress = link().on_client(*client_, server, bytes, sink);
   if (sink.turn_began && !owed) begin_turn(in_block);
   if (sink.turns > 0) note_lane_turns(sink.turns);
-  if (sink.turns > 0 && plan_->retry_reads) note_owed(sink);
+  if (sink.turns > 0 && (plan_->retry_reads || owed_)) note_owed(sink);
   return act_on(progress, sink, bytes);
 }
 
@@ -209,14 +209,21 @@ void Session::drained() {
 
 // A client that has closed its half may still wait for answers; those of a lane are soon there.
 void Session::on_end(const base::Error& why) {
-  const bool waits = state_ == State::Sharing || state_ == State::Queued;
-  if (!why.text.empty() || !waits) return end(EndReason::ClientLost);
+  const bool waits = state_ == State::Sharing || state_ == State::Queued || owed_;
+  if (!why.text.empty()) return end(EndReason::ClientLost);
+  if (!waits) return end(farewell());
   left_at_ = worker_.now();
   arm();
 }
 
 void Session::leave_if_answered() {
-  if (left_at_ != 0 && state_ == State::Idle && outlet_.empty()) end(EndReason::ClientLost);
+  if (left_at_ != 0 && state_ == State::Idle && !owed_ && outlet_.empty()) end(farewell());
+}
+
+// Of a client that has closed in an orderly way.
+EndReason Session::farewell() const {
+  const bool rests = client_ && state_ == State::Idle && in_.empty() && outlet_.empty();
+  return rests && !link().clients_say_goodbye() ? EndReason::ClientLeft : EndReason::ClientLost;
 }
 
 // ---------------------------------------------------------------- from the server
@@ -275,14 +282,17 @@ void Session::count(const Sink& sink) {
     if (worked) counts.transaction.observe(now - hold_began_);
     hold_began_ = now;  // with the next transaction already on its way the hold goes on
   }
-  if (worked && plan_->slow_query > 0 && now - turn_began_ >= plan_->slow_query) {
-    counts.slow_queries.add();
-    log(LogLevel::Warn, "client {} server {}: slow query, {} ms, {}/{} as {}", id_, lease_->id,
-        (now - turn_began_) / base::kMillisecond, backend_->database(), backend_->user(), user_);
-  }
+  if (worked) note_slow(now - turn_began_, lease_->id);
   turn_began_ = turn_ended_ = now;
   turn_cancelled_ = false;
   if (plan_->timeouts.idle_in_transaction > 0 || plan_->mode == Mode::Session || pin_) arm();
+}
+
+void Session::note_slow(Duration took, uint64_t server) {
+  if (plan_->slow_query == 0 || took < plan_->slow_query) return;
+  stats().slow_queries.add();
+  log(LogLevel::Warn, "client {} server {}: slow query, {} ms, {}/{} as {}", id_, server,
+      took / base::kMillisecond, backend_->database(), backend_->user(), user_);
 }
 
 void Session::note_pin() {
@@ -342,7 +352,8 @@ bool Session::send_both() {
 // ---------------------------------------------------------------- the end
 
 bool Session::can_leave() const {
-  return state_ == State::Idle || state_ == State::Greeting || state_ == State::Settling;
+  const bool idles = state_ == State::Idle && !owed_;
+  return idles || state_ == State::Greeting || state_ == State::Settling;
 }
 
 void Session::end(EndReason reason, const base::Error& why) {

@@ -166,6 +166,7 @@ class Session final : public net::Deferred,
   bool send_both();  // false: this session has ended
   void begin_turn(bool in_block);
   void count(const protocol::Sink& sink);
+  void note_slow(Duration took, uint64_t server);
   void note_pin();
   void park(base::Bytes bytes);
   void go_on();  // with what is parked
@@ -180,6 +181,7 @@ class Session final : public net::Deferred,
   Time deadline() const;
   Duration idle_limit() const;
   void leave_if_answered();
+  EndReason farewell() const;
   void on_time(Time now);
   void on_wait_time(Time now);
   void on_linked_time(Time now);

@@ -62,7 +62,8 @@ void Session::note_lane_turns(uint32_t turns) {
 
 // Of requests that are about to go down the lane.
 void Session::note_owed(const protocol::Sink& sink) {
-  if (!owed_) owed_ = std::make_unique<Owed>();
+  if (!owed_)
+    owed_ = std::make_unique<Owed>(Owed{.requests = {}, .repeatable = lane_turns_ == sink.turns});
   const bool fits = owed_->requests.size() + sink.to_server.size() <= kRepeatedBytesMax;
   owed_->repeatable = owed_->repeatable && sink.repeatable && fits;
   if (!owed_->repeatable) return;
@@ -104,7 +105,10 @@ void Session::on_lane_share(const protocol::Share& share) {
   if (owed_ && lane_turns_ == 0) owed_.reset();
   stats().queries.add(share.turns);
   stats().transactions.add(share.turns);
-  stats().query.observe(worker_.now() - turn_began_);
+  const Duration took = worker_.now() - turn_began_;
+  stats().query.observe(took);
+  note_slow(took, lane_->server_id());
+  turn_began_ = worker_.now();  // of what is still due
   if (state_ != State::Sharing) return;
   if (lane_turns_ > 0) {
     if (lane_later_ && lane_turns_ <= lane_window_ / 2 && outlet_.empty()) go_on();
@@ -164,14 +168,15 @@ void Session::lane_drained() { stream_->resume(net::kPausePeerFull); }
 
 void Session::lane_lost(const base::Error& why) {
   if (may_ask_again(why)) return ask_lane_again();
-  end(EndReason::ServerLost, why);
+  end(why.kind == base::ErrorKind::Timeout ? EndReason::QueryTimeout : EndReason::ServerLost, why);
 }
 
-// Once, and only when nothing has been answered: a request that brings a server down would bring
-// down the next ones as well.
+// Once, and only when nothing has been answered; who listens there has missed something. A request
+// that brings a server down would bring down the next ones as well.
 bool Session::may_ask_again(const base::Error& why) const {
   return why.kind == base::ErrorKind::Unreachable && state_ == State::Sharing && owed_ &&
-         owed_->repeatable && !owed_->repeated && !lane_piece_open_ && !client_->listens();
+         owed_->repeatable && !owed_->repeated && !lane_piece_open_ &&
+         lane_->kind() != LaneKind::Hub;
 }
 
 void Session::ask_lane_again() {

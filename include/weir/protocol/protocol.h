@@ -380,6 +380,9 @@ class Link {
   virtual Progress on_server(ClientState& client, ServerState& server, Bytes in,
                              Sink& sink) const = 0;
 
+  // A client that closes at rest without it is lost.
+  virtual bool clients_say_goodbye() const { return true; }
+
   // A lane's server sent bytes: says whose they are. `shares` is cleared by the caller; what they
   // look at lives until the next call. `to_server`: what has to be said to it on account of that.
   // Next: Feed, Flush or Fail.
