@@ -221,6 +221,38 @@ def test_what_comes_while_a_near_server_works_goes_out_together():
         pool.stop()
 
 
+# ---------------------------------------------------------------- coming and going
+
+
+def test_a_password_in_front_of_a_server_without_one(server):
+    cache = start_target({"users": {"default": {"password": "x"}},
+                          "databases": {"cache": {"url": f"redis://127.0.0.1:{server.port}/0"}}},
+                         listener={"protocol": "redis", "auth": {"method": "plain"}})
+    try:
+        with RedisClient(cache.port) as client:
+            assert str(client.do("PING")).startswith("NOAUTH")
+            assert client.do("AUTH", "x") == b"OK"
+            assert client.do("PING") == b"PONG"
+            assert [client.do(each) for each in ("MULTI", "RESET", "PING")] == [b"OK", b"RESET", b"PONG"]
+    finally:
+        cache.stop()
+
+
+def test_who_leaves_at_rest_is_not_lost(cache):
+    def ends(kind):
+        return cache.metrics().sum("weir_errors_total", kind=kind)
+    before = ends("client_lost")
+    for steps in ([], ["PING"], ["MULTI", "EXEC"], ["SELECT 3"]):
+        with dial(cache) as client:
+            for step in steps:
+                client.do(*step.split())
+    eventually(lambda: cache.metrics().sum("weir_clients") == 0)
+    assert ends("client_lost") == before
+    with dial(cache) as client:
+        assert client.do("MULTI") == b"OK"
+    eventually(lambda: ends("client_lost") == before + 1)
+
+
 # ---------------------------------------------------------------- without a file
 
 

@@ -325,6 +325,60 @@ def test_reads_are_sent_once_more_when_their_server_is_lost(start, server):
 
 
 @pytest.mark.behaviour("redis", "R19")
+@pytest.mark.behaviour("redis", "R49")
+@pytest.mark.parametrize("words", ["GET k", "UNSUBSCRIBE c", "RESET"])
+def test_who_listens_is_closed_all_the_same(start, server, words):
+    cache = start(4, retry_reads=True)
+    with dial3(cache) as listener, dial3(cache) as other:
+        for client in (listener, other):
+            assert client.do("SUBSCRIBE", "c")[0] == b"subscribe"
+        server.process.send_signal(signal.SIGSTOP)
+        listener.send(command(*words.split()))
+        eventually(asked(cache, 1))
+        server.kill()
+        server.start()
+        eventually(listener.is_closed)
+        eventually(other.is_closed)
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["off to on", "on to off"])
+def test_a_reload_of_retry_reads_loses_no_command(start, server, before):
+    cache = start(3, retry_reads=before)
+    with dial(cache) as client:
+        assert client.do("PING") == b"PONG"
+        server.process.send_signal(signal.SIGSTOP)
+        client.send(command("GET", "k") if before else command("SET", "k", 1))
+        eventually(asked(cache, 1))
+        cache.config["databases"]["cache"]["retry_reads"] = not before
+        cache.reload()
+        client.send(command("SET", "k", 2) if before else command("GET", "k"))
+        time.sleep(0.2)
+        server.kill()
+        server.start()
+        eventually(client.is_closed)
+
+
+def test_slow_commands_and_timeouts_of_shared_connections_are_said(start, server):
+    cache = start(3, timeouts={"query": "1s"})
+    cache.config.setdefault("log", {})["slow_query"] = "200ms"
+    cache.reload()
+    with dial(cache) as client, server.client() as direct:
+        assert client.do("PING") == b"PONG"
+        direct.send(command("DEBUG", "SLEEP", "0.5"))
+        time.sleep(0.1)
+        assert client.do("GET", "k") is None and direct.read() == b"OK"
+        assert cache.metrics().sum("weir_slow_queries_total") == 1
+        assert "slow query, " in cache.log()
+        server.process.send_signal(signal.SIGSTOP)
+        assert str(client.do("GET", "k")) == "ERR weir: query timeout"
+        eventually(client.is_closed)
+        server.process.send_signal(signal.SIGCONT)
+        assert "query timeout after 1" in cache.log()
+        assert cache.metrics().sum("weir_errors_total", kind="query_timeout") == 1
+        assert cache.metrics().sum("weir_errors_total", kind="server_lost") == 0
+
+
+@pytest.mark.behaviour("redis", "R19")
 def test_reads_are_not_sent_a_third_time(start, server):
     cache = start(4, retry_reads=True)
     with dial(cache) as client, dial(cache) as other:

@@ -29,8 +29,10 @@ int64_t Audience::receivers(Bytes channel) const {
   const std::lock_guard lock(mutex_);
   int64_t count = find(Hub::Kind::Channel, channel);
   size_t steps = kPatternStepsMax;
-  for (const auto& [pattern, listeners] : all_[static_cast<size_t>(Hub::Kind::Pattern)])
+  for (const auto& [pattern, listeners] : all_[static_cast<size_t>(Hub::Kind::Pattern)]) {
+    if (steps == 0) break;
     if (fits_pattern(channel, pattern, steps)) count += listeners;
+  }
   return count;
 }
 

@@ -132,6 +132,7 @@ ClientSide::Step ClientSide::listen(Bytes in, const Request& request) {
 }
 
 ClientSide::Step ClientSide::change_hub(Hub::Change change) {
+  sink_.repeatable = false;
   const bool begins = change.what == Hub::Change::What::Begins;
   const auto names = static_cast<int64_t>(change.names.size());
   std::string ask;

@@ -16,7 +16,10 @@ constexpr uint32_t kTransactionMax = 1000;
 Progress ClientSide::judge(Bytes in) {
   if (server_) {
     mode_ = sink_.owner != 0 ? Mode::Lane : Mode::Lease;
-    if (client_.commands != server_->commands) client_.commands = server_->commands;
+    // Of two servers that know different commands the one where it listens decides, or the two
+    // would send it to each other.
+    const bool decides = mode_ == Mode::Lane || !client_.listens();
+    if (decides && client_.commands != server_->commands) client_.commands = server_->commands;
     pauses_ = server_->may_pause();
   }
   while (used_ < in.size()) {

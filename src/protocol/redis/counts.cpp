@@ -1,5 +1,7 @@
 #include "counts.h"
 
+#include <algorithm>
+
 #include "audience.h"
 
 namespace weir::redis {
@@ -8,7 +10,8 @@ namespace {
 
 int64_t receivers(const ServerState& server, Bytes channel) {
   const int64_t coming = server.hub ? server.hub->coming_receivers(channel) : 0;
-  return server.audience->receivers(channel) + coming;
+  // Either may have given up before a pattern that the other has counted.
+  return std::max<int64_t>(server.audience->receivers(channel) + coming, 0);
 }
 
 int64_t shard_receivers(const ServerState& server, Bytes channel) {

@@ -62,12 +62,14 @@ bool fits_pattern(Bytes text, Bytes pattern, size_t& steps) {
   while (!text.empty()) {
     if (const size_t some = stars(pattern); some > 0) {
       pattern.remove_prefix(some);
+      steps -= std::min(steps, some);
       if (pattern.empty()) return true;
       if (++runs > kStarsMax) return false;
       part = pattern;
       start = text;
     }
-    const Element next = pattern.empty() ? Element{} : read_element(pattern, text[0]);
+    const Element next =
+        pattern.empty() ? Element{} : read_element(pattern.substr(0, steps + 1), text[0]);
     if (steps <= next.bytes) return steps = 0, false;
     steps -= next.bytes + 1;
     if (next.fits) {

@@ -32,10 +32,6 @@ constexpr std::string_view kHelloNoAuth =
 constexpr std::string_view kWrongPass =
     "WRONGPASS invalid username-password pair or user is disabled.";
 
-// The beginning of what a server says to AUTH without a name when "default" needs no password. With
-// the name any is right.
-constexpr std::string_view kAnyPassword = "ERR AUTH <password> called without any password";
-
 }  // namespace
 
 RedisGreeting::RedisGreeting(const protocol::GreetingOptions& options)
@@ -237,7 +233,7 @@ RedisGreeting::Result RedisGreeting::tried(const Error& refusal, std::string& se
     return refused();
   }
   const bool has_name = proof.by == Proof::By::Name || proof.by == Proof::By::Hello;
-  if (has_name && refusal.text.starts_with(kAnyPassword)) {
+  if (has_name && needs_no_password(refusal.text)) {
     proof.password.clear();
     proof_ = std::move(proof);
     state_ = State::Trying;

@@ -120,6 +120,7 @@ int64_t Hub::coming_receivers(Bytes channel) const {
   int64_t count = coming(Kind::Channel, channel);
   size_t steps = kPatternStepsMax;
   for (const auto& [name, topic] : topics_[static_cast<size_t>(Kind::Pattern)]) {
+    if (steps == 0) break;
     const int64_t more = unseen(topic.wanted) - unseen(topic.told.size());
     if (more != 0 && fits_pattern(channel, name, steps)) count += more;
   }
@@ -217,7 +218,9 @@ uint32_t Hub::refused(uint64_t owner, std::string& to_server) {
     if (found == topics(change.kind).end() || again.contains(name)) continue;
     Topic& topic = found->second;
     const auto stake = listener->stakes.find(&topic);
-    if (stake == listener->stakes.end() || stake->second.told) continue;
+    const bool is_refused =
+        stake != listener->stakes.end() && stake->second.wanted && !stake->second.told;
+    if (!is_refused) continue;  // or named twice
     unwant(*listener, topic, topic.shared ? gone : nothing);
     refused.push_back(&topic);
   }

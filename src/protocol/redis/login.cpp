@@ -2,6 +2,7 @@
 
 #include <array>
 #include <climits>
+#include <utility>
 
 namespace weir::redis {
 
@@ -45,6 +46,7 @@ RedisLogin::Result RedisLogin::begin(std::string& send) {
       append_command(server_->login, {"AUTH", target_.user, target_.secret});
     if (!target_.user.empty()) server_->user = target_.user;
     send += server_->login;
+    says_secret_ = true;
     ++answers_left_;
   }
   int64_t database = 0;
@@ -78,6 +80,14 @@ RedisLogin::Result RedisLogin::feed(Bytes in, std::string& send) {
     scanned_ = 0;
     used += end + 2;
     const Bytes line = rest.substr(0, end);
+    // Somebody who has to be told whether his password is right gets this for an answer.
+    const bool is_needless = std::exchange(says_secret_, false) && !target_.is_proof &&
+                             line.starts_with('-') && needs_no_password(line.substr(1));
+    if (is_needless) {
+      server_->login.clear();
+      --answers_left_;
+      continue;
+    }
     if (answers_left_ == 2 &&
         (line.starts_with(':') ||
          line.starts_with(

@@ -36,7 +36,8 @@ class RedisLogin final : public protocol::Login {
 
   protocol::LoginTarget target_;
   Audiences* audiences_;
-  bool begun_ = false;  // else TLS comes first
+  bool begun_ = false;        // else TLS comes first
+  bool says_secret_ = false;  // and has no answer to it yet
   std::unique_ptr<ServerState> server_;
   std::optional<Survey> survey_;
   int answers_left_ = 0;

@@ -31,6 +31,11 @@ bool is_hashed(std::string_view secret) {
          secret.find_first_not_of("0123456789abcdef", 3) == std::string_view::npos;
 }
 
+bool needs_no_password(std::string_view error) {
+  return error.starts_with("ERR AUTH <password> called without any password") ||
+         error.starts_with("ERR Client sent AUTH, but no password is set");  // before 6.0
+}
+
 void append_error_line(std::string& out, std::string_view text) {
   out.push_back('-');
   const size_t start = out.size();

@@ -33,6 +33,10 @@ inline size_t read_short_head(Bytes in, int64_t& value) {
 bool equal_ignoring_case(Bytes text, std::string_view lower);
 bool is_hashed(std::string_view secret);  // md5… or SCRAM-SHA-256$…: of no use to this protocol
 
+// What a server says to AUTH with a password alone when "default" needs none. With the name any is
+// right.
+bool needs_no_password(std::string_view error);
+
 // "-text\r\n"; what would break the line becomes a blank.
 void append_error_line(std::string& out, std::string_view text);
 // `error` in the protocol's words. One with this code has the words of a server already.

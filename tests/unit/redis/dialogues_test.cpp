@@ -305,6 +305,26 @@ TEST(RedisLogin, AsksOnlyForWhatIsNeeded) {
   EXPECT_EQ(log_in_at_every_split({"app", "", "", {}}, ":1\r\n-NOPERM no\r\n").step, Step::Done);
 }
 
+// A password for weir's clients alone; but a client that has to hear whether its own is right does.
+TEST(RedisLogin, GetsInWhereNoPasswordIsNeeded) {
+  const std::vector<std::string> needless{
+      "-ERR AUTH <password> called without any password configured for the default user.\r\n",
+      "-ERR Client sent AUTH, but no password is set\r\n"};
+  for (const std::string& error : needless) {
+    LoginTarget target{"default", "pw", "3", {}};
+    const Outcome outcome = log_in_at_every_split(target, error + "+OK\r\n:7\r\n+PONG\r\n");
+    EXPECT_EQ(outcome.step, Step::Done);
+    EXPECT_EQ(outcome.login, "");
+    EXPECT_EQ(outcome.database, 3);
+    target.is_proof = true;
+    EXPECT_EQ(log_in(target, error, 99).kind, base::ErrorKind::Refused);
+  }
+  EXPECT_EQ(log_in({"default", "pw", "", {}}, "-WRONGPASS no\r\n", 99).kind,
+            base::ErrorKind::Refused);
+  EXPECT_EQ(log_in({"default", "pw", "3", {}}, "+OK\r\n" + needless[0], 99).kind,
+            base::ErrorKind::Refused);
+}
+
 TEST(RedisLogin, SaysNothingBeforeTls) {
   LoginTarget target{"app", "pw", "", {}};
   target.tls = protocol::Encryption::Direct;

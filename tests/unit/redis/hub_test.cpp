@@ -212,6 +212,16 @@ TEST(RedisHub, WhatIsForbiddenIsSaidToWhoAsked) {
   EXPECT_EQ(crowd.hear(1) + crowd.hear(2), message(3, "c", "m"));
 }
 
+// A name that is there twice was given up twice.
+TEST(RedisHub, WhatIsForbiddenMayBeNamedTwice) {
+  Crowd crowd(1);
+  crowd.world.redis.forbidden = {"f"};
+  crowd.world.send(crowd.other, "SUBSCRIBE f f\r\nGET k\r\n");
+  EXPECT_EQ(crowd.hear(crowd.other), "-NOPERM no such channel for you\r\n$-1\r\n");
+  crowd.world.send(1, "SUBSCRIBE f e f\r\n");
+  EXPECT_EQ(crowd.hear(1), "-NOPERM no such channel for you\r\n");
+}
+
 // What was refused first and granted then was forgotten: the server went on with it for nobody.
 TEST(RedisHub, GrantedBehindARefusal) {
   for (const std::string& last :
