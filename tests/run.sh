@@ -94,7 +94,7 @@ run_units() {
   local name=$1 program status
   shift
   for program in ${*:-$(programs "$name")}; do
-    timeout -k 10 "$(minutes 5 60)" "$BUILD/$name/tests/$program" --gtest_brief=1 \
+    timeout -k 10 "$(minutes 10 60)" "$BUILD/$name/tests/$program" --gtest_brief=1 \
       --gtest_output="xml:$OUT/$program.xml" >"$OUT/$program.log" 2>&1
     status=$?
     cat "$OUT/$program.log"
@@ -109,7 +109,7 @@ run_units() {
 run_integration() {
   local binary=$1 pytest
   shift
-  pytest=(timeout -k 30 "$(minutes 20 180)" "$PYTHON" -m pytest -q -o "cache_dir=$(realpath "$OUT")/cache")
+  pytest=(timeout -k 30 "$(minutes 40 180)" "$PYTHON" -m pytest -q -o "cache_dir=$(realpath "$OUT")/cache")
   export WEIR_BIN
   WEIR_BIN=$(realpath "$binary")
   "${pytest[@]}" --junitxml="$OUT/integration.xml" "$@" && return
