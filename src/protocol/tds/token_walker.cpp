@@ -306,11 +306,12 @@ bool TokenWalker::read_feature(Bytes& in, TokenEvent& event, bool& stop) {
   const Got got = gather(in, item, measure);
   stop = got == Got::More;
   if (stop) return false;
-  event.feature = static_cast<FeatureId>(item[0]);
-  if (event.feature == FeatureId::Terminator) {
+  const auto feature = static_cast<FeatureId>(item[0]);
+  if (feature == FeatureId::Terminator) {
     phase_ = Phase::Token;
     return false;
   }
+  event.feature = feature;
   if (event.feature == FeatureId::ColumnEncryption) encrypts_columns_ = true;
   const auto length = load_le<uint32_t>(item.data() + 1);
   event.kind = TokenEvent::Kind::FeatureAck;

@@ -36,13 +36,17 @@ class Walk {
   Walk(Version version, End end) : walker(version), end_(end) {}
 
   void feed(Bytes piece) {
-    for (Event event; walker.next(piece, event);) said += show(event) + "; ";
+    for (Event event; walker.next(piece, event);) {
+      said += show(event) + "; ";
+      script::add(digest, event);
+    }
     EXPECT_TRUE(piece.empty());
   }
   std::string result() { return said + end_(walker); }
 
   Walker walker;
   std::string said;
+  script::Digest digest;  // also of what show() leaves out
 
  private:
   End end_;
@@ -57,6 +61,7 @@ std::string walk_anyhow(const std::string& payload, Version version, End end) {
   This bytewise(version, end);
   for (const char c : payload) bytewise.feed({&c, 1});
   EXPECT_EQ(bytewise.result(), expected);
+  EXPECT_EQ(bytewise.digest.value(), whole.digest.value()) << expected;
   for (size_t at = 1; at < payload.size() && payload.size() < 4000; ++at) {
     This cut(version, end);
     // Copies of their own length, so that a sanitizer sees who looks outside.
@@ -64,6 +69,7 @@ std::string walk_anyhow(const std::string& payload, Version version, End end) {
     cut.feed(first);
     cut.feed(second);
     EXPECT_EQ(cut.result(), expected) << "cut at " << at;
+    EXPECT_EQ(cut.digest.value(), whole.digest.value()) << "cut at " << at;
   }
   return expected;
 }
