@@ -8,25 +8,9 @@ import pytest
 from support.tds_client import (BATCH, RESET, Closed, TdsClient, errors, long_nvarchar, nvarchar,
                                 parameter)
 from support.tds_server import TdsServer
+from support.tds_stand_in import ENDLESS, SLOW, client, server
 from support.tds_tokens import rows, shape, tokens
 from support.waiting import eventually
-
-ENDLESS = "SELECT a.object_id, REPLICATE('z', 200) FROM sys.all_objects a, sys.all_objects b"
-SLOW = "WAITFOR DELAY '00:00:20'"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with TdsServer() as one:
-        yield one
-
-
-@pytest.fixture
-def client(server):
-    with server.client() as one:
-        yield one
-    server.ask("clear")
-    eventually(lambda: not server.sessions(), what="that the client is gone")
 
 
 def kinds(found):

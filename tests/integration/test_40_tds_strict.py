@@ -11,26 +11,11 @@ from support.tds_client import (ATTENTION, BATCH, BULK, EOM, IGNORE, LOGIN7, NOT
                                 TdsClient, call, errors, headers, login7, long_nvarchar,
                                 nvarchar, packets, parameter, prelogin)
 from support.tds_server import TdsServer
+from support.tds_stand_in import ENDLESS, SLOW, client, server
 from support.tds_tokens import shape
 from support.waiting import eventually
 
 SELECT_1 = headers() + "SELECT 1".encode("utf-16-le")
-ENDLESS = "SELECT a.object_id, REPLICATE('z', 200) FROM sys.all_objects a, sys.all_objects b"
-SLOW = "WAITFOR DELAY '00:00:20'"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with TdsServer() as one:
-        yield one
-
-
-@pytest.fixture
-def client(server):
-    with server.client() as one:
-        yield one
-    server.ask("clear")
-    eventually(lambda: not server.sessions(), what="that the client is gone")
 
 
 def packet(kind, status, body, size=None):
