@@ -179,9 +179,13 @@ class Connections(threading.Thread):
             return {}
         hands = {number: who for number, who in before.items() if after.get(number) == who}
         found = self.bound.beyond(hands, lines, clients)
-        twice = [line for key, line in found.items() if key in last]
+        twice = [key for key in found if key in last]
         if len(twice) > self.excess:
-            self.excess, self.worst = len(twice), [shown(line) for line in twice]
+            self.excess = len(twice)
+            self.worst = [f"{shown(found[key])} for {key[1]}; before: {shown(last[key])}"
+                          for key in twice]
+            self.worst += [f"  in the hands of {who}: {shown(lines.get(number, {}))}"
+                           for number, who in sorted(hands.items())]
         return found
 
 
