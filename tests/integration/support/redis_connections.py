@@ -7,6 +7,9 @@ The bound for those in use at one moment (docs/limits.md, Redis):
     held     one for each client that is just then in MULTI or WATCH, blocked (WAIT and DEBUG are),
              MONITOR, tracking, subscribed, a replica, or somebody else by AUTH
 
+Who sends a command of more than 64 KiB has a connection of its own as long as that takes. Nothing
+shows it, so it is counted with the shared ones.
+
 The pool keeps others that are idle, for those who come next; they are counted, but have no bound
 but the pool's.
 
@@ -110,10 +113,7 @@ class Bound:
             line = lines.get(key[0])
             if not line:
                 continue
-            if key[1] in clients:
-                if not self.is_entitled(key, line):
-                    found[key] = line
-            else:
+            if key[1] not in clients or not self.is_entitled(key, line):
                 most = self.workers * (1 if "P" in line["flags"] else self.lanes + 1)
                 shared[most, line["user"], line.get("resp"), line["db"]].append(key)
         for (most, *_), keys in shared.items():
