@@ -138,7 +138,7 @@ base::Result<session::Door> Daemon::door_of(const config::Config& config,
                      .login_bytes_max = config.limits.login_bytes,
                      .socket = socket_options(config.tcp),
                      .tls = std::move(*tls),
-                     .needs_tls = needs_tls(listener.tls),
+                     .encryption = client_encryption(listener.tls),
                      .needs_certificate = listener.tls.mode >= config::TlsMode::VerifyCa,
                      .verifies_name = listener.tls.mode == config::TlsMode::VerifyFull,
                      .balancers = listener.proxy_from};

@@ -47,6 +47,9 @@ protocol::Encryption server_encryption(const config::Tls& tls) {
   }
 }
 
-bool needs_tls(const config::Tls& tls) { return tls.mode >= TlsMode::Require; }
+protocol::Encryption client_encryption(const config::Tls& tls) {
+  return tls.mode >= TlsMode::Require ? protocol::Encryption::Required
+                                      : protocol::Encryption::Offered;
+}
 
 }  // namespace weir::app

@@ -12,6 +12,6 @@ namespace weir::app {
 base::Result<net::TlsContextPtr> client_tls(const config::Tls& tls, std::string_view protocol);
 base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls, std::string_view protocol);
 protocol::Encryption server_encryption(const config::Tls& tls);
-bool needs_tls(const config::Tls& tls);  // of a listener
+protocol::Encryption client_encryption(const config::Tls& tls);  // of a listener
 
 }  // namespace weir::app

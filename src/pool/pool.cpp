@@ -11,6 +11,8 @@ namespace {
 constexpr Duration kLocality =
     base::kMillisecond;  // how much older a waiter elsewhere must be to go first
 constexpr int kRampMax = 16;
+// How long others may go before a waiter who needs a server of another variant.
+constexpr Duration kVariantPatience = base::kSecond;
 
 }  // namespace
 
@@ -142,6 +144,8 @@ void Pool::enqueue(Waiter& waiter) {
   }
   in.lines[waiter.ticket.worker].push(waiter);
   waiter.queued = true;
+  mixed_ = waiting_ > 0 && (mixed_ || waiter.variant != last_variant_);
+  last_variant_ = waiter.variant;
   ++waiting_;
   keepers_waiting_ += waiter.keeps ? 1 : 0;
   stayers_waiting_ += waiter.stays ? 1 : 0;
@@ -214,7 +218,7 @@ void Pool::give_back(std::unique_ptr<Server> server, Time now, Orders& orders) {
   returned(*server);
   const bool stale = is_stale(*server, now);
   const bool spare = waiting_ == 0 && open_count() > options_.size;
-  if (stale || spare) {
+  if (stale || spare || blocks_another_variant(*server, now)) {
     const WorkerId here = server->worker;
     close(std::move(server), orders);
     open_more(here, now, orders);
@@ -312,7 +316,22 @@ void Pool::open_more(WorkerId worker, Time now, Orders& orders) {
 void Pool::open(WorkerId worker, Orders& orders) {
   ++opening_;
   --wanted_[worker];
-  orders.push_back({.kind = Order::Kind::Open, .worker = worker});
+  orders.push_back({.kind = Order::Kind::Open, .worker = worker, .variant = wanted_variant()});
+}
+
+// Of the next server: what the one needs who waits longest, or who came last.
+uint64_t Pool::wanted_variant() const {
+  const Waiter* oldest = oldest_waiter();
+  return oldest ? oldest->variant : last_variant_;
+}
+
+// Those who can use this server come all the time, and one who cannot has waited long: there would
+// never be room for his.
+bool Pool::blocks_another_variant(const Server& server, Time now) const {
+  if (!mixed_ || waiting_ == 0 || paused_ || opening_ + closing_ > 0) return false;
+  const Waiter* oldest = oldest_waiter();
+  return oldest->variant != server.variant() && now - oldest->since >= kVariantPatience &&
+         now >= retry_at_ && open_count() >= limit(now);
 }
 
 // Where most wait for whom no connection is under way.

@@ -39,9 +39,21 @@ void Conversation::feed() {
 }
 
 void Conversation::start_tls() {
-  if (!start_tls_ || !outlet_.empty() || !in_.empty())
+  if (!tls_.start || !outlet_.empty() || !in_.empty())
     return finish(base::Error{base::ErrorKind::Protocol, "TLS was asked for, which is not to be"});
-  stream_ = &start_tls_([this](const base::Status& status) { shaken(status); });
+  stream_ =
+      &tls_.start(dialogue_->envelope(), [this](const base::Status& status) { shaken(status); });
+}
+
+void Conversation::stop_tls() {
+  std::string received;
+  net::Stream* clear = outlet_.empty() && in_.empty() ? tls_.stop(received) : nullptr;
+  if (!clear)
+    return finish(base::Error{base::ErrorKind::Protocol, "TLS cannot end in the middle of things"});
+  stream_ = clear;
+  stream_->set_reader(this);
+  in_ = std::move(received);
+  if (!in_.empty()) feed();
 }
 
 void Conversation::work() {
@@ -70,6 +82,7 @@ void Conversation::step(Dialogue::Result result, const std::string& send) {
     case Step::Done: return finish(base::ok());
     case Step::Fail: return finish(dialogue_->error());
     case Step::StartTls: return start_tls();
+    case Step::StopTls: return stop_tls();
     case Step::Work: return work();
     default: return finish(base::Error{base::ErrorKind::Protocol, "a step that has no place here"});
   }

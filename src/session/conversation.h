@@ -23,10 +23,13 @@ class Conversation final : private net::StreamReader {
 
   Conversation(net::Loop& loop, net::Stream& stream, std::unique_ptr<protocol::Dialogue> dialogue);
   ~Conversation();
-  // How the stream's owner turns it into TLS, and says when that is done: without it a dialogue
-  // that wants TLS fails.
-  using StartTls = std::function<net::Stream&(net::TlsShaken)>;
-  void allow_tls(StartTls start) { start_tls_ = std::move(start); }
+  // How the stream's owner turns it into TLS, and says when that is done, and back: null when that
+  // cannot be. Without it a dialogue that wants TLS fails.
+  struct Tls {
+    std::function<net::Stream&(std::shared_ptr<base::Envelope>, net::TlsShaken)> start;
+    std::function<net::Stream*(std::string& received)> stop;
+  };
+  void allow_tls(Tls tls) { tls_ = std::move(tls); }
   void begin(base::Duration timeout, Done done);
 
  private:
@@ -36,6 +39,7 @@ class Conversation final : private net::StreamReader {
   void step(protocol::Dialogue::Result result, const std::string& send);
   void feed();
   void start_tls();
+  void stop_tls();
   void work();
   void shaken(const base::Status& status);
   void finish(base::Status result);
@@ -48,7 +52,7 @@ class Conversation final : private net::StreamReader {
   Outlet outlet_;
   base::Timer timer_;
   Done done_;
-  StartTls start_tls_;
+  Tls tls_;
   std::unique_ptr<net::Work> work_;
 };
 

@@ -37,8 +37,10 @@ constexpr const char* kCloses[] = {"lost",         "broken",       "retired",
                                    "client_error", "shutdown",     "address_gone"};
 static_assert(std::size(kCloses) == static_cast<size_t>(CloseReason::kCount));
 
-constexpr const char* kPins[] = {"watch",    "blocking", "subscription", "monitor",
-                                 "tracking", "user",     "replication",  "command"};
+constexpr const char* kPins[] = {"watch",      "blocking", "subscription", "monitor",
+                                 "tracking",   "user",     "replication",  "command",
+                                 "temp_table", "cursor",   "prepared",     "lock",
+                                 "context",    "setting",  "bulk",         "unclear"};
 static_assert(std::size(kPins) == static_cast<size_t>(protocol::Pin::kCount));
 
 constexpr const char* kClients[] = {"login", "idle", "waiting", "active"};

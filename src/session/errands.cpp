@@ -24,23 +24,32 @@ OpenResult open_result(const base::Error& error) {
   }
 }
 
-// Turns a stream to a server into one of TLS, as its dialler says.
-Conversation::StartTls tls_on(net::Loop& loop, std::unique_ptr<net::Stream>& stream,
-                              const net::TlsConnect& as) {
-  if (!as.context) return nullptr;
-  return [&loop, &stream, as](net::TlsShaken shaken) -> net::Stream& {
+// Turns a stream to a server into one of TLS, as its dialler says, and back.
+Conversation::Tls tls_on(net::Loop& loop, std::unique_ptr<net::Stream>& stream,
+                         const net::TlsConnect& how) {
+  if (!how.context) return {};
+  const auto start = [&loop, &stream, how](std::shared_ptr<base::Envelope> envelope,
+                                           net::TlsShaken shaken) -> net::Stream& {
+    net::TlsConnect as = how;
+    as.envelope = std::move(envelope);
     stream = net::start_tls(loop, std::move(stream), as, std::move(shaken));
     return *stream;
   };
+  const auto stop = [&stream](std::string& received) {
+    if (auto clear = net::stop_tls(*stream, received)) stream = std::move(clear);
+    return stream->tls() ? nullptr : stream.get();
+  };
+  return {start, stop};
 }
 
 }  // namespace
 
 // ---------------------------------------------------------------- Opening
 
-Opening::Opening(Worker& worker, Backend& backend)
+Opening::Opening(Worker& worker, Backend& backend, uint64_t variant)
     : worker_(worker),
       backend_(backend.shared_from_this()),
+      variant_(variant),
       generation_(backend.pool().generation()),
       plan_(backend.plan()),
       timer_(on_deadline, this) {}
@@ -76,6 +85,7 @@ void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
     target.role = Role::Standby;
   const auto proof = this->proof();
   target.secret = proof.value_or(target.secret);
+  target.variant = variant_;
   target.is_proof = proof.has_value();
   may_fall_back_ = target.tls == Encryption::Fallback;
   auto login = backend_->protocol().login(target);

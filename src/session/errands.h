@@ -19,7 +19,8 @@ class Errand : public net::Deferred {
 // Connects, logs in, runs connect_query; the server goes to the pool.
 class Opening : public Errand {
  public:
-  Opening(Worker& worker, Backend& backend);
+  // `variant`: of the client for whom it is; see LoginTarget.
+  Opening(Worker& worker, Backend& backend, uint64_t variant);
   void begin() override { dial(); }
 
  protected:
@@ -32,6 +33,7 @@ class Opening : public Errand {
 
   Worker& worker_;
   std::shared_ptr<Backend> backend_;
+  const uint64_t variant_;
   const uint32_t generation_;  // read before the plan: a server is not taken for newer than it is
   std::shared_ptr<const Plan> plan_;
   int place_ = -1;

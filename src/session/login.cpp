@@ -92,6 +92,7 @@ void Session::greeting_step(Dialogue::Result result, std::string& send) {
     case Step::Ask: return ask();
     case Step::Try: return prove();
     case Step::StartTls: return start_tls();
+    case Step::StopTls: return stop_tls();
     case Step::Work: return work();
     case Step::NeedServer: return settle();
     case Step::Done: return greeting_->cancel() ? pass_cancel() : logged_in();
@@ -128,10 +129,21 @@ void Session::work() {
 void Session::start_tls() {
   if (!outlet_.empty()) return end(EndReason::ClientLost);
   const std::string received = std::exchange(in_, {});
-  stream_ = net::start_tls(worker_.loop(), std::move(stream_), net::TlsAccept{door_->tls, received},
+  const net::TlsAccept as{door_->tls, received, greeting_->envelope()};
+  stream_ = net::start_tls(worker_.loop(), std::move(stream_), as,
                            [&worker = worker_, id = id_](const base::Status& status) {
                              if (Session* session = worker.session(id)) session->shaken(status);
                            });
+}
+
+void Session::stop_tls() {
+  std::string received;
+  auto clear = outlet_.empty() && in_.empty() ? net::stop_tls(*stream_, received) : nullptr;
+  if (!clear) return end(EndReason::ProtocolError);
+  stream_ = std::move(clear);
+  stream_->set_reader(this);
+  in_ = std::move(received);
+  greet();
 }
 
 void Session::shaken(const base::Status& status) {

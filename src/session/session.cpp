@@ -36,8 +36,7 @@ ClientCount counted_as(Session::State state) {
 }
 
 protocol::Encryption encryption(const Door& door) {
-  if (!door.tls) return protocol::Encryption::None;
-  return door.needs_tls ? protocol::Encryption::Required : protocol::Encryption::Offered;
+  return door.tls ? door.encryption : protocol::Encryption::None;
 }
 
 }  // namespace

@@ -92,6 +92,7 @@ class Session final : public net::Deferred,
   bool meet_balancer();
   void greeting_step(protocol::Dialogue::Result result, std::string& send);
   void start_tls();
+  void stop_tls();
   void work();
   void shaken(const base::Status& status);
   void ask();
@@ -186,6 +187,7 @@ class Session final : public net::Deferred,
   void on_wait_time(Time now);
   void on_linked_time(Time now);
   void end_idle();
+  void interrupt();
   bool is_in_block() const;
   bool pins_in_vain() const;
   void leave_server(EndReason reason);

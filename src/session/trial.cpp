@@ -16,7 +16,7 @@ Duration patience(const Plan& plan) {
 }  // namespace
 
 Trial::Trial(Worker& worker, Backend& backend, std::string secret, Done done)
-    : Opening(worker, backend),
+    : Opening(worker, backend, 0),
       secret_(std::move(secret)),
       done_(std::move(done)),
       ends_at_(worker.now() + patience(*plan_)),

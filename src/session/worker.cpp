@@ -172,7 +172,7 @@ void Worker::carry_out_here(Backend& backend, Order order) {
   switch (order.kind) {
     case Order::Kind::Serve: return serve(backend, std::move(order));
     case Order::Kind::Move: return move(backend, std::move(order));
-    case Order::Kind::Open: return start(std::make_unique<Opening>(*this, backend));
+    case Order::Kind::Open: return start(std::make_unique<Opening>(*this, backend, order.variant));
     case Order::Kind::Check: return check(backend, std::move(order));
     case Order::Kind::Fail: return fail(std::move(order));
     case Order::Kind::Close: {

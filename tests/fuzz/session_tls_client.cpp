@@ -47,7 +47,8 @@ weir::model::WorldOptions options_of(const Choice& choice) {
   out.pool.size = 1;
   out.plan.queue_notice = 0;
   out.door.tls = weir::fake::tls_contexts().server;
-  out.door.needs_tls = choice.needs_tls;
+  out.door.encryption =
+      choice.needs_tls ? weir::protocol::Encryption::Required : weir::protocol::Encryption::Offered;
   out.door.login_bytes_max = 4096;
   out.peer = "10.0.0.9:5000";
   if (choice.has_balancer) out.door.balancers = {*weir::base::read_network("10.0.0.0/8")};

@@ -50,10 +50,11 @@ struct Play {
     auto login = std::make_unique<PostgresLogin>(
         target, PostgresLogin::Parts{script::store(), script::fixed_bytes});
     talk = std::make_unique<weir::session::Conversation>(loop, *near, std::move(login));
-    talk->allow_tls([this, as](weir::net::TlsShaken shaken) -> weir::net::Stream& {
+    const auto start = [this, as](auto, weir::net::TlsShaken shaken) -> weir::net::Stream& {
       near = weir::net::start_tls(loop, std::move(near), as, std::move(shaken));
       return *near;
-    });
+    };
+    talk->allow_tls({start, nullptr});
     talk->begin(weir::base::kSecond, [this](const weir::base::Status& how, const std::string&) {
       fuzz_check(!outcome.is_over);
       outcome.is_over = true;

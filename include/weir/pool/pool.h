@@ -103,7 +103,7 @@ struct Order {
   enum class Kind : uint8_t {
     Serve,  // lend `server` to `ticket`, both on this worker
     Move,   // take `server` off this worker's loop and send it to `ticket`
-    Open,   // open a connection
+    Open,   // open a connection of this variant
     Close,  // close `server`; tell closed() when it is gone
     Check,  // see whether `server`, which is idle, lives; then give it back
     Fail,   // tell `ticket` that it waits in vain
@@ -114,6 +114,7 @@ struct Order {
   Ticket ticket = {};
   Error error = {};
   bool origin_gone = false;  // why it is closed
+  uint64_t variant = 0;
 };
 using Orders = std::vector<Order>;
 
@@ -242,6 +243,8 @@ class Pool {
   Waiter* first_of(Class& in, WorkerId worker, uint64_t variant, bool movable) const;
   void open_more(WorkerId worker, Time now, Orders& orders);
   void open(WorkerId worker, Orders& orders);
+  uint64_t wanted_variant() const;
+  bool blocks_another_variant(const Server& server, Time now) const;
   WorkerId most_wanted() const;
   int wanting() const;
   int limit(Time now) const;
@@ -272,7 +275,9 @@ class Pool {
   std::vector<std::deque<std::unique_ptr<Server>>> idle_;  // by worker; most recently used last
   std::unordered_map<uint64_t, Class> classes_;            // those that have waiters
   std::deque<uint64_t> turns_;                             // the same, next one first
-  std::vector<int> wanted_;  // by worker: waiters, less connections under way
+  std::vector<int> wanted_;    // by worker: waiters, less connections under way
+  uint64_t last_variant_ = 0;  // that was waited for
+  bool mixed_ = false;         // those who wait need servers of several variants
   int waiting_ = 0;
   int keepers_waiting_ = 0;  // those among them that keep their servers
   int stayers_waiting_ = 0;  // and those that stay

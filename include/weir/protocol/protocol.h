@@ -21,6 +21,7 @@
 #include <vector>
 
 #include <weir/base/bytes.h>
+#include <weir/base/envelope.h>
 #include <weir/base/gather.h>
 #include <weir/base/result.h>
 
@@ -61,6 +62,7 @@ struct ServerState {
 enum class Step : uint8_t {
   Wait,      // send what was appended, then feed what comes
   StartTls,  // send, then wrap the stream in TLS, then feed({}) when the handshake is done
+  StopTls,   // send, then go on in clear, as the peer does; then feed what comes
   Work,      // send, then run work() on another thread, as it takes long, then feed({})
   Ask,  // Greeting only: the app has to decide about request(); it answers with admit() or refuse()
   // Greeting only: a server has to say whether proof() lets request().user in; answer with tried()
@@ -99,6 +101,8 @@ class Dialogue {
   virtual ~Dialogue() = default;
   virtual Result start(std::string& send) = 0;
   virtual Result feed(Bytes in, std::string& send) = 0;
+  // Of StartTls: what carries the handshake. Null: its records go as they are.
+  virtual std::shared_ptr<base::Envelope> envelope() { return nullptr; }
   virtual void secured(const Secured&) {}  // after StartTls, before feed({})
   // After Work. Once; may outlive the dialogue, not its protocol.
   virtual Work work() { return {}; }
@@ -117,9 +121,10 @@ class Dialogue {
   Error error_;
 };
 
-// Fallback: in clear, and if that is refused, once more with TLS required. Direct: required, and
-// begun without asking for it in clear first.
-enum class Encryption : uint8_t { None, Fallback, Offered, Required, Direct };
+// Fallback: in clear, and if that is refused, once more with TLS required. LoginOnly: for what says
+// who somebody is; more, if the peer wants that. Direct: required, and begun without asking for it
+// in clear first.
+enum class Encryption : uint8_t { None, Fallback, LoginOnly, Offered, Required, Direct };
 
 struct GreetingOptions {
   size_t login_bytes_max = 64 * 1024;
@@ -252,7 +257,9 @@ struct LoginTarget {
   Settings settings;  // for every server of the pool
   Encryption tls = Encryption::None;
   ChannelBinding channel_binding = ChannelBinding::Prefer;
-  Role role = Role::Any;        // another one: Unreachable, the next host may be it
+  Role role = Role::Any;  // another one: Unreachable, the next host may be it
+  // ClientState::variant() of whom it is opened for. 0: of nobody in particular.
+  uint64_t variant = 0;
   bool newest_version = false;  // ask for the newest version of the protocol, not the usual one
   bool is_proof = false;        // the secret is a client's: to be judged even if it is empty
 };
@@ -368,6 +375,14 @@ enum class Pin : uint8_t {
   User,  // it has logged in to it as somebody else
   Replication,
   Command,  // the configuration says that a command leaves something there
+  TempTable,
+  Cursor,
+  Prepared,  // a statement in a way that weir cannot carry
+  Lock,
+  Context,  // what the server keeps for its session: an own value, another identity
+  Setting,  // that weir cannot carry
+  Bulk,     // the server waits for rows
+  Unclear,  // what weir does not understand
   kCount,
 };
 
@@ -446,6 +461,11 @@ class Link {
   virtual std::unique_ptr<Dialogue> check(ServerState& server) const = 0;
   virtual std::unique_ptr<Dialogue> cancel(
       const ServerState& server) const = 0;  // on a new connection
+  // The same on its own, where that is how it is done: appends what the server is to hear. False:
+  // it is not.
+  virtual bool interrupt(ServerState& /*server*/, std::string& /*to_server*/) const {
+    return false;
+  }
 };
 
 // One per protocol, made by app/protocols.cpp.

@@ -32,8 +32,8 @@ struct Door {
   Duration login_timeout = 60 * base::kSecond;
   size_t login_bytes_max = 64 * 1024;
   net::SocketOptions socket;
-  net::TlsContextPtr tls = nullptr;  // null: TLS is not spoken here
-  bool needs_tls = false;
+  net::TlsContextPtr tls = nullptr;                                 // null: TLS is not spoken here
+  protocol::Encryption encryption = protocol::Encryption::Offered;  // then
   bool needs_certificate = false;  // of a client over TLS, and it has to
   bool verifies_name = false;      // be its user's
   // Balancers, which say who is behind them in a PROXY header.

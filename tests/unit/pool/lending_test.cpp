@@ -302,6 +302,40 @@ TEST_F(Lending, FreedServerOfAnotherVariantMakesRoom) {
   EXPECT_EQ(count(Kind::Open), 1u);
 }
 
+TEST_F(Lending, AConnectionIsOpenedForTheVariantThatIsWaitedForLongest) {
+  make({.size = 3});
+  acquire({.variant = 7});
+  EXPECT_EQ(take_one(Kind::Open).variant, 7u);
+  pool->opened(server(0, 7), now, orders);
+  take_one(Kind::Serve);
+  acquire({.variant = 8});
+  EXPECT_EQ(take_one(Kind::Open).variant, 8u);
+}
+
+TEST_F(Lending, AnotherVariantIsNotKeptFromAFullPoolForever) {
+  make({.size = 1});
+  fill(1, 0, 7);
+  auto held = acquire({.variant = 7});
+  Waiter& other = waiter({.variant = 8});
+  acquire(other);
+  for (int turn = 0; turn < 9; ++turn) {  // those of the server's variant go on and on
+    acquire({.variant = 7});
+    now += 100 * base::kMillisecond;
+    give_back(std::move(held));
+    held = std::move(take_one(Kind::Serve).server);
+    ASSERT_TRUE(held);
+    ASSERT_EQ(held->variant(), 7u);
+  }
+  acquire({.variant = 7});
+  now += 100 * base::kMillisecond;
+  give_back(std::move(held));
+  EXPECT_EQ(take_one(Kind::Close).server->variant(), 7u);
+  closed();
+  EXPECT_EQ(take_one(Kind::Open).variant, 8u);
+  pool->opened(server(0, 8), now, orders);
+  EXPECT_EQ(take_one(Kind::Serve).ticket.session, other.ticket.session);
+}
+
 // The richest worker may have nothing that fits.
 TEST_F(Lending, FittingServerIsFoundOnAnyWorker) {
   make({.size = 3}, 3);
