@@ -76,8 +76,8 @@ void Session::on_bytes(Bytes bytes) {
   if (backend_) stats().client_in.add(static_cast<int64_t>(bytes.size()));
   switch (state_) {
     case State::Greeting: in_.append(bytes); return greet();
+    case State::Waiting: return wait_on(bytes);
     case State::Settling:
-    case State::Waiting:
     case State::Queued:
     case State::Attaching:
     case State::Calling:
@@ -88,6 +88,16 @@ void Session::on_bytes(Bytes bytes) {
     case State::Linked: return relay_client(bytes);
     case State::Ended: return;
   }
+}
+
+void Session::wait_on(Bytes bytes) {
+  park(bytes);
+  if (!link().takes_back(*client_, in_)) return;
+  stats().cancels[CancelResult::Withdrawn].add();
+  backend_->pool().withdraw(waiter_);
+  waiter_.ticket.wait++;
+  to(State::Idle);
+  go_on();
 }
 
 void Session::relay_client(Bytes bytes) {
@@ -202,7 +212,7 @@ void Session::on_writable() {
 
 // Nothing is on its way any more that the end of a hold, or what is parked, may have waited for.
 void Session::drained() {
-  if (server_rests() && hold_is_over()) return end_hold();
+  if (server_rests() && !link().pin(lease_->state()) && hold_is_over()) return end_hold();
   if (is_drained() && !in_.empty() && want_ == 0) go_on();
 }
 
@@ -368,7 +378,7 @@ void Session::end(EndReason reason, const base::Error& why) {
   const bool mid_piece = lane_piece_open_ || (lease_ && link().is_mid_piece(lease_->state()));
   if (!last_words.text.empty() && !greeting_ && !mid_piece) {
     std::string send;
-    link().say_fatal(last_words, send);
+    link().say_fatal(*client_, last_words, send);
     outlet_.send(*stream_, send);
   } else if (!last_words.text.empty() && greeting_ && backend_) {
     std::string send;

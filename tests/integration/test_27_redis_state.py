@@ -1,5 +1,7 @@
 """What a Redis client has set stays with it, as on a server of its own."""
 
+import time
+
 import pytest
 
 from harness import LONG, eventually, weir_only
@@ -363,6 +365,20 @@ def test_monitor_ends_with_reset(small, server):
         direct.do("ECHO", "unseen")
         assert client.do("GET", "k") is None
         assert not any("O" in flags for flags in flags_of_servers(server))
+
+
+def test_monitor_lives_on_when_its_client_was_slow(small, server):
+    large, count = "x" * 20_000, 1000
+    with dial(small) as client, server.client() as direct:
+        assert client.do("MONITOR") == b"OK"
+        direct.send(command("ECHO", large) * count)
+        for _ in range(count):
+            direct.read()
+        for _ in range(count):
+            assert client.read().endswith(large.encode() + b'"')
+        time.sleep(0.2)  # it would be reset just after its last line
+        direct.do("ECHO", "seen")
+        assert b'"ECHO" "seen"' in client.read()
 
 
 @pytest.mark.behaviour("redis", "R56")

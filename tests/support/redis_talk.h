@@ -353,7 +353,8 @@ class World {
     Client& client = this->client(id);
     const bool mid_piece =
         client.in_lane_piece || (client.lease && link_.is_mid_piece(client.lease->state));
-    if (!last_words.text.empty() && !mid_piece) link_.say_fatal(last_words, client.out);
+    if (!last_words.text.empty() && !mid_piece)
+      link_.say_fatal(client.state, last_words, client.out);
     client.events += event;
     leave(id);
     return false;

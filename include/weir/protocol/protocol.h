@@ -430,8 +430,11 @@ class Link {
   virtual size_t answer_error(ClientState& client, const Error& error, Bytes in,
                               Sink& sink) const = 0;
   // The last words to a client.
-  virtual void say_fatal(const Error& error, std::string& out) const = 0;
+  virtual void say_fatal(const ClientState& client, const Error& error, std::string& out) const = 0;
   virtual void say_notice(const std::string& text, std::string& out) const = 0;
+  // What a client that waits for a server has sent takes its request back: it waits no more, and
+  // on_client() is called without a server.
+  virtual bool takes_back(const ClientState&, Bytes /*parked*/) const { return false; }
   virtual std::string_view goodbye() const = 0;  // said to a server before it is closed at rest
 
   virtual Condition condition(const ServerState& server) const = 0;
