@@ -1,7 +1,10 @@
-// Whoever relays allocates nothing for each row, and keeps nothing of a message that has ended.
+// Whoever relays allocates nothing for each row, and keeps nothing of a message that has ended; a
+// text that sets nothing costs nothing either.
 #include <cstdlib>
 #include <new>
 
+#include "protocol/tds/sql_text.h"
+#include "sql_text_table.h"
 #include "tds_recordings.h"
 #include "walks.h"
 
@@ -71,6 +74,25 @@ TEST(TdsAllocations, NoneForShortCalls) {
     allocations_of<CallWalker, CallEvent>(walker, call, piece);
     EXPECT_EQ((allocations_of<CallWalker, CallEvent>(walker, call, piece)), 0U) << piece;
   }
+}
+
+TEST(TdsAllocations, NoneForTextsThatSetNothing) {
+  size_t texts = 0;
+  for (const auto& [text, words] : kBatches) {
+    if (words.find('|') != std::string_view::npos) continue;
+    const std::string utf16 = utf16_of(text);
+    const size_t before = allocations;
+    scan_sql(utf16);
+    EXPECT_EQ(allocations - before, 0U) << text;
+    ++texts;
+  }
+  EXPECT_GT(texts, 100U);
+  std::string wide = "SELECT ";
+  while (wide.size() < 2048) wide += "t.a_column AS [a name], ";
+  const std::string utf16 = utf16_of(wide + "1 FROM t");
+  const size_t before = allocations;
+  EXPECT_EQ(scan_sql(utf16), SqlTraits{});
+  EXPECT_EQ(allocations - before, 0U);
 }
 
 }  // namespace

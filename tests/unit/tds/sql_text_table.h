@@ -1,0 +1,317 @@
+// Texts in T-SQL, and what each may leave behind.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+namespace weir::tds {
+
+// Words: transaction leaves ends bulk keeps X | NAME value
+struct SqlText {
+  std::string_view text, words;
+};
+
+inline const std::vector<SqlText> kBatches{
+    // ------------------------------------------------ nothing
+    {"", ""},
+    {" \r\n;;", ""},
+    {"SELECT 1", ""},
+    {"(SELECT 1) UNION (SELECT 2)", ""},
+    {"WITH t AS (SELECT 1 AS a) SELECT * FROM t", ""},
+    {"INSERT INTO t (a, b) VALUES (1, N'x')", ""},
+    {"MERGE t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = s.b;", ""},
+    {"DECLARE @a int = 1, @t TABLE (a int) INSERT @t VALUES (@a)", ""},
+    {"USE tempdb", ""},
+    {"PRINT 'x' WAITFOR DELAY '0:0:1' REVERT KILL 55", ""},
+    {"IF OBJECT_ID('tempdb..#t') IS NOT NULL DROP TABLE t", ""},
+    {"CREATE TABLE t (a int REFERENCES s ON DELETE SET NULL ON UPDATE SET DEFAULT)", ""},
+    {"ALTER TABLE t SET (LOCK_ESCALATION = AUTO)", ""},
+    {"ALTER DATABASE [d] SET ANSI_NULLS OFF", ""},
+    {"PRINT 1 ALTER DATABASE CURRENT SET QUOTED_IDENTIFIER ON", ""},
+    {"ALTER DATABASE SCOPED CONFIGURATION SET MAXDOP = 4", ""},
+    {"ALTER DATABASE d SET OFFLINE WITH ROLLBACK IMMEDIATE", "transaction"},
+    {"BULK INSERT t FROM 'file'", ""},
+    {"SELECT * FROM OPENROWSET(BULK 'file', SINGLE_CLOB) AS x", ""},
+    {"GRANT EXECUTE ON p TO u", ""},
+    {"DENY SELECT, EXECUTE TO u", ""},
+    {"REVOKE EXECUTE, ALTER ON p TO u", ""},
+    {"DBCC USEROPTIONS", ""},
+    {"SELECT $1.5, $action, .5, 1e5, 1E-5, 0xdeadbeef, -1, 1.", ""},
+    // ------------------------------------------------ what is not code
+    {"SELECT 'COMMIT', N'EXEC p #t', 'it''s ROLLBACK'", ""},
+    {"SELECT [COMMIT], \"ROLLBACK\", [a]] EXEC p], \"a\"\" EXEC p\"", ""},
+    {"SELECT 1 -- COMMIT", ""},
+    {"SELECT 1 -- ' \n COMMIT", "transaction"},
+    {"SELECT 1 -- ' \r\n COMMIT", "transaction"},
+    {"SELECT 1 -- a\rCOMMIT", "transaction leaves keeps setting"},
+    {"SELECT 1 -- a\r", ""},
+    {"SELECT 1 /* COMMIT /* ROLLBACK */ COMMIT */", ""},
+    {"SELECT 1 /* /* */ COMMIT", ""},
+    {"SELECT 1 /**/COMMIT/**/", "transaction"},
+    {"SELECT 1 /*/ COMMIT */", ""},
+    {"SELECT 1 */ COMMIT", "transaction"},
+    {"SELECT '/*' COMMIT --*/", "transaction"},
+    {"SELECT 'a' 'COMMIT", ""},
+    {"SELECT [COMMIT", ""},
+    {"SELECT \"COMMIT", ""},
+    {"SELECT 'a''", ""},
+    {"SELECT @COMMIT, @@ROLLBACK, @a#t, @#t, @", ""},
+    {"SELECT COMMITS, XCOMMIT, COMMIT_, COMMIT#, COMMIT$, COMMIT@, _COMMIT, N", ""},
+    {"SELECT 1 - -1, 2 / *, 3", ""},
+    {"SELECT 'a'COMMIT", "transaction"},
+    {"SELECT 1COMMIT", "transaction"},
+    {"SELECT 1.5COMMIT", "transaction"},
+    {"SELECT 0x1gCOMMIT 0xCOMMIT", ""},
+    {"SELECT 1N'COMMIT'", ""},
+    {"SELECT 1exec p", "transaction leaves keeps setting"},
+    {"SELECT 1ecommit", "transaction leaves keeps setting"},
+    {"SELECT 1e--1 COMMIT", "transaction leaves keeps setting"},
+    // ------------------------------------------------ transactions
+    {"BEGIN TRAN", "transaction"},
+    {"begin transaction t with mark", "transaction"},
+    {"BEGIN/**/TRAN", "transaction"},
+    {"COMMIT", "transaction"},
+    {"COMMIT WORK", "transaction"},
+    {"IF @@TRANCOUNT > 0 ROLLBACK TRAN", "transaction"},
+    {"SAVE TRAN s", "transaction"},
+    {"SAVE TRANSACTION s", "transaction"},
+    {"BEGIN SELECT 1 END", ""},
+    {"BEGIN TRY SELECT 1 END TRY BEGIN CATCH SELECT 2 END CATCH", ""},
+    {"BEGIN DIALOG @h FROM SERVICE a TO SERVICE 'b'", ""},
+    {"BEGIN CONVERSATION TIMER (@h) TIMEOUT = 1", ""},
+    {"BEGIN DISTRIBUTED TRAN", "transaction leaves ends"},
+    // ------------------------------------------------ temporary tables
+    {"CREATE TABLE #t (a int)", "leaves keeps table"},
+    {"SELECT * INTO ##t FROM s", "leaves keeps table"},
+    {"SELECT * FROM tempdb..#t", "leaves keeps table"},
+    {"SELECT * FROM [#t]", "leaves keeps table"},
+    {"SELECT * FROM \"#t\"", "leaves keeps table"},
+    {"DROP TABLE IF EXISTS #t", "leaves keeps table"},
+    {"SELECT a#b FROM [a#b]", ""},
+    {"CREATE PROC #p AS SELECT 1", "leaves keeps table"},
+    // ------------------------------------------------ modules
+    {"CREATE PROC p AS BEGIN TRAN CREATE TABLE #t (a int) EXEC q SET NOCOUNT ON COMMIT", ""},
+    {"-- a\n/* b */ CREATE OR ALTER PROCEDURE d.p WITH EXECUTE AS OWNER AS SET XACT_ABORT ON", ""},
+    {"ALTER FUNCTION f() RETURNS int AS BEGIN EXEC p RETURN 1 END", ""},
+    {"create trigger t on s after insert as exec p", ""},
+    {"CREATE VIEW v AS SELECT 1 AS a", ""},
+    {"CREATE PARTITION FUNCTION f (int) AS RANGE LEFT FOR VALUES (1) COMMIT", "transaction"},
+    {"CREATE TABLE t (a int) COMMIT", "transaction"},
+    {"CREATE DATABASE d SET NOCOUNT ON", "| NOCOUNT ON"},
+    // ------------------------------------------------ cursors
+    {"DECLARE c CURSOR FOR SELECT 1", "leaves keeps cursor"},
+    {"DECLARE c CURSOR GLOBAL FAST_FORWARD FOR SELECT 1", "leaves keeps cursor"},
+    {"DECLARE c INSENSITIVE SCROLL CURSOR FOR SELECT local FROM t", "leaves keeps cursor"},
+    {"DECLARE [c d] CURSOR FOR SELECT 1", "leaves keeps cursor"},
+    {"DECLARE c CURSOR LOCAL FOR SELECT 1", ""},
+    {"DECLARE c CURSOR FORWARD_ONLY LOCAL STATIC FOR SELECT 1", ""},
+    {"DECLARE local CURSOR FOR SELECT 1", "leaves keeps cursor"},
+    {"DECLARE @c CURSOR SET @c = CURSOR FOR SELECT 1", ""},
+    {"DECLARE c CURSOR FOR SELECT * FROM #t", "leaves keeps cursor"},
+    // ------------------------------------------------ settings
+    {"SET NOCOUNT ON", "| NOCOUNT ON"},
+    {"set nocount on;select 1;set nocount off", "| NOCOUNT ON | NOCOUNT OFF"},
+    {"SET ANSI_NULLS, ANSI_PADDING ON", "| ANSI_NULLS ON | ANSI_PADDING ON"},
+    {"SET ANSI_DEFAULTS OFF",
+     "| ANSI_NULLS OFF | ANSI_NULL_DFLT_ON OFF | ANSI_PADDING OFF | ANSI_WARNINGS OFF "
+     "| CURSOR_CLOSE_ON_COMMIT OFF | IMPLICIT_TRANSACTIONS OFF | QUOTED_IDENTIFIER OFF"},
+    {"SET ROWCOUNT 10SELECT 1", "| ROWCOUNT 10"},
+    {"SET LOCK_TIMEOUT - 1", "| LOCK_TIMEOUT -1"},
+    {"SET DEADLOCK_PRIORITY low", "| DEADLOCK_PRIORITY LOW"},
+    {"SET DEADLOCK_PRIORITY -10", "| DEADLOCK_PRIORITY -10"},
+    {"SET LANGUAGE Deutsch", "| LANGUAGE N'Deutsch'"},
+    {"SET LANGUAGE 'Fran\u00e7ais'", "| LANGUAGE N'Fran\u00e7ais'"},
+    {"SET LANGUAGE N'x''; SHUTDOWN --'", "| LANGUAGE N'x''; SHUTDOWN --'"},
+    {"SET DATEFORMAT 'dmy'", "| DATEFORMAT DMY"},
+    {"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+     "| TRANSACTION ISOLATION LEVEL REPEATABLE READ"},
+    {"SET TRAN ISOLATION LEVEL snapshot", "| TRANSACTION ISOLATION LEVEL SNAPSHOT"},
+    {"CASE SET NOCOUNT ON", "transaction leaves | NOCOUNT ON"},
+    {"DROP TABLE IF EXISTS t SET NOCOUNT ON", "| NOCOUNT ON"},
+    {"ALTER DATABASE d SET ANSI_NULLS ON SET ANSI_NULLS OFF", "| ANSI_NULLS OFF"},
+    {"ALTER TABLE t ADD a int SET ANSI_NULLS OFF", "| ANSI_NULLS OFF"},
+    {"SET @a = 1 SET @a += 1 SET @a.b = 2", ""},
+    {"UPDATE t SET nocount = 1, language = 'x'", ""},
+    {"UPDATE t SET rowcount += 1", ""},
+    {"UPDATE t SET t.nocount = 1", ""},
+    {"UPDATE t SET [a] = 1 UPDATE t SET \"a\" /* */ |= 1", ""},
+    {"UPDATE t SET textsize.WRITE(N'x', 0, 1)", ""},
+    // ------------------------------------------------ settings that are kept
+    {"IF @a = 1 SET NOCOUNT ON", "leaves keeps setting"},
+    {"SET NOCOUNT ON IF EXISTS (SELECT 1) SET NOCOUNT OFF", "leaves keeps setting | NOCOUNT ON"},
+    {"WHILE 1 = 1 BEGIN SET ROWCOUNT 1 BREAK END", "leaves keeps setting"},
+    {"BEGIN TRY SET NOCOUNT ON END TRY BEGIN CATCH END CATCH", "leaves keeps setting"},
+    {"GOTO l SET NOCOUNT ON l: SELECT 1", "leaves keeps setting"},
+    {"RETURN SET NOCOUNT ON", "leaves keeps setting"},
+    {"THROW 50000, 'x', 1; SET NOCOUNT ON", "leaves keeps setting"},
+    {"SET ROWCOUNT @n", "leaves keeps setting"},
+    {"SET LANGUAGE @l SET NOCOUNT ON", "leaves keeps setting | NOCOUNT ON"},
+    {"SET CONTEXT_INFO 0x01", "leaves keeps context"},
+    {"SET FMTONLY ON SELECT 1", "leaves keeps setting"},
+    {"SET FMTONLY ON SELECT 1 SET FMTONLY OFF", "leaves"},
+    {"SET NOEXEC ON SET NOCOUNT ON SET NOEXEC OFF", "leaves keeps setting"},
+    {"SET NOEXEC OFF SET NOCOUNT ON", "leaves | NOCOUNT ON"},
+    {"SET NOEXEC, PARSEONLY, FMTONLY OFF", "leaves"},
+    {"SET FMTONLY ON IF @a = 1 SET FMTONLY OFF", "leaves keeps setting"},
+    {"SET SHOWPLAN_XML ON", "leaves keeps setting"},
+    {"SET STATISTICS IO, TIME ON SELECT 1 SET STATISTICS IO OFF", "leaves keeps setting"},
+    {"SET STATISTICS IO, TIME ON SELECT 1 SET STATISTICS TIME, IO OFF", "leaves"},
+    {"SET IDENTITY_INSERT d..t ON INSERT t (a) VALUES (1) SET IDENTITY_INSERT d..t OFF", "leaves"},
+    {"SET IDENTITY_INSERT t ON SET IDENTITY_INSERT s OFF", "leaves keeps setting"},
+    {"SET OFFSETS SELECT, FROM ON", "leaves keeps setting"},
+    {"SET FORCEPLAN ON", "leaves keeps setting"},
+    {"SET NO_BROWSETABLE ON SELECT 1 SET NO_BROWSETABLE OFF", "leaves"},
+    {"SET ANSI_NULLS, FORCEPLAN ON", "leaves keeps setting | ANSI_NULLS ON"},
+    {"SET AN_OPTION 5", "transaction leaves keeps setting"},
+    {"SET AN_OPTION", "transaction leaves keeps setting"},
+    {"SET [NOCOUNT] ON", "transaction leaves keeps setting"},
+    {"SET NOCOUNT COMMIT", "transaction leaves keeps setting"},
+    {"SET NOCOUNT, ROWCOUNT 5", "transaction leaves keeps setting"},
+    {"SET ROWCOUNT 1.5", "transaction leaves keeps setting"},
+    {"SET ROWCOUNT 12345678901", "transaction leaves keeps setting"},
+    {"SET TEXTSIZE 0x10", "transaction leaves keeps setting"},
+    {"SET DATEFORMAT abc", "transaction leaves keeps setting"},
+    {"SET LANGUAGE SELECT 1", "transaction leaves keeps setting"},
+    {"SET TRANSACTION ISOLATION LEVEL CHAOS", "transaction leaves keeps setting"},
+    {"SET REMOTE_PROC_TRANSACTIONS ON SELECT * FROM #t", "leaves keeps table"},
+    // ------------------------------------------------ calls
+    {"EXEC p", "transaction leaves"},
+    {"execute @r = dbo.p @a = 1, @b = 'x'", "transaction leaves"},
+    {"INSERT t EXEC p", "transaction leaves"},
+    {"p 1, 2", "transaction leaves"},
+    {"; [a b] 1", "transaction leaves"},
+    {"GO", "transaction leaves"},
+    {"l: SELECT 1", ""},
+    {"{call p(1)}", "transaction leaves"},
+    {"{?=call p(1)}", "transaction leaves"},
+    {"SELECT call FROM t", ""},
+    {"EXEC('CREATE TABLE #t (a int) SET NOCOUNT ON')", "transaction leaves"},
+    {"EXEC (@p)", "transaction leaves"},
+    {"EXEC @p EXECUTE AS USER = 'u'", "transaction leaves ends keeps context"},
+    {"EXEC sp_executesql N'SELECT * FROM #t WHERE a = @a', N'@a int', 1", "transaction leaves"},
+    {"EXEC sp_prepare @h OUT, N'', N'SELECT 1'", "transaction leaves keeps prepared"},
+    {"EXEC [sp_EXECUTE] 1", "transaction leaves keeps prepared"},
+    {"exec[sys].[sp_unprepare ] 1", "transaction leaves keeps prepared"},
+    {"sp_cursoropen @c OUT, N'SELECT 1'", "transaction leaves keeps prepared"},
+    {"EXEC @r = master..sp_prepexec @h OUT, N'', N'SELECT 1'", "transaction leaves keeps prepared"},
+    {"EXEC sp_xml_preparedocument @h OUT, '<a/>'", "transaction leaves keeps prepared"},
+    {"EXEC sp_getapplock 'r', 'Exclusive'", "transaction leaves keeps lock"},
+    {"EXEC sp_getapplock @Resource = @r, @LockMode = 'Exclusive', @LockOwner = 'Transaction'",
+     "transaction leaves"},
+    {"EXEC sp_getapplock 'r', 'Exclusive', N'transaction'; SELECT 1", "transaction leaves"},
+    {"sp_getapplock 'r', 'Exclusive', 'Transaction'", "transaction leaves"},
+    {"EXEC sp_getapplock 'r', 'Exclusive', Session", "transaction leaves keeps lock"},
+    {"EXEC sp_getapplock 'Transaction', 'Exclusive', 'Session'", "transaction leaves keeps lock"},
+    {"EXEC sp_getapplock 'Transaction', 'Shared', @LockOwner = @o",
+     "transaction leaves keeps lock"},
+    {"EXEC sp_getapplock 'r', 'Shared' SELECT 'Transaction'", "transaction leaves keeps lock"},
+    {"EXEC sp_releaseapplock 'r', 'Session'", "transaction leaves"},
+    {"EXEC sys.sp_set_session_context N'a', 1", "transaction leaves keeps context"},
+    {"EXEC sp_setapprole 'r', 'p'", "transaction leaves ends keeps context"},
+    {"EXEC sp_bindsession 'x'", "transaction leaves ends keeps setting"},
+    {"EXEC sp_reset_connection", "transaction leaves"},
+    {"EXEC xp_cmdshell 'dir'", "transaction leaves"},
+    // ------------------------------------------------ who the session is, and the rest
+    {"EXECUTE AS USER = 'u'", "leaves ends keeps context"},
+    {"exec as login = 'l'", "leaves ends keeps context"},
+    {"SELECT 1 EXECUTE AS CALLER", "leaves ends keeps context"},
+    {"CREATE QUEUE q WITH ACTIVATION (MAX_QUEUE_READERS = 1, EXECUTE AS SELF)", ""},
+    {"CREATE QUEUE q WITH ACTIVATION (EXECUTE AS 'u')", ""},
+    {"SETUSER 'u'", "leaves ends keeps context"},
+    {"DBCC TRACEON(1204, -1)", "leaves keeps setting"},
+    {"DBCC /**/ traceoff(1204)", "leaves keeps setting"},
+    {"OPEN SYMMETRIC KEY k DECRYPTION BY CERTIFICATE c", "leaves ends keeps context"},
+    {"OPEN c FETCH NEXT FROM c CLOSE c DEALLOCATE c", ""},
+    {"INSERT BULK t ([a] int)", "bulk"},
+    {"insert /**/ bulk [#t] ([a] int)", "leaves bulk keeps table"},
+    {"INSERT [BULK] VALUES (1)", ""},
+};
+
+// What drivers and tools say first.
+inline const std::vector<SqlText> kPrologues{
+    // jTDS; java.sql.Connection.setTransactionIsolation
+    {"SET QUOTED_IDENTIFIER ON\r\nSET TEXTSIZE 2147483647\r\n",
+     "| QUOTED_IDENTIFIER ON | TEXTSIZE 2147483647"},
+    {"SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
+     "| TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"},
+    {"SET IMPLICIT_TRANSACTIONS ON SET ROWCOUNT 5 SET FMTONLY ON select * from t SET FMTONLY OFF",
+     "leaves | IMPLICIT_TRANSACTIONS ON | ROWCOUNT 5"},
+    {"IF @@TRANCOUNT > 0 COMMIT TRAN", "transaction"},
+    // Microsoft's driver for ODBC, with regional settings
+    {"set quoted_identifier off", "| QUOTED_IDENTIFIER OFF"},
+    {"SET ANSI_DEFAULTS ON SET CURSOR_CLOSE_ON_COMMIT OFF SET IMPLICIT_TRANSACTIONS OFF "
+     "SET LANGUAGE us_english SET DATEFORMAT mdy SET DATEFIRST 7",
+     "| ANSI_NULLS ON | ANSI_NULL_DFLT_ON ON | ANSI_PADDING ON | ANSI_WARNINGS ON "
+     "| CURSOR_CLOSE_ON_COMMIT ON | IMPLICIT_TRANSACTIONS ON | QUOTED_IDENTIFIER ON "
+     "| CURSOR_CLOSE_ON_COMMIT OFF | IMPLICIT_TRANSACTIONS OFF | LANGUAGE N'us_english' "
+     "| DATEFORMAT MDY | DATEFIRST 7"},
+    // FreeTDS
+    {"SET TEXTSIZE 64512\nSET QUOTED_IDENTIFIER ON SET ANSI_WARNINGS ON SET ANSI_PADDING ON "
+     "SET ANSI_NULLS ON SET CONCAT_NULL_YIELDS_NULL ON",
+     "| TEXTSIZE 64512 | QUOTED_IDENTIFIER ON | ANSI_WARNINGS ON | ANSI_PADDING ON "
+     "| ANSI_NULLS ON | CONCAT_NULL_YIELDS_NULL ON"},
+    // SQL Server Management Studio
+    {"SET ROWCOUNT 0 SET TEXTSIZE 2147483647 SET NOCOUNT OFF SET CONCAT_NULL_YIELDS_NULL ON "
+     "SET ARITHABORT ON SET LOCK_TIMEOUT -1 SET QUERY_GOVERNOR_COST_LIMIT 0 "
+     "SET DEADLOCK_PRIORITY NORMAL SET TRANSACTION ISOLATION LEVEL READ COMMITTED SET ANSI_NULLS "
+     "ON SET ANSI_NULL_DFLT_ON ON SET ANSI_PADDING ON SET ANSI_WARNINGS ON "
+     "SET CURSOR_CLOSE_ON_COMMIT OFF SET IMPLICIT_TRANSACTIONS OFF SET QUOTED_IDENTIFIER ON",
+     "| ROWCOUNT 0 | TEXTSIZE 2147483647 | NOCOUNT OFF | CONCAT_NULL_YIELDS_NULL ON "
+     "| ARITHABORT ON | LOCK_TIMEOUT -1 | QUERY_GOVERNOR_COST_LIMIT 0 | DEADLOCK_PRIORITY NORMAL "
+     "| TRANSACTION ISOLATION LEVEL READ COMMITTED | ANSI_NULLS ON | ANSI_NULL_DFLT_ON ON "
+     "| ANSI_PADDING ON | ANSI_WARNINGS ON | CURSOR_CLOSE_ON_COMMIT OFF "
+     "| IMPLICIT_TRANSACTIONS OFF | QUOTED_IDENTIFIER ON"},
+    {"SET NOEXEC, PARSEONLY, FMTONLY OFF", "leaves"},
+    {"SET SHOWPLAN_TEXT OFF SET STATISTICS IO OFF SET STATISTICS TIME, PROFILE OFF", "leaves"},
+    // all others that are carried
+    {"SET ANSI_NULL_DFLT_OFF OFF SET ARITHIGNORE OFF SET NUMERIC_ROUNDABORT OFF SET XACT_ABORT ON "
+     "SET DEADLOCK_PRIORITY HIGH SET DEADLOCK_PRIORITY 3",
+     "| ANSI_NULL_DFLT_OFF OFF | ARITHIGNORE OFF | NUMERIC_ROUNDABORT OFF | XACT_ABORT ON "
+     "| DEADLOCK_PRIORITY HIGH | DEADLOCK_PRIORITY 3"},
+    {"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE SET DATEFORMAT dmy SET DATEFORMAT ymd "
+     "SET DATEFORMAT ydm SET DATEFORMAT myd SET DATEFORMAT dym",
+     "| TRANSACTION ISOLATION LEVEL SERIALIZABLE | DATEFORMAT DMY | DATEFORMAT YMD "
+     "| DATEFORMAT YDM | DATEFORMAT MYD | DATEFORMAT DYM"},
+};
+
+inline const std::vector<SqlText> kCalledTexts{
+    {"SELECT * FROM t WHERE a = @a", ""},
+    {"SET NOCOUNT ON SELECT 1", "leaves"},
+    {"IF @a = 1 SET NOCOUNT ON", "leaves"},
+    {"SET ROWCOUNT @n SELECT 1", "leaves"},
+    {"SET IMPLICIT_TRANSACTIONS ON", "transaction leaves"},
+    {"SET ANSI_DEFAULTS ON", "transaction leaves"},
+    {"SET STATISTICS IO ON", "leaves"},
+    {"SET CONTEXT_INFO 0x01", "leaves keeps context"},
+    {"SELECT * INTO #t FROM s", "leaves"},
+    {"SELECT * INTO ##t FROM s", "leaves keeps table"},
+    {"DECLARE c CURSOR GLOBAL FOR SELECT 1", "leaves keeps cursor"},
+    {"BEGIN TRAN", "transaction"},
+    {"EXEC sp_getapplock 'r', 'Exclusive', 'Session'", "transaction leaves keeps lock"},
+    {"CREATE VIEW v AS SELECT 1 AS a", ""},
+};
+
+// Names of procedures.
+inline const std::vector<SqlText> kCalls{
+    {"", "transaction leaves"},
+    {"p", "transaction leaves"},
+    {"sp_who", "transaction leaves"},
+    {"sp_executesql", "transaction leaves"},
+    {"sp_prepare", "transaction leaves keeps prepared"},
+    {"SP_PREPARE", "transaction leaves keeps prepared"},
+    {"[master].[dbo].[sp_prepexec]", "transaction leaves keeps prepared"},
+    {"master..sp_unprepare;1", "transaction leaves keeps prepared"},
+    {" sys . sp_execute ", "transaction leaves keeps prepared"},
+    {"sp_prepexecrpc", "transaction leaves keeps prepared"},
+    {"sp_cursorfetch", "transaction leaves keeps prepared"},
+    {"sp_prepare.p", "transaction leaves"},
+    {"sp_getapplock", "transaction leaves keeps lock"},
+    {"sp_set_session_context", "transaction leaves keeps context"},
+    {"sp_setapprole", "transaction leaves ends keeps context"},
+    {"sp_bindsession", "transaction leaves ends keeps setting"},
+    {"#p", "transaction leaves keeps table"},
+    {"[##p]", "transaction leaves keeps table"},
+    {"sp_prepar\u00e9", "transaction leaves"},
+};
+
+}  // namespace weir::tds
