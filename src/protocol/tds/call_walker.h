@@ -67,8 +67,8 @@ struct CallEvent {
 
 class CallWalker : private ValueStream {
  public:
-  static constexpr size_t kTextBytesMax = 4096;   // of a value that is told
-  static constexpr uint16_t kParametersTold = 4;  // of each call
+  static constexpr size_t kTextBytesMax = 32 * 1024;  // of a value that is told
+  static constexpr uint16_t kParametersTold = 4;      // of each call
 
   explicit CallWalker(Version version) : version_(version) {}
 

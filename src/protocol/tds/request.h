@@ -16,6 +16,8 @@ namespace weir::tds {
 enum class Seen : uint8_t { More, Whole, Bad };
 
 constexpr size_t kHeadersBytesMax = 64 * 1024;
+// Of those that clients write.
+constexpr size_t kTransactionHeadersBytes = 22;
 
 // In front of types Batch, Rpc and TransactionManager since 7.2; never in front of others.
 constexpr bool has_headers(PacketType type, Version version) {

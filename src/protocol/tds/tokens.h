@@ -118,7 +118,7 @@ struct ServerMessage {
   int32_t number = 0;
   uint8_t state = 1;
   uint8_t severity = 0;  // "class": above 10 an error, above 19 the last one
-  std::string text, server, procedure;
+  std::string text = {}, server = {}, procedure = {};
   uint32_t line = 0;  // 16 bits before 7.2
 };
 std::optional<ServerMessage> read_message(Bytes body, Version version);

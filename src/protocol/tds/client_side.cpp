@@ -1,0 +1,240 @@
+// From clients to servers.
+#include <algorithm>
+
+#include "link.h"
+
+namespace weir::tds {
+
+Message look_at(PacketStream packets, Bytes in, std::string& scratch) {
+  Message message{.begin = in};
+  size_t count = 0;
+  while (!message.whole && message.bytes < in.size() && message.bytes < kJudgedBytesMax) {
+    const PacketStream::Run run = packets.next(in.substr(message.bytes));
+    message.fault = run.fault;
+    message.want = in.size() + 1;
+    if (!run.fault.empty()) return message;
+    if (run.bytes == 0) {
+      message.want = message.bytes + run.want;
+      break;
+    }
+    if (++count == 2) scratch.assign(message.payload);
+    if (count > 1) scratch += run.payload;
+    message.payload = count > 1 ? Bytes(scratch) : run.payload;
+    message.bytes += run.bytes;
+    message.whole = run.ends_message;
+  }
+  message.type = packets.head().type;
+  message.first_status = packets.first_status();
+  message.withdrawn = message.whole && (packets.head().status & kIgnore) != 0;
+  return message;
+}
+
+size_t bytes_taken_back(const ClientState& client, Bytes parked) {
+  PacketStream packets = client.packets;
+  size_t used = 0;
+  while (used < parked.size()) {
+    const PacketStream::Run run = packets.next(parked.substr(used));
+    if (run.bytes == 0) return 0;
+    used += run.bytes;
+    if (run.ends_message) break;
+  }
+  const Bytes behind = parked.substr(used);
+  const bool follows = packets.at_message_border() && behind.size() >= kPacketHeadBytes &&
+                       read_packet_head(behind).type == PacketType::Attention;
+  return follows ? used : 0;
+}
+
+Progress ClientSide::judge(Bytes in) {
+  while (used_ < in.size()) {
+    const Bytes rest = in.substr(used_);
+    const Step step = client_.packets.at_message_border() ? begin(rest) : go_on(rest);
+    if (step.over) return step.progress;
+  }
+  return {Next::Feed, used_, 0};
+}
+
+ClientSide::Step ClientSide::fail(std::string_view text) {
+  sink_.error = {ErrorKind::Protocol, std::string(text), "08P01"};
+  return over(Next::Fail);
+}
+
+// In front of a message.
+ClientSide::Step ClientSide::begin(Bytes in) {
+  PacketStream look = client_.packets;
+  const PacketStream::Run run = look.next(in);
+  if (!run.fault.empty()) return fail(run.fault);
+  if (run.bytes == 0) return over(Next::Feed, run.want);
+  switch (look.head().type) {
+    case PacketType::Attention: return attention();
+    case PacketType::Batch:
+    case PacketType::Rpc:
+    case PacketType::TransactionManager: return server_ ? request(in) : without_server(in);
+    case PacketType::Bulk:
+      if (!server_ || !server_->bulk) return fail("bulk data that no INSERT BULK has asked for");
+      return request(in);
+    default: return fail("a message that has no place behind the login");
+  }
+}
+
+// Further bytes of a message whose beginning has been judged.
+ClientSide::Step ClientSide::go_on(Bytes in) {
+  const PacketStream::Run run = client_.packets.next(in);
+  if (!run.fault.empty()) return fail(run.fault);
+  if (run.bytes == 0) return over(Next::Feed, run.want);
+  used_ += run.bytes;
+  if (client_.dropping) {
+    if (!run.ends_message) return {};
+    client_.dropping = false;
+    say(std::exchange(client_.answer, {}));
+    return {};
+  }
+  sink_.to_server.add(in.substr(0, run.bytes));
+  server_->request_open = !run.ends_message;
+  // Who does not know the bit would run what has come.
+  const bool withdrawn = run.ends_message && (client_.packets.head().status & kIgnore) != 0;
+  if (withdrawn && !server_->announces) return fail("a message is withdrawn that is half sent");
+  return {};
+}
+
+void ClientSide::take(Bytes in, size_t bytes) {
+  for (size_t taken = 0; taken < bytes;)
+    taken += client_.packets.next(in.substr(taken, bytes - taken)).bytes;
+  used_ += bytes;
+}
+
+// ---------------------------------------------------------------- attentions (2.2.1.7)
+
+// One acknowledgement each, and none reaches a server that runs nothing of this client's.
+ClientSide::Step ClientSide::attention() {
+  client_.packets = PacketStream(Side::Client);
+  client_.packets.set_packet_bytes_max(kPacketBytes);
+  used_ += kPacketHeadBytes;
+  if (!server_ || server_->turn == ServerState::Turn::Count) {
+    std::string answer;
+    append_attention_answer(answer, client_.version);
+    say(answer);
+  } else if (server_->own_attentions > 0) {
+    --server_->own_attentions;  // this one's acknowledgement is the client's now
+  } else {
+    std::string packet;
+    append_attention(packet);
+    sink_.to_server.add_copy(packet);
+    ++server_->attentions;
+  }
+  return {};
+}
+
+// ---------------------------------------------------------------- requests
+
+// weir's own answer to a message that is there as a whole.
+ClientSide::Step ClientSide::refuse(const Message& message, const ServerMessage& why) {
+  std::string answer;
+  append_error_answer(answer, client_.version, why);
+  say(answer);
+  take(message.begin, message.bytes);
+  if (server_) sink_.hold_may_end = server_->at_rest() && !server_->pin;
+  return {};
+}
+
+ClientSide::Step ClientSide::withdrawn(const Message& message) {
+  return refuse(message, message_of({ErrorKind::Cancelled, "the request was withdrawn", "57014"},
+                                    Gravity::Request));
+}
+
+ClientSide::Step ClientSide::without_server(Bytes in) {
+  if (const size_t bytes = bytes_taken_back(client_, in); bytes > 0) {
+    used_ += bytes;
+    return attention();
+  }
+  std::string scratch;
+  const Message message = look_at(client_.packets, in, scratch);
+  return message.withdrawn ? withdrawn(message) : over(Next::NeedServer);
+}
+
+// There is one request at a time: another one waits for the end of the answer.
+ClientSide::Step ClientSide::request(Bytes in) {
+  if (server_->turn != ServerState::Turn::None || server_->attentions > 0) return over(Next::Later);
+  std::string scratch;
+  const Message message = look_at(client_.packets, in, scratch);
+  if (!message.fault.empty()) return fail(message.fault);
+  if (message.withdrawn) return withdrawn(message);
+  const bool judged = client_.options.transaction_mode;
+  const bool enough = message.whole || message.bytes >= kJudgedBytesMax ||
+                      (!judged && message.payload.size() >= kTransactionHeadersBytes);
+  if (!enough) return over(Next::Feed, message.want);
+  server_->outcome.clear();
+  if (judged) {
+    judge_request({message.type, message.payload, message.whole}, client_.version,
+                  server_->outcome);
+    if (const auto step = judge_prepared(message)) return *step;
+  } else {
+    server_->outcome.leaves = true;
+  }
+  if (message.first_status & (kResetConnection | kResetConnectionSkipTran))
+    server_->outcome.resets = true;
+  return send(in, message);
+}
+
+ClientSide::Step ClientSide::send(Bytes in, const Message& message) {
+  mend_descriptor(message);
+  if (patches_.empty())
+    sink_.to_server.add(in.substr(0, message.bytes));
+  else
+    sink_.to_server.add_copy(mended(in, message));
+  take(in, message.bytes);
+  patches_.clear();
+  server_->turn = ServerState::Turn::Client;
+  server_->request_open = !message.whole;
+  server_->bulk = server_->failed = false;
+  server_->call = 0;
+  sink_.turn_began = true;
+  return {};
+}
+
+// The transaction that a request names is that of its own server, or none: another one is that of a
+// server which the client had before.
+void ClientSide::mend_descriptor(const Message& message) {
+  if (!has_headers(message.type, client_.version)) return;
+  const AllHeaders headers = read_all_headers(message.payload);
+  const uint64_t named = headers.descriptor.value_or(0);
+  if (headers.seen != Seen::Whole || named == 0 || named == server_->transaction) return;
+  patches_.push_back({headers.descriptor_at, sizeof named, server_->transaction});
+}
+
+// The message, as far as it is there, with what is changed in its payload.
+std::string ClientSide::mended(Bytes in, const Message& message) const {
+  std::string out(in.substr(0, message.bytes));
+  size_t payload_at = 0;  // of the packet's first byte
+  for (size_t at = 0; at + kPacketHeadBytes <= out.size();) {
+    const size_t packet = read_packet_head(Bytes(out).substr(at)).bytes;
+    const size_t body = std::min(packet, out.size() - at) - kPacketHeadBytes;
+    for (const Patch& patch : patches_) {
+      for (size_t i = 0; i < patch.bytes; ++i) {
+        const size_t place = patch.at + i;
+        if (place >= payload_at && place < payload_at + body)
+          out[at + kPacketHeadBytes + place - payload_at] =
+              static_cast<char>(patch.value >> (8 * i));
+      }
+    }
+    payload_at += body;
+    at += packet;
+  }
+  return out;
+}
+
+size_t ClientSide::answer_parked(Bytes in, const Error& error) {
+  std::string scratch;
+  const Message message = look_at(client_.packets, in, scratch);
+  std::string answer;
+  append_error_answer(answer, client_.version, message_of(error, Gravity::Request));
+  take(in, message.bytes);
+  if (message.whole) {
+    say(answer);
+  } else {
+    client_.dropping = true;
+    client_.answer = std::move(answer);
+  }
+  return used_;
+}
+
+}  // namespace weir::tds

@@ -1,0 +1,182 @@
+#include "outcome.h"
+
+#include "prepared.h"
+
+namespace weir::tds {
+
+using protocol::Pin;
+
+namespace {
+
+std::optional<Pin> pin_of(Keeps keeps) {
+  switch (keeps) {
+    case Keeps::Nothing: return std::nullopt;
+    case Keeps::TempTable: return Pin::TempTable;
+    case Keeps::Cursor: return Pin::Cursor;
+    case Keeps::Prepared: return Pin::Prepared;
+    case Keeps::Lock: return Pin::Lock;
+    case Keeps::Context: return Pin::Context;
+    case Keeps::Setting: return Pin::Setting;
+  }
+  return Pin::Unclear;
+}
+
+void add(Outcome& outcome, SqlTraits traits) {
+  if (!outcome.pin) outcome.pin = pin_of(traits.keeps);
+  for (Setting& setting : traits.settings) outcome.settings.push_back(std::move(setting));
+  outcome.leaves = outcome.leaves || traits.leaves;
+  outcome.transaction = outcome.transaction || traits.transaction;
+  outcome.ends_server = outcome.ends_server || traits.ends_server;
+  outcome.bulk = outcome.bulk || traits.bulk;
+}
+
+bool equal_ignoring_case(Bytes utf16, std::string_view name) {
+  if (utf16.size() != 2 * name.size()) return false;
+  for (size_t i = 0; i < name.size(); ++i) {
+    const char c = utf16[2 * i];
+    const bool upper = c >= 'A' && c <= 'Z';
+    if (utf16[2 * i + 1] != 0 || (upper ? static_cast<char>(c + 32) : c) != name[i]) return false;
+  }
+  return true;
+}
+
+void be_unclear(Outcome& outcome) {
+  outcome.leaves = outcome.transaction = true;
+  if (!outcome.pin) outcome.pin = Pin::Unclear;
+}
+
+// The family by its numbers or its names alike.
+std::optional<Procedure> prepared_procedure(const CallEvent& call) {
+  struct Name {
+    std::string_view name;
+    Procedure procedure;
+  };
+  static constexpr Name kNames[] = {{"sp_prepare", Procedure::Prepare},
+                                    {"sp_prepexec", Procedure::PrepExec},
+                                    {"sp_execute", Procedure::Execute},
+                                    {"sp_unprepare", Procedure::Unprepare}};
+  for (const auto& [name, procedure] : kNames)
+    if (call.procedure == procedure ||
+        (call.procedure == Procedure::Named && equal_ignoring_case(call.name, name)))
+      return procedure;
+  return std::nullopt;
+}
+
+bool runs_text(const CallEvent& call) {
+  return call.procedure == Procedure::ExecuteSql ||
+         (call.procedure == Procedure::Named && equal_ignoring_case(call.name, "sp_executesql"));
+}
+
+// Reads the calls of a message.
+class CallJudge {
+ public:
+  CallJudge(Outcome& outcome, Bytes payload, Version version)
+      : outcome_(outcome), payload_(payload), walker_(version) {}
+
+  void judge() {
+    Bytes rest = payload_;
+    CallEvent event;
+    while (walker_.next(rest, event)) {
+      if (event.kind == CallEvent::Kind::Unknown) return be_unclear(outcome_);
+      if (event.kind == CallEvent::Kind::Call) on_call(event);
+      if (event.kind == CallEvent::Kind::Parameter)
+        on_parameter(event, payload_.size() - rest.size());
+    }
+  }
+
+ private:
+  void on_call(const CallEvent& event) {
+    ++calls_;
+    call_ = nullptr;
+    runs_text_ = runs_text(event);
+    if (runs_text_) return;
+    if (const auto procedure = prepared_procedure(event)) {
+      call_ = &outcome_.prepared.emplace_back();
+      call_->procedure = *procedure;
+      call_->number = calls_ - 1;
+      return;
+    }
+    add(outcome_, event.procedure == Procedure::Named ? traits_of_call(event.name)
+                                                      : traits_of_call(event.procedure));
+  }
+
+  // `end`: where it ends in the payload.
+  void on_parameter(const CallEvent& event, size_t end) {
+    if (runs_text_ && event.index == 0) {
+      add(outcome_, scan_called_sql(event.value));
+      if (!event.whole) be_unclear(outcome_);
+    }
+    if (!call_) return;
+    if (event.index == 0) {
+      call_->handle = event.integer();
+      call_->handle_at = event.at;
+      begin_ = end;
+    } else if (event.index == 2 && is_preparing()) {
+      const SqlTraits traits = scan_called_sql(event.value);
+      const bool unclear = !event.whole || traits.keeps != Keeps::Nothing || traits.ends_server;
+      if (unclear) return add(outcome_, traits), be_unclear(outcome_);
+      call_->definition.push_back(static_cast<char>((traits.leaves ? kMayLeave : 0) |
+                                                    (traits.transaction ? kMayTransact : 0)));
+      call_->definition += payload_.substr(begin_, end - begin_);
+    }
+  }
+
+  bool is_preparing() const {
+    return call_->procedure == Procedure::Prepare || call_->procedure == Procedure::PrepExec;
+  }
+
+  Outcome& outcome_;
+  const Bytes payload_;
+  CallWalker walker_;
+  PreparedCall* call_ = nullptr;
+  uint32_t calls_ = 0;
+  size_t begin_ = 0;
+  bool runs_text_ = false;
+};
+
+constexpr const char* kIsolations[] = {
+    "", "READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE", "SNAPSHOT"};
+
+// 2.2.6.9: an isolation level that is begun with stays when the transaction is over.
+void judge_transaction(Outcome& outcome, const TransactionRequest& request) {
+  outcome.transaction = true;
+  switch (request.action) {
+    case TransactionAction::Begin:
+    case TransactionAction::Commit:
+    case TransactionAction::Rollback:
+      if (request.isolation > 0 && request.isolation < std::size(kIsolations))
+        outcome.settings.push_back({"TRANSACTION ISOLATION LEVEL", kIsolations[request.isolation]});
+      return;
+    case TransactionAction::Save: return;
+    default:  // distributed ones
+      outcome.ends_server = true;
+      return be_unclear(outcome);
+  }
+}
+
+}  // namespace
+
+void Outcome::clear() {
+  prepared.clear();
+  settings.clear();
+  pin.reset();
+  leaves = transaction = ends_server = bulk = resets = by_text = false;
+}
+
+void judge_request(const SeenRequest& request, Version version, Outcome& outcome) {
+  if (request.type == PacketType::Bulk) return;
+  const RequestHead head = read_request_head(request.type, version, request.payload, request.whole);
+  if (head.seen != Seen::Whole) return be_unclear(outcome);
+  switch (request.type) {
+    case PacketType::Batch:
+      add(outcome, scan_sql(head.body));
+      outcome.by_text = outcome.pin == Pin::Prepared;
+      break;
+    case PacketType::Rpc: CallJudge(outcome, request.payload, version).judge(); break;
+    default: judge_transaction(outcome, head.transaction); break;
+  }
+  // More may be said behind what has been seen.
+  if (!request.whole) be_unclear(outcome);
+}
+
+}  // namespace weir::tds

@@ -1,0 +1,46 @@
+// What a request may do to its connection, as far as its text or its calls say. Pure, any thread.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include <weir/protocol/protocol.h>
+
+#include "packet.h"
+#include "sql_text.h"
+#include "version.h"
+
+namespace weir::tds {
+
+// A call of sp_prepare and its like.
+struct PreparedCall {
+  Procedure procedure = Procedure::Execute;  // Prepare, PrepExec, Execute or Unprepare
+  uint32_t number = 0;                       // among the calls of its message
+  std::optional<int32_t> handle = {};        // that it brings, and where that stands in the payload
+  size_t handle_at = 0;
+  std::string definition = {};  // that it prepares (prepared.h)
+};
+
+struct Outcome {
+  std::vector<PreparedCall> prepared = {};
+  std::optional<protocol::Pin> pin = {};  // why its client has to keep the server
+  std::vector<Setting> settings = {};     // that came about if the answer is without an error
+  bool leaves = false;                    // something that only a reset removes
+  bool transaction = false;               // it may have begun or ended one
+  bool ends_server = false;               // no reset is enough
+  bool bulk = false;                      // rows follow
+  bool resets = false;                    // it carries the bit of a reset
+  bool by_text = false;  // what is prepared is so by text, where weir sees no numbers
+  void clear();          // keeps its room
+};
+
+// A client's message as far as it is there, without the heads of its packets.
+struct SeenRequest {
+  PacketType type = PacketType::Batch;
+  Bytes payload;
+  bool whole = false;
+};
+// Into `outcome`, which is new or has been cleared.
+void judge_request(const SeenRequest& request, Version version, Outcome& outcome);
+
+}  // namespace weir::tds

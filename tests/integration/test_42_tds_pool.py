@@ -1,0 +1,423 @@
+"""Several clients on one connection to SQL Server, in transaction mode: none sees what another has
+left, each finds what is its own."""
+
+import time
+
+import pytest
+
+from harness import eventually, weir_only
+from support import tds_tokens
+from support.tds_client import (ATTENTION, BATCH, IGNORE, RESET, errors, headers, integer, nvarchar,
+                                packets, parameter)
+from support.tds_tokens import shape
+from support.tds_weir import client_of, pair, server, start, value, weir  # noqa: F401
+
+pytestmark = weir_only
+
+BEGIN = b"\x05\0\0\0"  # transaction manager requests
+COMMIT = b"\x07\0\0\0"
+ROLLBACK = b"\x08\0\0\0"
+
+
+def begin(isolation=0):
+    return bytes([5, 0, isolation, 0])
+
+
+def at_rest(server):
+    """What the server itself says of weir's only connection."""
+    one = server.session(app="weir")
+    return one["trancount"], one["temp_tables"], one["cursors"], one["applocks"], one["options"]
+
+
+# ---------------------------------------------------------------- transactions
+
+
+TRANSACTIONS = {
+    "text": (lambda c: c.batch("BEGIN TRAN"), lambda c: c.batch("COMMIT")),
+    "rollback": (lambda c: c.batch("BEGIN TRANSACTION"), lambda c: c.batch("ROLLBACK")),
+    "request": (lambda c: c.manager(begin()), lambda c: c.manager(COMMIT)),
+    "mixed": (lambda c: c.batch("BEGIN TRAN"), lambda c: c.manager(ROLLBACK)),
+    "implicit": (lambda c: c.batch("SET IMPLICIT_TRANSACTIONS ON SELECT * FROM kept"),
+                 lambda c: c.batch("COMMIT SET IMPLICIT_TRANSACTIONS OFF")),
+}
+
+
+@pytest.mark.behaviour("tds", "T30")
+@pytest.mark.behaviour("tds", "T34")
+@pytest.mark.parametrize("way", TRANSACTIONS)
+def test_a_transaction_keeps_its_server(server, pair, way):
+    one, other = pair
+    one.batch("CREATE TABLE kept (a int)")
+    start, finish = TRANSACTIONS[way]
+    assert not errors(start(one))
+    assert server.session(app="weir")["trancount"] == 1
+    one.batch("INSERT kept VALUES (1)")
+    other.write(packets(BATCH, headers() + "SELECT @@TRANCOUNT".encode("utf-16-le")))
+    time.sleep(0.2)
+    assert one.value("SELECT @@TRANCOUNT") == 1
+    assert not errors(finish(one))
+    assert value(other.reply()) == 0
+    assert server.session(app="weir")["trancount"] == 0
+
+
+@pytest.mark.behaviour("tds", "T31")
+def test_commit_and_begin_in_one_request(server, pair):
+    one, _ = pair
+    one.manager(begin())
+    found = one.manager(b"\x07\0\0\1\0\0")
+    assert [each.change for each in found if each.kind == "ENVCHANGE"] == [9, 8]
+    assert server.session(app="weir")["trancount"] == 1
+    one.manager(COMMIT)
+    assert server.session(app="weir")["trancount"] == 0
+
+
+@pytest.mark.behaviour("tds", "T32")
+def test_an_error_that_rolls_back_ends_the_transaction(server, pair):
+    one, other = pair
+    one.batch("SET XACT_ABORT ON")
+    one.batch("BEGIN TRAN")
+    assert errors(one.batch("SELECT 1/0"))
+    eventually(lambda: server.session(app="weir")["trancount"] == 0, what="the rollback")
+    assert other.value("SELECT @@TRANCOUNT") == 0
+
+
+@pytest.mark.behaviour("tds", "T35")
+@pytest.mark.parametrize("how", ["text", "request", "implicit"])
+def test_who_leaves_within_a_transaction_leaves_nothing_open(server, weir, how):
+    with client_of(weir) as one:
+        one.batch("CREATE TABLE gone (a int)")
+        TRANSACTIONS[how][0](one) if how != "implicit" else one.batch(
+            "SET IMPLICIT_TRANSACTIONS ON INSERT gone VALUES (1)")
+        one.batch("INSERT gone VALUES (1)")
+    with client_of(weir) as other:
+        assert other.value("SELECT COUNT(*) FROM gone") == 0
+        assert at_rest(server)[0] == 0
+
+
+# ---------------------------------------------------------------- state
+
+
+LEFT = {
+    "temp table": ("CREATE TABLE #t (a int)", "SELECT * FROM #t", 208),
+    "cursor": ("DECLARE c CURSOR FOR SELECT 1 AS a OPEN c", "FETCH c", 16916),
+}
+
+
+@pytest.mark.behaviour("tds", "T40")
+@pytest.mark.parametrize("what", LEFT)
+def test_what_a_client_leaves_is_gone(weir, what):
+    leave, look, number = LEFT[what]
+    with client_of(weir) as one:
+        assert not errors(one.batch(leave))
+        assert not errors(one.batch(look))
+    with client_of(weir) as other:
+        assert number in errors(other.batch(look))
+
+
+CARRIED = {
+    "SET DATEFIRST 3": ("SELECT @@DATEFIRST", 3, 7),
+    "SET LANGUAGE Deutsch": ("SELECT @@LANGUAGE", "Deutsch", "us_english"),
+    "SET LOCK_TIMEOUT 1234": ("SELECT @@LOCK_TIMEOUT", 1234, -1),
+    "SET TEXTSIZE 4444": ("SELECT @@TEXTSIZE", 4444, None),
+    "USE second": ("SELECT DB_NAME()", "second", "app"),
+}
+
+
+@pytest.mark.behaviour("tds", "T40")
+@pytest.mark.behaviour("tds", "T41")
+@pytest.mark.parametrize("text", CARRIED)
+def test_what_is_carried_follows_its_owner(pair, weir, text):
+    one, other = pair
+    look, own, plain = CARRIED[text]
+    before = other.value(look)
+    assert plain is None or before == plain
+    assert not errors(one.batch(text))
+    for _ in range(3):
+        assert other.value(look) == before
+        assert one.value(look) == own
+    assert weir.metrics().sum("weir_pins_total") == 0
+
+
+@pytest.mark.behaviour("tds", "T41")
+@pytest.mark.parametrize("how", ["text", "request"])
+def test_the_isolation_level_is_the_login_s_again(server, pair, how):
+    one, other = pair
+    if how == "text":
+        one.batch("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+    else:
+        one.manager(begin(4))
+        one.manager(COMMIT)
+    level = server.session(app="weir")["isolation"]
+    other.batch("SELECT 1")
+    assert server.session(app="weir")["isolation"] != level
+    one.batch("SELECT 1")
+    assert server.session(app="weir")["isolation"] == level
+
+
+KEPT = {
+    "temp_table": ("CREATE TABLE #mine (a int)", "SELECT * FROM #mine"),
+    "context": ("SET CONTEXT_INFO 0x1234", "SELECT CONTEXT_INFO()"),
+    "lock": ("EXEC sp_getapplock @Resource = 'r', @LockMode = 'Exclusive', @LockOwner = 'Session'",
+             "SELECT 1"),
+    "setting": ("SET IDENTITY_INSERT numbered ON", "INSERT numbered (n) VALUES (77)"),
+}
+
+
+@pytest.mark.behaviour("tds", "T40")
+@pytest.mark.parametrize("reason", KEPT)
+def test_what_cannot_be_carried_keeps_the_server(weir, reason):
+    text, use = KEPT[reason]
+    with client_of(weir) as one:
+        one.batch("IF OBJECT_ID('numbered') IS NULL CREATE TABLE numbered (n int IDENTITY)")
+        assert not errors(one.batch(text))
+        assert weir.metrics().sum("weir_pins_total", reason=reason) == 1
+        assert weir.metrics().sum("weir_pinned_clients") == 1
+        assert not errors(one.batch(use))
+    eventually(lambda: weir.metrics().sum("weir_pinned_clients") == 0, what="no pins")
+
+
+@pytest.mark.behaviour("tds", "T43")
+def test_a_client_s_own_reset_ends_its_pins(server, weir, pair):
+    one, other = pair
+    one.batch("CREATE TABLE #t (a int)")
+    assert weir.metrics().sum("weir_pinned_clients") == 1
+    found = one.batch("SELECT 1", status=RESET)
+    assert 18 in [each.change for each in found if each.kind == "ENVCHANGE"]
+    assert weir.metrics().sum("weir_pinned_clients") == 0
+    assert other.value("SELECT 1") == 1
+    assert 208 in errors(one.batch("SELECT * FROM #t"))
+
+
+PROLOGUE = """set ansi_nulls on set ansi_null_dflt_on on set ansi_padding on set ansi_warnings on
+set arithabort on set concat_null_yields_null on set cursor_close_on_commit off set datefirst 7
+set dateformat mdy set implicit_transactions off set language us_english
+set numeric_roundabort off set quoted_identifier on set rowcount 0 set textsize 2147483647
+set transaction isolation level read committed set xact_abort off"""
+
+
+@pytest.mark.behaviour("tds", "T44")
+def test_a_driver_s_prologue_does_not_pin(weir, pair):
+    one, other = pair
+    for each in (one, other, one, other):
+        assert not errors(each.batch(PROLOGUE))
+        assert not errors(each.batch(PROLOGUE, status=RESET))
+        assert each.value("SELECT 1") == 1
+    assert weir.metrics().sum("weir_pins_total") == 0
+
+
+@pytest.mark.behaviour("tds", "T42")
+@pytest.mark.parametrize("fault", [{"what": "leave_out", "change": 18}])
+def test_a_reset_that_is_not_acknowledged_closes_the_server(server, weir, fault):
+    with client_of(weir) as one:
+        one.batch("CREATE TABLE #t (a int)")
+        number = server.session(app="weir")["spid"]
+        server.ask("fault", **fault)
+    eventually(lambda: all(each["spid"] != number for each in server.sessions()),
+               what="that the server is closed")
+    server.ask("clear")
+    with client_of(weir) as other:
+        assert 208 in errors(other.batch("SELECT * FROM #t"))
+
+
+@pytest.mark.behaviour("tds", "T47")
+def test_another_identity_ends_with_its_server(server, weir):
+    with client_of(weir) as one:
+        one.batch("EXECUTE AS USER = 'guest'")
+        number = server.session(app="weir")["spid"]
+    eventually(lambda: all(each["spid"] != number for each in server.sessions()),
+               what="that the server is closed")
+
+
+# ---------------------------------------------------------------- prepared statements
+
+
+def prepare(client, sql, declared="@p int"):
+    """Its handle."""
+    found = client.rpc(11, parameter(integer(None), status=1), parameter(nvarchar(declared)),
+                       parameter(nvarchar(sql)), parameter(integer(1)))
+    assert not errors(found), shape(found)
+    return next(each.value for each in found if each.kind == "RETURNVALUE")
+
+
+def execute(client, handle, number, procedure=12):
+    return client.rpc(procedure, parameter(integer(handle)), parameter(integer(number)))
+
+
+@pytest.mark.behaviour("tds", "T45")
+@pytest.mark.behaviour("tds", "T46")
+@pytest.mark.parametrize("procedure", [12, "sp_execute"])
+def test_each_runs_its_own_statement(weir, pair, procedure):
+    one, other = pair
+    mine, yours = prepare(one, "SELECT @p + 100"), prepare(other, "SELECT @p + 200")
+    for n in range(3):
+        assert value(execute(one, mine, n, procedure)) == n + 100
+        assert value(execute(other, yours, n, procedure)) == n + 200
+    assert weir.metrics().sum("weir_pins_total") == 0
+
+
+@pytest.mark.behaviour("tds", "T45")
+def test_statements_follow_their_client_to_other_servers(server, start):
+    weir = start(size=2)
+    with client_of(weir) as one, client_of(weir) as other:
+        mine = prepare(one, "SELECT @p + 100")
+        other.batch("BEGIN TRAN")  # takes that server away
+        theirs = prepare(other, "SELECT @p + 300")
+        for n in range(3):
+            assert value(execute(one, mine, n)) == n + 100
+            assert value(execute(other, theirs, n)) == n + 300
+        other.batch("COMMIT")
+        assert value(execute(other, theirs, 5)) == 305
+
+
+@pytest.mark.behaviour("tds", "T45")
+def test_a_handle_of_nobody_is_an_error_and_the_connection_lives(pair):
+    one, other = pair
+    mine = prepare(one, "SELECT @p + 100")
+    assert errors(execute(other, mine, 1)) == [8179]
+    assert value(execute(one, mine, 1)) == 101
+    one.rpc(15, parameter(integer(mine)))
+    assert errors(execute(one, mine, 1)) == [8179]
+    assert one.value("SELECT 5") == 5
+
+
+@pytest.mark.behaviour("tds", "T45")
+def test_prepared_and_executed_at_once(weir, pair):
+    one, other = pair
+    handles = []
+    for client, more in ((one, 100), (other, 200)):
+        found = client.rpc(13, parameter(integer(None), status=1), parameter(nvarchar("@p int")),
+                           parameter(nvarchar(f"SELECT @p + {more}")), parameter(integer(1)))
+        assert value(found) == more + 1
+        handles.append(next(each.value for each in found if each.kind == "RETURNVALUE"))
+    for n in range(3):
+        assert value(execute(one, handles[0], n)) == n + 100
+        assert value(execute(other, handles[1], n)) == n + 200
+
+
+@pytest.mark.behaviour("tds", "T46")
+def test_by_text_they_keep_the_server(weir, pair):
+    one, other = pair
+    prepare(other, "SELECT @p + 200")
+    handle = one.value("DECLARE @h int EXEC sp_prepare @h OUTPUT, N'@p int', N'SELECT @p + 100', 1 "
+                       "SELECT @h")
+    assert one.value(f"EXEC sp_execute {handle}, 1") == 101
+    assert weir.metrics().sum("weir_pins_total", reason="prepared") == 1
+
+
+# ---------------------------------------------------------------- attention, bulk, framing
+
+
+def request(sql):
+    return packets(BATCH, headers() + sql.encode("utf-16-le"))
+
+
+def is_acknowledgement(found):
+    return [each.kind for each in found][-1] == "DONE" and found[-1].status & 0x20
+
+
+@pytest.mark.behaviour("tds", "T50")
+@pytest.mark.behaviour("tds", "T51")
+def test_an_attention_while_it_runs(pair, server):
+    one, other = pair
+    one.write(request("WAITFOR DELAY '00:00:20'"))
+    time.sleep(0.2)
+    one.attention()
+    assert is_acknowledgement(one.reply())
+    assert one.value("SELECT 1") == 1
+    assert other.value("SELECT 2") == 2
+    assert server.counts()["attentions"] == 1
+
+
+@pytest.mark.behaviour("tds", "T50")
+def test_an_attention_when_idle(pair, server):
+    one, other = pair
+    assert one.value("SELECT 1") == 1
+    one.attention()
+    assert is_acknowledgement(one.reply())
+    assert other.value("SELECT 2") == 2
+    assert server.counts()["attentions"] == 0
+
+
+@pytest.mark.behaviour("tds", "T50")
+def test_an_attention_within_a_transaction(pair):
+    one, _ = pair
+    one.batch("BEGIN TRAN")
+    one.attention()
+    assert is_acknowledgement(one.reply())
+    assert one.value("SELECT @@TRANCOUNT") == 1
+    one.batch("COMMIT")
+
+
+@pytest.mark.behaviour("tds", "T50")
+def test_an_attention_while_queued_hits_nobody(pair, server):
+    one, other = pair
+    one.batch("BEGIN TRAN")
+    other.write(request("SELECT 2"))
+    time.sleep(0.1)
+    other.attention()
+    assert is_acknowledgement(other.reply())
+    assert one.value("SELECT @@TRANCOUNT") == 1
+    one.batch("COMMIT")
+    assert other.value("SELECT 3") == 3
+    assert server.counts()["attentions"] == 0
+
+
+@pytest.mark.behaviour("tds", "T50")
+def test_attentions_that_cross_the_end_of_the_reply(pair, server):
+    one, other = pair
+    for n in range(50):
+        one.write(request(f"SELECT {n}") + packets(ATTENTION, b""))
+        found = one.reply()
+        if not is_acknowledgement(found):
+            assert value(found) == n
+            assert is_acknowledgement(one.reply())
+        assert other.value(f"SELECT {n + 1000}") == n + 1000
+    counts = server.counts()
+    assert counts["attentions"] == counts["acknowledged"]
+
+
+@pytest.mark.behaviour("tds", "T52")
+def test_who_leaves_within_a_bulk_load_loads_nothing(server, weir):
+    with client_of(weir) as one:
+        one.batch("CREATE TABLE loaded (a int)")
+        assert not errors(one.batch("INSERT BULK loaded (a int)"))
+        number = server.session(app="weir")["spid"]
+    eventually(lambda: all(each["spid"] != number for each in server.sessions()),
+               what="that the server is closed")
+    with client_of(weir) as other:
+        assert other.value("SELECT COUNT(*) FROM loaded") == 0
+
+
+@pytest.mark.behaviour("tds", "T53")
+def test_a_second_request_waits_for_the_end_of_the_first_reply(pair):
+    one, _ = pair
+    one.write(request("WAITFOR DELAY '00:00:00.300' SELECT 1") + request("SELECT 2")
+              + request("SELECT 3"))
+    assert [value(one.reply()) for _ in range(3)] == [1, 2, 3]
+
+
+@pytest.mark.behaviour("tds", "T07")
+def test_a_withdrawn_message_is_not_run(pair):
+    one, other = pair
+    one.batch("CREATE TABLE withdrawn (a int)")
+    whole = bytearray(request("INSERT withdrawn VALUES (1)"))
+    whole[1] |= IGNORE
+    one.write(bytes(whole))
+    assert len(tds_tokens.rows(one.reply())) == 0
+    assert one.value("SELECT COUNT(*) FROM withdrawn") == 0
+
+
+@pytest.mark.behaviour("tds", "T06")
+def test_an_unknown_token_is_forwarded_and_ends_the_server(server, weir):
+    with client_of(weir) as one:
+        one.batch("SELECT 1")
+        number = server.session(app="weir")["spid"]
+        server.fault("unknown_token")
+        one.write(request("SELECT 1"))
+        assert one.message()[0] == 4
+        server.ask("clear")
+        assert weir.metrics().sum("weir_pins_total", reason="unclear") == 1
+        assert one.value("SELECT 2") == 2
+        assert server.session(app="weir")["spid"] == number
+    eventually(lambda: all(each["spid"] != number for each in server.sessions()),
+               what="that the server is closed")
