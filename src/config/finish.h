@@ -7,6 +7,9 @@
 namespace weir::config {
 
 void finish(Reading& reading, Config& config);
+// Its part about TLS (finish_tls.cpp).
+void settle_tls(Reading& reading, Database& database);
+void check_tls(Reading& reading, const Tls& tls, const std::string& path, bool needs_cert);
 
 const ProtocolDescriptor* find_protocol(const Surroundings& around, std::string_view name);
 // The protocol of the clients of a database.
