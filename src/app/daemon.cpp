@@ -132,7 +132,11 @@ base::Result<session::Door> Daemon::door_of(const config::Config& config,
                                             const config::Listener& listener) const {
   auto tls = client_tls(listener.tls, listener.protocol);
   if (!tls) return tls.error();
-  session::Door door{.protocol = house_->protocol(listener.protocol),
+  const protocol::Protocol* speaks = house_->protocol(listener.protocol);
+  if (!speaks)
+    return base::Error{base::ErrorKind::Config,
+                       "no clients of " + listener.protocol + " can be served yet"};
+  session::Door door{.protocol = speaks,
                      .database = listener.database,
                      .login_timeout = config.defaults.timeouts.client_login,
                      .login_bytes_max = config.limits.login_bytes,

@@ -114,6 +114,14 @@ Demand by_rules(const config::Config& config, const session::Visitor& visitor,
   return out;
 }
 
+// Clients of other protocols are asked for the password of `users`.
+bool knows(std::string_view protocol, AuthMethod method) {
+  if (protocol::asks_for_secret(method) || method == AuthMethod::Trust ||
+      method == AuthMethod::Passthrough || protocol == "postgres")
+    return true;
+  return protocol == "tds" && (method == AuthMethod::Pam || method == AuthMethod::Ldap);
+}
+
 }  // namespace
 
 AuthMethod method_of(config::AuthMethod method) {
@@ -134,15 +142,12 @@ AuthMethod method_of(config::AuthMethod method) {
 Demand demand_of(const config::Config& config, const session::Visitor& visitor,
                  const config::Groups* groups) {
   const AuthMethod method = visitor.door->method.value_or(method_of(config.auth.method));
-  const bool has_rules = visitor.door->protocol->name() == "postgres";
+  const std::string_view speaks = visitor.door->protocol->name();
   Demand out;
-  if (has_rules && method == AuthMethod::Rules) {
+  if (speaks == "postgres" && method == AuthMethod::Rules) {
     out = by_rules(config, visitor, groups);
   } else {
-    out.method = method;
-    const bool as_it_is = has_rules || protocol::asks_for_secret(method) ||
-                          method == AuthMethod::Trust || method == AuthMethod::Passthrough;
-    if (!as_it_is) out.method = AuthMethod::Plain;
+    out.method = knows(speaks, method) ? method : AuthMethod::Plain;
     if (method == AuthMethod::Cert) out.map = "cert";
     if (method == AuthMethod::Peer) out.map = "peer";
     out.check = check_by(out.method, config.auth.pam_service, config.auth.ldap, visitor);

@@ -31,7 +31,7 @@ bool is_plain(const std::string& secret) {
 bool is_passed_through(const config::Config& config, const config::Database& database) {
   return std::any_of(config.listeners.begin(), config.listeners.end(), [&](const auto& listener) {
     return listener.auth.method.value_or(config.auth.method) == config::AuthMethod::Passthrough &&
-           config.database(listener.database) == &database;
+           config.leads_to(listener, database);
   });
 }
 
@@ -233,7 +233,7 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
                   .statement_bytes_max = config_->limits.statement_bytes,
                   .pool = entry.number};
   plan->dialler = entry.dialler;
-  plan->target.tls = server_encryption(database.tls);
+  plan->target.tls = server_encryption(database.tls, database.protocol);
   plan->target.role = static_cast<protocol::Role>(database.target_session_attrs);
   plan->target.newest_version = database.newest_protocol;
   plan->target.channel_binding =

@@ -12,8 +12,41 @@ std::vector<std::unique_ptr<protocol::Protocol>> make_protocols(base::InternTabl
   return out;
 }
 
+namespace {
+
+using Path = config::ProtocolDescriptor::Path;
+using Method = config::AuthMethod;
+
+config::ProtocolDescriptor sql_server() {
+  using Tls = config::TlsMode;
+  using Mode = config::PoolMode;
+  return {.name = "tds",
+          .schemes = {"mssql", "sqlserver"},
+          .path = Path::Name,
+          .sockets_are_files = true,
+          .server_port = 1433,
+          .listen_port = 14330,
+          .login_methods = {Method::Trust, Method::Plain, Method::Md5, Method::ScramSha256,
+                            Method::Pam, Method::Ldap, Method::Passthrough},
+          .parameters = {{.name = "host"},
+                         {.name = "port"},
+                         {.name = "user"},
+                         {.name = "password"},
+                         {.name = "database"},
+                         {.name = "encrypt",
+                          .values = {"true", "yes", "mandatory", "strict", "false", "no",
+                                     "optional", "disable"}}},
+          .options = {"user", "password", "tls", "load_balance_hosts"},
+          .listener_tls_modes = {Tls::Disable, Tls::Login, Tls::Prefer, Tls::Require, Tls::Strict},
+          .server_tls_modes = {Tls::Disable, Tls::Prefer, Tls::Require, Tls::Strict, Tls::VerifyCa,
+                               Tls::VerifyFull},
+          .pool_modes = {Mode::Session, Mode::Transaction},
+          .pool_mode = Mode::Session};
+}
+
+}  // namespace
+
 std::vector<config::ProtocolDescriptor> protocol_descriptors() {
-  using Path = config::ProtocolDescriptor::Path;
   return {
       {.name = "postgres",
        .schemes = {"postgres", "postgresql"},
@@ -34,8 +67,8 @@ std::vector<config::ProtocolDescriptor> protocol_descriptors() {
              .values = {"any", "read-write", "read-only", "primary", "standby", "prefer-standby"}},
             {.name = "load_balance_hosts", .values = {"disable", "round_robin", "random"}},
             {.name = "max_protocol_version", .values = {"3.0", "3.2", "latest"}}},
-       .options = {"user", "password", "settings", "tls", "target_session_attrs",
-                   "load_balance_hosts", "max_protocol_version"}},
+       .options = {"user", "password", "settings", "tls", "tls.negotiation", "tls.channel_binding",
+                   "target_session_attrs", "load_balance_hosts", "max_protocol_version"}},
       {.name = "redis",
        .schemes = {"redis", "rediss"},
        .tls_scheme = "rediss",
@@ -43,7 +76,9 @@ std::vector<config::ProtocolDescriptor> protocol_descriptors() {
        .sockets_are_files = true,
        .server_port = 6379,
        .listen_port = 6380,
-       .logins_pass_through = true,
+       .login_methods = {Method::Trust, Method::Plain, Method::Md5, Method::ScramSha256,
+                         Method::Passthrough},
+       .other_methods_are_plain = true,
        .clients_name_database = false,
        .default_user = "default",
        .parameters = {{.name = "host"}},
@@ -51,6 +86,7 @@ std::vector<config::ProtocolDescriptor> protocol_descriptors() {
                    "load_balance_hosts", "command_class"},
        .command_classes = redis::command_classes(),
        .fixed_commands = redis::fixed_commands()},
+      sql_server(),
       {.name = "sqlite",
        .clients = "postgres",
        .schemes = {"sqlite"},

@@ -6,11 +6,14 @@ using config::TlsMode;
 
 namespace {
 
-// Redis has no name there.
-std::vector<std::string> alpn_of(std::string_view protocol) {
+// Redis has no name there, and SQL Server has one only where TLS comes first.
+std::vector<std::string> alpn_of(const config::Tls& tls, std::string_view protocol) {
   if (protocol == "postgres") return {"postgresql"};
+  if (protocol == "tds" && tls.mode == TlsMode::Strict) return {"tds/8.0"};
   return {};
 }
+
+bool verifies_name(TlsMode mode) { return mode == TlsMode::VerifyFull || mode == TlsMode::Strict; }
 
 }  // namespace
 
@@ -21,35 +24,45 @@ base::Result<net::TlsContextPtr> client_tls(const config::Tls& tls, std::string_
                                .ca = tls.ca,
                                .min_version = tls.min_version,
                                .ciphers = tls.ciphers,
-                               .alpn = alpn_of(protocol)});
+                               .alpn = alpn_of(tls, protocol)});
 }
 
 base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls, std::string_view protocol) {
   if (tls.mode == TlsMode::Disable) return net::TlsContextPtr();
-  return net::make_tls_client(
-      {.cert = tls.cert,
-       .key = tls.key,
-       .ca = tls.ca,
-       .verifies = tls.mode == TlsMode::VerifyCa || tls.mode == TlsMode::VerifyFull,
-       .verifies_name = tls.mode == TlsMode::VerifyFull,
-       .min_version = tls.min_version,
-       .ciphers = tls.ciphers,
-       .alpn = alpn_of(protocol)});
+  return net::make_tls_client({.cert = tls.cert,
+                               .key = tls.key,
+                               .ca = tls.ca,
+                               .verifies = tls.mode == TlsMode::VerifyCa || verifies_name(tls.mode),
+                               .verifies_name = verifies_name(tls.mode),
+                               .min_version = tls.min_version,
+                               .ciphers = tls.ciphers,
+                               .alpn = alpn_of(tls, protocol)});
 }
 
-protocol::Encryption server_encryption(const config::Tls& tls) {
+// A server of SQL Server's that has TLS encrypts at least the login; all of it only for who wants
+// that.
+protocol::Encryption server_encryption(const config::Tls& tls, std::string_view protocol) {
   if (tls.negotiation == config::TlsNegotiation::Direct) return protocol::Encryption::Direct;
   switch (tls.mode) {
     case TlsMode::Disable: return protocol::Encryption::None;
     case TlsMode::Allow: return protocol::Encryption::Fallback;
-    case TlsMode::Prefer: return protocol::Encryption::Offered;
+    case TlsMode::Login: return protocol::Encryption::LoginOnly;
+    case TlsMode::Prefer:
+      return protocol == "tds" ? protocol::Encryption::LoginOnly : protocol::Encryption::Offered;
+    case TlsMode::Strict: return protocol::Encryption::Direct;
     default: return protocol::Encryption::Required;
   }
 }
 
 protocol::Encryption client_encryption(const config::Tls& tls) {
-  return tls.mode >= TlsMode::Require ? protocol::Encryption::Required
-                                      : protocol::Encryption::Offered;
+  switch (tls.mode) {
+    case TlsMode::Disable: return protocol::Encryption::None;
+    case TlsMode::Login: return protocol::Encryption::LoginOnly;
+    case TlsMode::Allow:
+    case TlsMode::Prefer: return protocol::Encryption::Offered;
+    case TlsMode::Strict: return protocol::Encryption::Direct;
+    default: return protocol::Encryption::Required;
+  }
 }
 
 }  // namespace weir::app

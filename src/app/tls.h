@@ -11,7 +11,7 @@ namespace weir::app {
 // For connections of clients and to servers that speak this protocol.
 base::Result<net::TlsContextPtr> client_tls(const config::Tls& tls, std::string_view protocol);
 base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls, std::string_view protocol);
-protocol::Encryption server_encryption(const config::Tls& tls);
+protocol::Encryption server_encryption(const config::Tls& tls, std::string_view protocol);
 protocol::Encryption client_encryption(const config::Tls& tls);  // of a listener
 
 }  // namespace weir::app

@@ -88,6 +88,24 @@ void check_pool(Reading& reading, const GivenPool& at) {
   check_pair(reading, at, {"min", "max_server_connections"}, cap == 0 || pool.min <= cap);
 }
 
+std::string lacks_mode(const ProtocolDescriptor& protocol, PoolMode mode) {
+  return "a " + protocol.name + " database has no " + words(std::vector{mode}) + " mode";
+}
+
+// What nobody has said depends on the protocol.
+void settle_mode(Reading& reading, const Defaults& defaults, Database& database) {
+  const ProtocolDescriptor* protocol = find_protocol(reading.around(), database.protocol);
+  if (!protocol) return;  // the url has been complained of
+  const bool is_own = database.given.contains("pool.mode");
+  if (!is_own && !defaults.given.contains("pool.mode")) database.pool.mode = protocol->pool_mode;
+  if (contains(protocol->pool_modes, database.pool.mode)) return;
+  reading.complain_of(join_path("databases", database.name) + ".pool.mode",
+                      (is_own ? "expected one of " : "expected to be given, one of ") +
+                          words(protocol->pool_modes) + ": " +
+                          lacks_mode(*protocol, database.pool.mode) +
+                          (is_own ? "" : ", as defaults have it"));
+}
+
 void inherit_defaults(Reading& reading, Config& config) {
   const Defaults& defaults = config.defaults;
   check_pool(reading, {"defaults", defaults.pool, defaults.given});
@@ -97,6 +115,23 @@ void inherit_defaults(Reading& reading, Config& config) {
     inherit(timeout_options(), defaults.timeouts,
             Target<Timeouts>{timeout_options(), database.timeouts, "timeouts.", &database.given});
     check_pool(reading, {join_path("databases", name), database.pool, database.given});
+    settle_mode(reading, defaults, database);
+  }
+}
+
+// Who logs in brings its mode to every database.
+void check_modes_of_users(Reading& reading, const Config& config) {
+  for (const auto& [name, user] : config.users) {
+    if (!user.given.contains("pool.mode")) continue;
+    for (const auto& [database_name, database] : config.databases) {
+      const ProtocolDescriptor* protocol = find_protocol(reading.around(), database.protocol);
+      if (!protocol || contains(protocol->pool_modes, user.pool.mode)) continue;
+      reading.complain_of(join_path("users", name) + ".pool.mode",
+                          "expected one of " + words(protocol->pool_modes) + ": " +
+                              lacks_mode(*protocol, user.pool.mode) + ", and there is " +
+                              join_path("databases", database_name));
+      break;
+    }
   }
 }
 
@@ -158,7 +193,7 @@ void check_listener(Reading& reading, Config& config, size_t index) {
     reading.complain_of(path + ".protocol",
                         "expected one of: " + listening_protocols(reading.around()));
   }
-  check_tls(reading, listener.tls, path + ".tls", true);
+  check_tls(reading, listener, path);
   for (const char* name : {"mode", "group"}) {
     const bool of_socket = listener.address.kind == Address::Kind::Unix;
     if (!of_socket && reading.given(path + '.' + name)) {
@@ -178,22 +213,49 @@ void check_ldap(Reading& reading, const Config& config) {
 }
 
 // A server knows its clients by their own names and passwords.
-void check_passthrough(Reading& reading, const Config& config, size_t index) {
+void check_passthrough(Reading& reading, const Config& config, const Listener& listener) {
+  for (const auto& [name, database] : config.databases) {
+    const bool has_login = !database.user.empty() || !database.password.empty();
+    if (!has_login || !config.leads_to(listener, database)) continue;
+    const char* const what = database.user.empty() ? "password" : "user";
+    const bool in_url = database.given.contains(std::string("url.") + what);
+    reading.complain_of(join_path("databases", name) + '.' + (in_url ? "url" : what),
+                        std::string("expected no ") + what +
+                            ", as its clients log in to its servers themselves (passthrough)");
+  }
+}
+
+// `told`: the protocols whose listeners' lack of a method of their own has been complained of.
+void complain_of_method(Reading& reading, const Config& config, size_t index, Names& told) {
   const Listener& listener = config.listeners[index];
-  const std::string path = "listeners[" + std::to_string(index) + "].auth.method";
+  const ProtocolDescriptor& protocol = *find_protocol(reading.around(), listener.protocol);
+  const AuthMethod method = listener.auth.method.value_or(config.auth.method);
+  const std::string wrong = words(std::vector{method}) + " is not for clients of " + protocol.name;
+  if (listener.auth.method)
+    reading.complain_of("listeners[" + std::to_string(index) + "].auth.method",
+                        wrong + "; expected one of " + words(protocol.login_methods));
+  else if (told.insert(protocol.name).second)
+    reading.complain_of("auth.method", wrong + ", whose listeners need one of their own: " +
+                                           words(protocol.login_methods));
+}
+
+void check_method(Reading& reading, const Config& config, size_t index, Names& told) {
+  const Listener& listener = config.listeners[index];
   const ProtocolDescriptor* protocol = find_protocol(reading.around(), listener.protocol);
   if (!protocol) return;
-  if (!protocol->logins_pass_through)
-    return reading.complain_of(listener.auth.method ? path : "auth.method",
-                               "passthrough is not for clients of " + listener.protocol);
-  const Database* database = config.database(listener.database);
-  if (!database || (database->user.empty() && database->password.empty())) return;
-  const std::string of_database = join_path("databases", database->name);
-  const char* const name = database->user.empty() ? "password" : "user";
-  const bool in_url = database->given.contains(std::string("url.") + name);
-  reading.complain_of(of_database + '.' + (in_url ? "url" : name),
-                      std::string("expected no ") + name +
-                          ", as its clients log in to its servers themselves (passthrough)");
+  const AuthMethod method = listener.auth.method.value_or(config.auth.method);
+  if (!contains(protocol->login_methods, method)) {
+    if (method == AuthMethod::Passthrough || !protocol->other_methods_are_plain)
+      complain_of_method(reading, config, index, told);
+    return;
+  }
+  if (method == AuthMethod::Hba && config.auth.hba_file.empty())
+    reading.complain_of("auth.hba_file", "expected to be given, as clients log in by it");
+  if (method == AuthMethod::Ldap) check_ldap(reading, config);
+  if (method == AuthMethod::Passthrough) check_passthrough(reading, config, listener);
+  if (method == AuthMethod::Cert && listener.tls.ca.empty())
+    reading.complain_of("listeners[" + std::to_string(index) + "].tls.ca",
+                        "expected to be given, as its clients log in by certificate");
 }
 
 void check_auth(Reading& reading, const Config& config) {
@@ -208,19 +270,8 @@ void check_auth(Reading& reading, const Config& config) {
   } else if (query.user.empty()) {
     reading.complain_of("auth.query.user", "expected to be given, as database is");
   }
-  for (size_t i = 0; i < config.listeners.size(); ++i) {
-    const Listener& listener = config.listeners[i];
-    const AuthMethod method = listener.auth.method.value_or(config.auth.method);
-    if (method == AuthMethod::Hba && config.auth.hba_file.empty() &&
-        listener.protocol == "postgres")
-      reading.complain_of("auth.hba_file", "expected to be given, as clients log in by it");
-    if (method == AuthMethod::Ldap && listener.protocol == "postgres") check_ldap(reading, config);
-    if (method == AuthMethod::Passthrough) check_passthrough(reading, config, i);
-    const bool by_certificate = method == AuthMethod::Cert;
-    if (!by_certificate || listener.protocol != "postgres" || !listener.tls.ca.empty()) continue;
-    reading.complain_of("listeners[" + std::to_string(i) + "].tls.ca",
-                        "expected to be given, as its clients log in by certificate");
-  }
+  Names told;
+  for (size_t i = 0; i < config.listeners.size(); ++i) check_method(reading, config, i, told);
 }
 
 void check_addresses(Reading& reading, const Config& config) {
@@ -268,10 +319,10 @@ void finish(Reading& reading, Config& config) {
   add_users_of_file(reading, config);
   add_rules(reading, config);
   inherit_defaults(reading, config);
+  check_modes_of_users(reading, config);
   for (auto& [name, database] : config.databases) {
     check_database_name(reading, name, database);
     settle_tls(reading, database);
-    check_tls(reading, database.tls, join_path("databases", name) + ".tls", false);
   }
   for (size_t i = 0; i < config.listeners.size(); ++i) check_listener(reading, config, i);
   check_auth(reading, config);

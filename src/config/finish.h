@@ -2,6 +2,8 @@
 // the whole.
 #pragma once
 
+#include <algorithm>
+
 #include "reading.h"
 
 namespace weir::config {
@@ -9,7 +11,12 @@ namespace weir::config {
 void finish(Reading& reading, Config& config);
 // Its part about TLS (finish_tls.cpp).
 void settle_tls(Reading& reading, Database& database);
-void check_tls(Reading& reading, const Tls& tls, const std::string& path, bool needs_cert);
+void check_tls(Reading& reading, const Listener& listener, const std::string& path);
+
+template <class T>
+bool contains(const std::vector<T>& all, const T& one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
+}
 
 const ProtocolDescriptor* find_protocol(const Surroundings& around, std::string_view name);
 // The protocol of the clients of a database.

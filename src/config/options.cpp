@@ -44,12 +44,23 @@ constexpr std::array<Word<Durability>, 2> kDurabilities{
     {{"normal", Durability::Normal}, {"full", Durability::Full}}};
 constexpr std::array<Word<Pubsub>, 2> kPubsubs{{{"hub", Pubsub::Hub}, {"pin", Pubsub::Pin}}};
 
-constexpr std::array<Word<TlsMode>, 6> kTlsModes{{{"disable", TlsMode::Disable},
+constexpr std::array<Word<TlsMode>, 8> kTlsModes{{{"disable", TlsMode::Disable},
+                                                  {"login", TlsMode::Login},
                                                   {"allow", TlsMode::Allow},
                                                   {"prefer", TlsMode::Prefer},
                                                   {"require", TlsMode::Require},
+                                                  {"strict", TlsMode::Strict},
                                                   {"verify-ca", TlsMode::VerifyCa},
                                                   {"verify-full", TlsMode::VerifyFull}}};
+// As drivers of SQL Server write it. What they do not demand they take nevertheless.
+constexpr std::array<Word<TlsMode>, 8> kEncrypts{{{"true", TlsMode::Require},
+                                                  {"yes", TlsMode::Require},
+                                                  {"mandatory", TlsMode::Require},
+                                                  {"strict", TlsMode::Strict},
+                                                  {"false", TlsMode::Prefer},
+                                                  {"no", TlsMode::Prefer},
+                                                  {"optional", TlsMode::Prefer},
+                                                  {"disable", TlsMode::Disable}}};
 constexpr std::array<Word<TlsNegotiation>, 2> kTlsNegotiations{
     {{"postgres", TlsNegotiation::Postgres}, {"direct", TlsNegotiation::Direct}}};
 constexpr std::array<Word<ChannelBinding>, 3> kChannelBindings{
@@ -399,6 +410,13 @@ constexpr Option<Timeouts> kTimeouts[] = {
      "a cancel request to a server"},
 };
 
+template <const auto& Table>
+std::string words_of(const auto& values) {
+  std::string out;
+  for (const auto value : values) out += (out.empty() ? "" : ", ") + OneOf<Table>::show(value);
+  return out;
+}
+
 template <class Owner>
 void append_texts(const char* group, std::span<const Option<Owner>> options,
                   std::vector<OptionText>& out) {
@@ -429,11 +447,17 @@ void read_url_parameters(Database& database) {
   });
   read("sslmode", "tls.mode",
        [&](const std::string& text) { OneOf<kTlsModes>::parse(text, tls.mode); });
+  read("encrypt", "tls.mode",
+       [&](const std::string& text) { OneOf<kEncrypts>::parse(text, tls.mode); });
   read("sslnegotiation", "tls.negotiation",
        [&](const std::string& text) { OneOf<kTlsNegotiations>::parse(text, tls.negotiation); });
   read("channel_binding", "tls.channel_binding",
        [&](const std::string& text) { OneOf<kChannelBindings>::parse(text, tls.channel_binding); });
 }
+
+std::string words(const std::vector<TlsMode>& modes) { return words_of<kTlsModes>(modes); }
+std::string words(const std::vector<PoolMode>& modes) { return words_of<kModes>(modes); }
+std::string words(const std::vector<AuthMethod>& methods) { return words_of<kMethods>(methods); }
 
 std::span<const Option<Config>> top_options() { return kTop; }
 std::span<const Option<Listener>> listener_options() { return kListener; }

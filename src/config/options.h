@@ -9,6 +9,10 @@ namespace weir::config {
 // What libpq's parameters in the URL say, unless the option itself was given.
 void read_url_parameters(Database& database);
 
+std::string words(const std::vector<TlsMode>& modes);  // "disable, prefer, require"
+std::string words(const std::vector<PoolMode>& modes);
+std::string words(const std::vector<AuthMethod>& methods);
+
 std::span<const Option<Config>> top_options();
 std::span<const Option<Listener>> listener_options();
 std::span<const Option<User>> user_options();

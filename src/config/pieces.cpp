@@ -40,6 +40,7 @@ class PieceReader {
     Database& database = config_.databases[name];
     database.name = name;
     database.protocol = parsed->protocol->name;
+    database.clients = clients_of(*parsed->protocol);
     database.url = std::move(parsed->url);
     read_url_parameters(database);
     const auto& options = parsed->protocol->options;
@@ -161,6 +162,7 @@ Loaded demo(const std::string& sqlite_file, const Surroundings& around) {
     Database& database = config.databases["demo"];
     database.name = "demo";
     database.protocol = protocol.name;
+    database.clients = clients_of(protocol);
     database.url.scheme = protocol.schemes.at(0);
     database.url.path = sqlite_file;
     Listener& listener = config.listeners.emplace_back();

@@ -170,6 +170,11 @@ std::string Host::text() const {
   return (v6 ? '[' + host + ']' : host) + ':' + std::to_string(port);
 }
 
+bool Config::leads_to(const Listener& listener, const Database& of) const {
+  return listener.database.empty() ? listener.protocol == of.clients
+                                   : database(listener.database) == &of;
+}
+
 const Database* Config::database(std::string_view name) const {
   auto found = databases.find(name);
   if (found == databases.end()) found = databases.find("*");

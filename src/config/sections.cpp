@@ -52,13 +52,15 @@ void check_database_options(Reading& reading, const std::string& path, Database&
     const auto& options = protocol->options;
     return std::find(options.begin(), options.end(), name) != options.end();
   };
-  for (const char* name : {"user", "password", "settings", "create", "durability", "lanes",
-                           "pubsub", "retry_reads", "command_class", "tls", "target_session_attrs",
-                           "load_balance_hosts", "max_protocol_version"}) {
+  for (const char* name :
+       {"user", "password", "settings", "create", "durability", "lanes", "pubsub", "retry_reads",
+        "command_class", "tls", "tls.negotiation", "tls.channel_binding", "target_session_attrs",
+        "load_balance_hosts", "max_protocol_version"}) {
     const auto given = database.given.lower_bound(name);
     const bool is_given = given != database.given.end() &&
                           (*given == name || given->starts_with(std::string(name) + '.'));
-    if (!is_given || allows(name)) continue;
+    const bool is_said_of_all = std::string_view(name).starts_with("tls.") && !allows("tls");
+    if (!is_given || allows(name) || is_said_of_all) continue;
     reading.complain_of(path + '.' + name, "not an option of a " + protocol->name + " database");
   }
   if (allows("command_class")) check_command_classes(reading, path, database, *protocol);
@@ -187,6 +189,7 @@ void read_url(Reading& reading, const Value& value, Database& database) {
     return;
   }
   database.protocol = parsed->protocol->name;
+  database.clients = clients_of(*parsed->protocol);
   database.url = std::move(parsed->url);
   if (!parsed->user.empty()) {
     database.given.insert("url.user");

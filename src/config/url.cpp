@@ -184,7 +184,9 @@ base::Status read_query(std::string_view query, ParsedUrl& out) {
   if (const auto password = parameters.extract("password"); !password.empty()) {
     out.password = Secret(password.mapped());
   }
-  if (const auto name = parameters.extract("dbname"); !name.empty()) out.url.path = name.mapped();
+  for (const char* parameter : {"dbname", "database"})
+    if (const auto name = parameters.extract(parameter); !name.empty())
+      out.url.path = name.mapped();
   return read_host_parameters(out);
 }
 

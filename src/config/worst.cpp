@@ -45,7 +45,8 @@ bool asks_nobody(const HbaRule& rule) {
          rule.method == HbaMethod::Ldap;
 }
 
-// By certificate, by account and by rules only PostgreSQL's clients log in.
+// By certificate, by account and by rules only PostgreSQL's clients log in; those of Redis never
+// without a secret of `users`.
 bool lets_in_without_password(const Config& config, const Listener& listener, AuthMethod method) {
   if (method == AuthMethod::Trust) return true;
   if (listener.protocol == "redis") return false;
@@ -60,13 +61,12 @@ bool lets_in_without_password(const Config& config, const Listener& listener, Au
 std::string others_of(const Config& config, const Database& database) {
   bool asked_for = false, unasked = false, passed = false;
   for (const Listener& listener : config.listeners) {
-    if ((listener.protocol == "redis") != (database.protocol == "redis")) continue;
-    if (!listener.database.empty() && config.database(listener.database) != &database) continue;
+    if (!config.leads_to(listener, database)) continue;
     const AuthMethod method = listener.auth.method.value_or(config.auth.method);
     unasked = unasked || lets_in_without_password(config, listener, method);
     passed = passed || method == AuthMethod::Passthrough;
     const bool by_password = method != AuthMethod::Trust && method != AuthMethod::Cert &&
-                             method != AuthMethod::Peer && listener.protocol != "redis";
+                             method != AuthMethod::Peer && listener.protocol == "postgres";
     asked_for = asked_for || (by_password && !config.auth.query.database.empty());
   }
   if (passed && unasked) return "user whom a server lets in or who needs no secret here";

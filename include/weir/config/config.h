@@ -157,7 +157,17 @@ struct Limits {
   size_t login_bytes = base::kLoginBytesMax;
 };
 
-enum class TlsMode : uint8_t { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
+// From what encrypts the least to what demands the most. Strict: TLS before anything else.
+enum class TlsMode : uint8_t {
+  Disable,
+  Login,
+  Allow,
+  Prefer,
+  Require,
+  Strict,
+  VerifyCa,
+  VerifyFull,
+};
 enum class TlsNegotiation : uint8_t { Postgres, Direct };
 enum class ChannelBinding : uint8_t { Disable, Prefer, Require };
 
@@ -247,6 +257,7 @@ struct User {
 struct Database {
   std::string name;      // "*" = any name that no other entry has
   std::string protocol;  // a ProtocolDescriptor's name
+  std::string clients;   // that of its clients'
   Url url;
   std::string user;   // "" = the client's own name
   Secret password;    // empty = the user's own secret
@@ -297,6 +308,8 @@ struct Config {
 
   // The entry that serves `name`: its own, else "*", else null.
   const Database* database(std::string_view name) const;
+  // May clients of this listener be clients of this database?
+  bool leads_to(const Listener& listener, const Database& database) const;
   const User* user(std::string_view name) const;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,13 +36,29 @@ struct ProtocolDescriptor {
   bool sockets_are_files = false;  // a host /path is the socket; else it is libpq's directory
   uint16_t server_port = 0;        // of a URL without a port
   uint16_t listen_port = 0;  // of 127.0.0.1 when no file says otherwise; 0: cannot be listened for
-  bool logins_pass_through = false;   // auth.method passthrough is for its clients
+  // What auth.method may be for its clients, and whether any other but passthrough stands for the
+  // password of `users`.
+  std::vector<AuthMethod> login_methods = {
+      AuthMethod::Trust,       AuthMethod::Plain, AuthMethod::Md5,
+      AuthMethod::ScramSha256, AuthMethod::Cert,  AuthMethod::Peer,
+      AuthMethod::Hba,         AuthMethod::Pam,   AuthMethod::Ldap};
+  bool other_methods_are_plain = false;
   bool clients_name_database = true;  // false: a listener needs `database` unless there is only one
   std::string default_user = {};      // of a URL with a password alone: redis://:secret@host
   std::vector<Parameter> parameters =
       {};  // of URLs; host, port, user, password, dbname mean what libpq says
-  std::vector<std::string> options =
-      {};  // allowed of: user password settings create durability lanes pubsub tls
+  // Of its databases, besides those that all have: user password settings tls tls.negotiation …
+  std::vector<std::string> options = {};
+  // What tls.mode may be for its listeners, and for its databases.
+  static constexpr TlsMode kUsualTlsModes[] = {TlsMode::Disable,  TlsMode::Allow,
+                                               TlsMode::Prefer,   TlsMode::Require,
+                                               TlsMode::VerifyCa, TlsMode::VerifyFull};
+  std::vector<TlsMode> listener_tls_modes{std::begin(kUsualTlsModes), std::end(kUsualTlsModes)};
+  std::vector<TlsMode> server_tls_modes{std::begin(kUsualTlsModes), std::end(kUsualTlsModes)};
+  // What pool.mode may be for its databases, and is unless the configuration says something.
+  std::vector<PoolMode> pool_modes = {PoolMode::Session, PoolMode::Transaction,
+                                      PoolMode::Statement};
+  PoolMode pool_mode = PoolMode::Transaction;
   std::vector<std::string> command_classes = {};  // what `command_class` takes
   // Commands of which it may not say anything, and why.
   std::vector<std::pair<std::string, std::string>> fixed_commands = {};

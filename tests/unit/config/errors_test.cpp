@@ -35,7 +35,8 @@ const Case kCases[] = {
      kRedis + "  c: {url: \"rediss://h\", tls: {negotiation: direct}}\n",
      "3:45: databases.c.tls.negotiation: not an option of a redis database\n"},
     {"logins are passed through to Redis only", kRest + "auth: {method: passthrough}\n",
-     "3:16: auth.method: passthrough is not for clients of postgres\n"},
+     "3:16: auth.method: passthrough is not for clients of postgres, whose listeners need one of "
+     "their own: trust, plain, md5, scram-sha-256, cert, peer, hba, pam, ldap\n"},
     {"logins that are passed through and a login of weir's own",
      "listeners: [{protocol: redis, address: \"h:1\", auth: {method: passthrough}}]\n"
      "databases: {c: {url: \"redis://h\", user: bob}}\n",
@@ -139,11 +140,11 @@ const Case kCases[] = {
     {"a protocol that is not one",
      "listeners: [{protocol: mysql, address: \"[::1]:1\"}]\n"
      "databases: {app: {url: postgres://h/app}}\n",
-     "1:24: listeners[0].protocol: expected one of: postgres, redis\n"},
+     "1:24: listeners[0].protocol: expected one of: postgres, redis, tds\n"},
     {"a protocol that has no clients",
      "listeners: [{protocol: sqlite, address: \"[::1]:1\"}]\n"
      "databases: {app: {url: postgres://h/app}}\n",
-     "1:24: listeners[0].protocol: expected one of: postgres, redis\n"},
+     "1:24: listeners[0].protocol: expected one of: postgres, redis, tds\n"},
     {"half a listener",
      "listeners:\n  - protocol: postgres\n"
      "databases: {app: {url: postgres://h/app}}\n",
@@ -208,11 +209,10 @@ const Case kDatabaseCases[] = {
     {"no url", "{}", "3:3: databases.app.url: expected a URL to be given\n"},
     {"an empty url", "{url: \"\"}",
      "3:14: databases.app.url: expected a URL, one of: postgres://, postgresql://, redis://, "
-     "rediss://, "
-     "sqlite://\n"},
+     "rediss://, mssql://, sqlserver://, sqlite://\n"},
     {"an unknown scheme", "{url: \"mysql://h/app\"}",
      "3:14: databases.app.url: unknown scheme; expected a URL, one of: postgres://, "
-     "postgresql://, redis://, rediss://, sqlite://\n"},
+     "postgresql://, redis://, rediss://, mssql://, sqlserver://, sqlite://\n"},
     {"a url with a bad port", "{url: \"postgres://h:99999/app\"}",
      "3:14: databases.app.url: expected host, host:port or [v6]:port between the commas of the "
      "URL\n"},

@@ -82,7 +82,7 @@ TEST(Pieces, Errors) {
   EXPECT_EQ(from({"=postgres://a:b@h/x"}).report(), "--database: expected NAME=URL");
   EXPECT_EQ(from({"app=http://h/x"}).report(),
             "--database: app: unknown scheme; expected a URL, one of: postgres://, postgresql://, "
-            "redis://, rediss://, sqlite://");
+            "redis://, rediss://, mssql://, sqlserver://, sqlite://");
   EXPECT_EQ(from({"a=postgres://u:p@h/x", "a=postgres://u:p@h/y"}).report(),
             "--database: databases.a: given before, at --database");
   EXPECT_EQ(from({"a=postgres://u:p@h/x", "b=postgres://u:q@h/y"}).report(),
@@ -92,7 +92,8 @@ TEST(Pieces, Errors) {
   EXPECT_EQ(from({"a=postgres://u:p@h/x"}, {"6432"}).report(),
             "--listen: expected PROTOCOL:ADDRESS");
   EXPECT_EQ(from({"a=postgres://u:p@h/x"}, {"mysql:h:1"}).report(),
-            "--listen: expected PROTOCOL:ADDRESS, with one of these protocols: postgres, redis");
+            "--listen: expected PROTOCOL:ADDRESS, with one of these protocols: postgres, "
+            "redis, tds");
   EXPECT_EQ(from({"a=postgres://u:p@h/x"}, {"postgres:h"}).report(),
             "--listen: expected an address: host:port, [v6]:port, unix:/path or unix:@name");
   EXPECT_EQ(from({"a=postgres://u:p@h/x"}, {"redis:h:1"}).report(),

@@ -22,7 +22,8 @@ inline Surroundings sample_surroundings() {
   postgres.listen_port = 6432;
   postgres.parameters = {{"host"},     {"port"},   {"user"},
                          {"password"}, {"dbname"}, {"sslmode", {"disable", "allow", "prefer"}}};
-  postgres.options = {"user", "password", "settings", "tls"};
+  postgres.options = {"user", "password",        "settings",
+                      "tls",  "tls.negotiation", "tls.channel_binding"};
   ProtocolDescriptor redis;
   redis.name = "redis";
   redis.schemes = {"redis", "rediss"};
@@ -31,7 +32,9 @@ inline Surroundings sample_surroundings() {
   redis.path = ProtocolDescriptor::Path::Number;
   redis.server_port = 6379;
   redis.listen_port = 6380;
-  redis.logins_pass_through = true;
+  redis.login_methods = {AuthMethod::Trust, AuthMethod::Plain, AuthMethod::Md5,
+                         AuthMethod::ScramSha256, AuthMethod::Passthrough};
+  redis.other_methods_are_plain = true;
   redis.clients_name_database = false;
   redis.default_user = "default";
   redis.parameters = {{"host"}};
@@ -40,6 +43,21 @@ inline Surroundings sample_surroundings() {
   redis.fixed_commands = {{"multi", "weir follows transactions"},
                           {"client", "weir answers it"},
                           {"script|kill", "it has to get past what it ends"}};
+  ProtocolDescriptor tds;
+  tds.name = "tds";
+  tds.schemes = {"mssql", "sqlserver"};
+  tds.server_port = 1433;
+  tds.listen_port = 14330;
+  tds.login_methods = {AuthMethod::Trust, AuthMethod::Plain, AuthMethod::ScramSha256,
+                       AuthMethod::Ldap, AuthMethod::Passthrough};
+  tds.parameters = {{"database"}, {"encrypt", {"true", "strict", "false", "disable"}}};
+  tds.options = {"user", "password", "tls"};
+  tds.listener_tls_modes = {TlsMode::Disable, TlsMode::Login, TlsMode::Prefer, TlsMode::Require,
+                            TlsMode::Strict};
+  tds.server_tls_modes = {TlsMode::Disable, TlsMode::Prefer,   TlsMode::Require,
+                          TlsMode::Strict,  TlsMode::VerifyCa, TlsMode::VerifyFull};
+  tds.pool_modes = {PoolMode::Session, PoolMode::Transaction};
+  tds.pool_mode = PoolMode::Session;
   ProtocolDescriptor sqlite;
   sqlite.name = "sqlite";
   sqlite.clients = "postgres";
@@ -47,7 +65,7 @@ inline Surroundings sample_surroundings() {
   sqlite.path = ProtocolDescriptor::Path::File;
   sqlite.options = {"create", "durability"};
   Surroundings around;
-  around.protocols = {postgres, redis, sqlite};
+  around.protocols = {postgres, redis, tds, sqlite};
   around.variable = [](const std::string& name) -> std::optional<std::string> {
     static const std::map<std::string, std::string> variables{
         {"APP_PASSWORD", "from-the-environment"}, {"SIZE", "7"}, {"EMPTY", ""}};
