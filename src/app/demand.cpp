@@ -77,8 +77,7 @@ PasswordCheck check_by(AuthMethod method, const std::string& pam_service, const 
 Demand by_rules(const config::Config& config, const session::Visitor& visitor,
                 const config::Groups* groups) {
   const std::vector<base::Network> own = read_own_networks();
-  const std::string& database =
-      visitor.door->database.empty() ? visitor.request.database : visitor.door->database;
+  const std::string& database = visitor.request.database;
   Demand out;
   if (visitor.request.user.size() > kNameBytesMax || database.size() > kNameBytesMax) {
     out.refusal = refused(visitor, "no entry of hba_file");

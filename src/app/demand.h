@@ -24,7 +24,8 @@ struct Demand {
   base::Error refusal;  // with a text: it does not get in at all
 };
 
-// `groups`: null where they are not known yet.
+// The visitor's request names the database that is meant. `groups`: null where they are not known
+// yet.
 Demand demand_of(const config::Config& config, const session::Visitor& visitor,
                  const config::Groups* groups);
 // May whoever has proved to be `name` (by certificate or account) be this user?

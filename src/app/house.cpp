@@ -222,7 +222,9 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
                          (plan->target.secret.empty() || !is_plain(plan->target.secret) ||
                           is_passed_through(*config_, database));
   plan->logs_in_as_client = !entry.login.empty();
-  plan->target.database = database.url.path.empty() ? entry.name : database.url.path;
+  // Of a client that names none and comes to "*", the server's own choice.
+  const std::string asked_for = entry.name == "*" ? "" : entry.name;
+  plan->target.database = database.url.path.empty() ? asked_for : database.url.path;
   plan->target.settings.assign(database.settings.begin(), database.settings.end());
   // A protocol has the one or the other.
   plan->target.settings.insert(plan->target.settings.end(), database.command_class.begin(),

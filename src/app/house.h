@@ -98,6 +98,7 @@ class House final : public session::House {
                            bool movable) const;
   base::Status prepare_own(Entry& entry, const config::Database& database,
                            const protocol::LoginRequest& request);
+  std::string database_name(const session::Door& door, const protocol::LoginRequest& request) const;
   session::Admitted decide(const Demand& demand, const session::Visitor& visitor,
                            const std::string& looked_up);
   session::Admitted decide_by(const Demand& demand, const session::Visitor& visitor,
@@ -133,7 +134,7 @@ class House final : public session::House {
                                                  const Entry& entry,
                                                  const std::string& login) const;
   std::shared_ptr<const session::Plan> plan_for(Entry& entry, const std::string& login) const;
-  base::Error count_client(const std::string& name, const session::Visitor& visitor,
+  base::Error count_client(const config::Database* database, const session::Visitor& visitor,
                            std::vector<pool::Budget*>& taken);
   base::Result<std::shared_ptr<session::Dialler>> dialler(const config::Database& database,
                                                           bool& movable);

@@ -35,9 +35,34 @@ void House::admit(const session::Visitor& visitor, session::Worker& worker,
   if (visitor.request.proves)
     refused.refusal = brake_.refusal(visitor.peer, visitor.request.user, worker.now());
   if (!refused.refusal.text.empty()) return done(std::move(refused));
-  const Demand demand = demand_of(*config(), visitor, nullptr);
-  if (demand.needs_groups) return ask_groups(visitor, worker, std::move(done));
-  admit_by(demand, visitor, worker, std::move(done));
+  session::Visitor named = visitor;
+  named.request.database = database_name(*visitor.door, visitor.request);
+  const Demand demand = demand_of(*config(), named, nullptr);
+  if (demand.needs_groups) return ask_groups(named, worker, std::move(done));
+  admit_by(demand, named, worker, std::move(done));
+}
+
+// What the database is called that a client means; from here on it is what it has asked for. Only
+// those are meant whose clients speak what it does. Empty: it names none, and could mean several.
+std::string House::database_name(const session::Door& door,
+                                 const protocol::LoginRequest& request) const {
+  if (!door.database.empty()) return door.database;
+  const auto now = config();
+  const auto& all = now->databases;
+  const auto is_for_it = [&](const auto& each) {
+    return each.second.clients == door.protocol->name();
+  };
+  const auto is_meant = [&](const std::string& name) {
+    const auto found = all.find(name);
+    return found != all.end() && is_for_it(*found);
+  };
+  if (is_meant(request.database)) return request.database;
+  if (is_meant(request.server_name)) return request.server_name;
+  if (!request.database.empty()) return request.database;  // "*" has it, or nobody
+  if (is_meant("*")) return "*";
+  const auto first = std::find_if(all.begin(), all.end(), is_for_it);
+  const bool is_only = first != all.end() && std::none_of(std::next(first), all.end(), is_for_it);
+  return is_only ? first->first : std::string();
 }
 
 // Lines with +role: whose member is this user? Without group_sql: nobody's.
@@ -101,18 +126,18 @@ session::Admitted House::decide(const Demand& demand, const session::Visitor& vi
   session::Admitted out;
   out.admission = admission(demand, visitor, looked_up);
   const protocol::LoginRequest& request = visitor.request;
-  const std::string& name =
-      visitor.door->database.empty() ? request.database : visitor.door->database;
+  const std::string& name = request.database;
   if (is_console(*visitor.door, request)) {
     admit_to_console(request, out);
     return out;
   }
   std::vector<pool::Budget*> taken;
-  out.refusal = count_client(name, visitor, taken);
+  const config::Database* database = config_->database(name);
+  if (database && database->clients != visitor.door->protocol->name()) database = nullptr;
+  out.refusal = count_client(database, visitor, taken);
   out.on_leave = [taken] {
     for (pool::Budget* budget : taken) budget->give();
   };
-  const config::Database* database = config_->database(name);
   if (!database || !out.refusal.text.empty() || out.admission.mock) return out;
   const bool replicates = request.replication != protocol::Replication::None;
   if (replicates && database->protocol != "postgres") {
@@ -273,9 +298,8 @@ std::shared_ptr<const session::Plan> House::plan_of(const session::Backend& back
 // moves has a place there already, where that is the same limit as before.
 // What a client calls itself and its database is not proved yet: only names of the configuration
 // count.
-Error House::count_client(const std::string& name, const session::Visitor& visitor,
+Error House::count_client(const config::Database* database, const session::Visitor& visitor,
                           std::vector<pool::Budget*>& taken) {
-  const config::Database* database = config_->database(name);
   const config::User* user = config_->user(visitor.request.user);
   const auto known = [this](const std::string& database_name) {
     return config_->databases.contains(database_name) ? database_name : "*";
@@ -293,8 +317,8 @@ Error House::count_client(const std::string& name, const session::Visitor& visit
     wanted.push_back({budget.get(), has});
   };
   if (database)
-    add("clients of database " + known(name), database->pool.max_client_connections,
-        former && known(former->database) == known(name));
+    add("clients of database " + database->name, database->pool.max_client_connections,
+        former && known(former->database) == database->name);
   if (user)
     add("clients of user " + visitor.request.user, user->max_client_connections,
         former && former->user == visitor.request.user);

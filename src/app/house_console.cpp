@@ -50,6 +50,12 @@ base::Error House::no_backend(const session::Door& door, const protocol::LoginRe
             "user \"" + request.user +
                 "\" may not use the console: neither admin.users nor admin.stats_users names it",
             "28000"};
+  if (request.database.empty() && door.database.empty())
+    return {base::ErrorKind::Refused,
+            "no database is named" + (request.server_name.empty()
+                                          ? std::string()
+                                          : ", and none is called \"" + request.server_name + "\""),
+            "3D000"};
   return session::House::no_backend(door, request);
 }
 

@@ -140,6 +140,9 @@ enum class Replication : uint8_t { None, Physical, Logical };
 struct LoginRequest {
   std::string user;
   std::string database;
+  // Another name that a client brings, of the server as it knows it: stands in for a database that
+  // is not named or not known.
+  std::string server_name = {};
   std::string application_name;
   bool proves = true;  // it has brought what it takes, or will be asked for it
   Replication replication = Replication::None;
