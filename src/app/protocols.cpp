@@ -2,6 +2,7 @@
 
 #include <weir/protocol/postgres.h>
 #include <weir/protocol/redis.h>
+#include <weir/protocol/tds.h>
 
 namespace weir::app {
 
@@ -9,6 +10,7 @@ std::vector<std::unique_ptr<protocol::Protocol>> make_protocols(base::InternTabl
   std::vector<std::unique_ptr<protocol::Protocol>> out;
   out.push_back(postgres::make_protocol(texts));
   out.push_back(redis::make_protocol());
+  out.push_back(tds::make_protocol(texts));
   return out;
 }
 

@@ -7,9 +7,9 @@ using config::TlsMode;
 namespace {
 
 // Redis has no name there, and SQL Server has one only where TLS comes first.
-std::vector<std::string> alpn_of(const config::Tls& tls, std::string_view protocol) {
+std::vector<std::string> alpn_of(std::string_view protocol, bool comes_first) {
   if (protocol == "postgres") return {"postgresql"};
-  if (protocol == "tds" && tls.mode == TlsMode::Strict) return {"tds/8.0"};
+  if (protocol == "tds" && comes_first) return {"tds/8.0"};
   return {};
 }
 
@@ -24,7 +24,7 @@ base::Result<net::TlsContextPtr> client_tls(const config::Tls& tls, std::string_
                                .ca = tls.ca,
                                .min_version = tls.min_version,
                                .ciphers = tls.ciphers,
-                               .alpn = alpn_of(tls, protocol)});
+                               .alpn = alpn_of(protocol, true)});  // the client decides
 }
 
 base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls, std::string_view protocol) {
@@ -36,7 +36,7 @@ base::Result<net::TlsContextPtr> server_tls(const config::Tls& tls, std::string_
                                .verifies_name = verifies_name(tls.mode),
                                .min_version = tls.min_version,
                                .ciphers = tls.ciphers,
-                               .alpn = alpn_of(tls, protocol)});
+                               .alpn = alpn_of(protocol, tls.mode == TlsMode::Strict)});
 }
 
 // A server of SQL Server's that has TLS encrypts at least the login; all of it only for who wants

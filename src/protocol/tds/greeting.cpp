@@ -148,6 +148,7 @@ TdsGreeting::Result TdsGreeting::judge_login(std::string& send) {
   if (fault_) return give_up(*fault_, 0, send);
   request_.user = login_.user;
   request_.database = login_.database;
+  request_.server_name = login_.server;
   request_.application_name = login_.application;
   if (const std::string why = objection(); !why.empty())
     return give_up({ErrorKind::Refused, why, "28000"}, 0, send);
