@@ -312,7 +312,12 @@ def request(sql):
 
 
 def is_acknowledgement(found):
-    return [each.kind for each in found][-1] == "DONE" and found[-1].status & 0x20
+    return found[-1].kind == "DONE" and bool(found[-1].status & 0x20)
+
+
+def ends_acknowledged(client):
+    """In the reply that was cut, or in a message behind it."""
+    return is_acknowledgement(client.reply()) or is_acknowledgement(client.reply())
 
 
 @pytest.mark.behaviour("tds", "T50")
@@ -322,7 +327,7 @@ def test_an_attention_while_it_runs(pair, server):
     one.write(request("WAITFOR DELAY '00:00:20'"))
     time.sleep(0.2)
     one.attention()
-    assert is_acknowledgement(one.reply())
+    assert ends_acknowledged(one)
     assert one.value("SELECT 1") == 1
     assert other.value("SELECT 2") == 2
     assert server.counts()["attentions"] == 1

@@ -5,10 +5,10 @@
 
 namespace weir::tds {
 
-Message look_at(PacketStream packets, Bytes in, std::string& scratch) {
+Message look_at(PacketStream packets, Bytes in, std::string& scratch, size_t bytes_max) {
   Message message{.begin = in};
   size_t count = 0;
-  while (!message.whole && message.bytes < in.size() && message.bytes < kJudgedBytesMax) {
+  while (!message.whole && message.bytes < in.size() && message.bytes < bytes_max) {
     const PacketStream::Run run = packets.next(in.substr(message.bytes));
     message.fault = run.fault;
     message.want = in.size() + 1;
@@ -100,6 +100,7 @@ void ClientSide::take(Bytes in, size_t bytes) {
   for (size_t taken = 0; taken < bytes;)
     taken += client_.packets.next(in.substr(taken, bytes - taken)).bytes;
   used_ += bytes;
+  client_.ahead.reset();
 }
 
 // ---------------------------------------------------------------- attentions (2.2.1.7)
@@ -126,12 +127,17 @@ ClientSide::Step ClientSide::attention() {
 
 // ---------------------------------------------------------------- requests
 
-// weir's own answer to a message that is there as a whole.
+// weir's own answer to a message, once all of it has come.
 ClientSide::Step ClientSide::refuse(const Message& message, const ServerMessage& why) {
   std::string answer;
   append_error_answer(answer, client_.version, why);
-  say(answer);
   take(message.begin, message.bytes);
+  client_.dropping = !message.whole;
+  if (client_.dropping) {
+    client_.answer = std::move(answer);
+    return {};
+  }
+  say(answer);
   if (server_) sink_.hold_may_end = server_->at_rest() && !server_->pin;
   return {};
 }
@@ -154,24 +160,51 @@ ClientSide::Step ClientSide::without_server(Bytes in) {
 // There is one request at a time: another one waits for the end of the answer.
 ClientSide::Step ClientSide::request(Bytes in) {
   if (server_->turn != ServerState::Turn::None || server_->attentions > 0) return over(Next::Later);
+  if (client_.ahead) {
+    if (const auto step = wait_for_end(in)) return *step;
+  }
   std::string scratch;
-  const Message message = look_at(client_.packets, in, scratch);
+  const Message message =
+      look_at(client_.packets, in, scratch, client_.ahead ? SIZE_MAX : kJudgedBytesMax);
   if (!message.fault.empty()) return fail(message.fault);
   if (message.withdrawn) return withdrawn(message);
-  const bool judged = client_.options.transaction_mode;
   const bool enough = message.whole || message.bytes >= kJudgedBytesMax ||
-                      (!judged && message.payload.size() >= kTransactionHeadersBytes);
+                      (!client_.options.transaction_mode &&
+                       message.payload.size() >= kTransactionHeadersBytes + kBulkBytes);
   if (!enough) return over(Next::Feed, message.want);
-  server_->outcome.clear();
-  if (judged) {
-    judge_request({message.type, message.payload, message.whole}, client_.version,
-                  server_->outcome);
+  return judged(in, message);
+}
+
+// It is followed by the heads of its packets.
+std::optional<ClientSide::Step> ClientSide::wait_for_end(Bytes in) {
+  ClientState::Ahead& ahead = *client_.ahead;
+  while (ahead.bytes < in.size()) {
+    const PacketStream::Run run = ahead.packets.next(in.substr(ahead.bytes));
+    if (!run.fault.empty()) return fail(run.fault);
+    if (run.bytes == 0) break;
+    ahead.bytes += run.bytes;
+    if (run.ends_message) return std::nullopt;
+  }
+  const size_t most = client_.options.statement_bytes_max;
+  if (most == 0 || in.size() <= most) return over(Next::Feed, in.size() + 1);
+  return fail("a call of a prepared statement is longer than limits.statement_bytes");
+}
+
+ClientSide::Step ClientSide::judged(Bytes in, const Message& message) {
+  Outcome& outcome = server_->outcome;
+  outcome.clear();
+  if (client_.options.transaction_mode) {
+    judge_request({message.type, message.payload, message.whole}, client_.version, outcome);
+    if (!message.whole && !outcome.prepared.empty()) {  // there may be numbers further behind
+      client_.ahead = std::make_unique<ClientState::Ahead>(ClientState::Ahead{client_.packets});
+      return request(in);
+    }
     if (const auto step = judge_prepared(message)) return *step;
   } else {
-    server_->outcome.leaves = true;
+    outcome.leaves = true;
+    outcome.bulk = begins_bulk({message.type, message.payload, message.whole}, client_.version);
   }
-  if (message.first_status & (kResetConnection | kResetConnectionSkipTran))
-    server_->outcome.resets = true;
+  outcome.resets = (message.first_status & (kResetConnection | kResetConnectionSkipTran)) != 0;
   return send(in, message);
 }
 

@@ -30,6 +30,12 @@ ListenerTls listener_tls(protocol::Encryption tls) {
   }
 }
 
+// Of what drivers have as the server's name: "tcp:sales,14330".
+std::string host_in(std::string_view server) {
+  if (server.starts_with("tcp:")) server.remove_prefix(4);
+  return std::string(server.substr(0, server.find(',')));
+}
+
 bool is_hashed(std::string_view secret) {
   if (secret.starts_with("SCRAM-SHA-256$")) return true;
   return secret.size() == 35 && secret.starts_with("md5") &&
@@ -148,7 +154,7 @@ TdsGreeting::Result TdsGreeting::judge_login(std::string& send) {
   if (fault_) return give_up(*fault_, 0, send);
   request_.user = login_.user;
   request_.database = login_.database;
-  request_.server_name = login_.server;
+  request_.server_name = host_in(login_.server);
   request_.application_name = login_.application;
   if (const std::string why = objection(); !why.empty())
     return give_up({ErrorKind::Refused, why, "28000"}, 0, send);

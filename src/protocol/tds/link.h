@@ -28,8 +28,9 @@ struct Message {
   Bytes payload = {};  // of all its packets: looks into `in`, or into the scratch
   std::string_view fault = {};
 };
-// `scratch` holds the payload of several packets.
-Message look_at(PacketStream packets, Bytes in, std::string& scratch);
+// `scratch` holds the payload of several packets. Not much more than `bytes_max` is looked at.
+Message look_at(PacketStream packets, Bytes in, std::string& scratch,
+                size_t bytes_max = kJudgedBytesMax);
 
 // Judges a client's bytes. One object per call.
 class ClientSide {
@@ -52,6 +53,8 @@ class ClientSide {
   Step attention();
   Step request(Bytes in);
   Step withdrawn(const Message& message);
+  std::optional<Step> wait_for_end(Bytes in);
+  Step judged(Bytes in, const Message& message);
   Step send(Bytes in, const Message& message);
   void mend_descriptor(const Message& message);
   std::string mended(Bytes in, const Message& message) const;

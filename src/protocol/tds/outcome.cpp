@@ -179,4 +179,10 @@ void judge_request(const SeenRequest& request, Version version, Outcome& outcome
   if (!request.whole) be_unclear(outcome);
 }
 
+bool begins_bulk(const SeenRequest& request, Version version) {
+  if (request.type != PacketType::Batch) return false;
+  const RequestHead head = read_request_head(request.type, version, request.payload, request.whole);
+  return head.seen == Seen::Whole && scan_sql(head.body.substr(0, kBulkBytes)).bulk;
+}
+
 }  // namespace weir::tds

@@ -43,4 +43,8 @@ struct SeenRequest {
 // Into `outcome`, which is new or has been cleared.
 void judge_request(const SeenRequest& request, Version version, Outcome& outcome);
 
+// INSERT BULK, as its first words. A message of which kBulkBytes of text are there, or all.
+constexpr size_t kBulkBytes = 64;
+bool begins_bulk(const SeenRequest& request, Version version);
+
 }  // namespace weir::tds

@@ -61,6 +61,12 @@ struct ClientState final : protocol::ClientState {
   Interned wanted;                   // the settings that must be in force while it holds a server
   bool begins_implicitly = false;    // a transaction, with whatever touches a table
   std::unique_ptr<Handles> handles;  // most clients have none
+  // Of a message that has to be seen whole: how far it is known that it has not ended.
+  struct Ahead {
+    PacketStream packets;
+    size_t bytes = 0;
+  };
+  std::unique_ptr<Ahead> ahead;
   // The message that is coming is not for a server; the answer to it when it has ended.
   bool dropping = false;
   std::string answer;
