@@ -52,17 +52,20 @@ Opening::Opening(Worker& worker, Backend& backend, uint64_t variant)
       variant_(variant),
       generation_(backend.pool().generation()),
       plan_(backend.plan()),
+      dialler_(plan_->read_only_dialler && backend.protocol().reads_only(variant)
+                   ? plan_->read_only_dialler
+                   : plan_->dialler),
       timer_(on_deadline, this) {}
 
 void Opening::dial() {
   worker_.loop().timers().set(timer_, worker_.now() + plan_->connect_timeout);
-  connecting_ = plan_->dialler->dial(worker_.loop(), place_,
-                                     [this](auto result) { on_connected(std::move(result)); });
+  connecting_ = dialler_->dial(worker_.loop(), place_,
+                               [this](auto result) { on_connected(std::move(result)); });
 }
 
 // Each host once, in turn. Where a standby is only preferred, then each once more, as it is.
 bool Opening::dial_next() {
-  const int places = plan_->dialler->places();
+  const int places = dialler_->places();
   const bool prefers = plan_->target.role == Role::PreferStandby;
   if (++tried_ >= places * (prefers ? 2 : 1)) return false;
   stop();
@@ -75,13 +78,13 @@ bool Opening::dial_next() {
 void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   if (!result) return fail(result.error());
   stream_ = std::move(*result);
-  const net::TlsConnect tls = plan_->dialler->tls(place_);
+  const net::TlsConnect tls = dialler_->tls(place_);
   protocol::LoginTarget target = plan_->target;
-  if (!tls.context && plan_->dialler->is_remote(place_) && target.tls >= Encryption::Required)
+  if (!tls.context && dialler_->is_remote(place_) && target.tls >= Encryption::Required)
     return fail({base::ErrorKind::Config, "TLS is demanded, and cannot be spoken"});
   if (!tls.context) target.tls = Encryption::None;
   if (was_refused_in_clear_) target.tls = Encryption::Required;
-  if (target.role == Role::PreferStandby && tried_ < plan_->dialler->places())
+  if (target.role == Role::PreferStandby && tried_ < dialler_->places())
     target.role = Role::Standby;
   const auto proof = this->proof();
   target.secret = proof.value_or(target.secret);
@@ -113,9 +116,9 @@ void Opening::on_login(base::Status result, const std::string& rest) {
   server_ =
       std::make_unique<PooledServer>(worker_, *backend_, std::move(stream_), std::move(state));
   server_->generation = generation_;
-  server_->dialler = plan_->dialler;
+  server_->dialler = dialler_;
   server_->place = place_;
-  server_->origin = plan_->dialler->origin(place_, server_->stream().peer());
+  server_->origin = dialler_->origin(place_, server_->stream().peer());
   if (!rest.empty() && !backend_->link().on_idle_server(server_->state(), rest))
     return fail({base::ErrorKind::Protocol, "the server said more than its login"});
   if (plan_->connect_query.empty()) return join_pool();
@@ -138,7 +141,7 @@ void Opening::join_pool() {
   server_->use(nullptr);
   server_->is_near = server_->stream().is_near();
   log(LogLevel::Info, "server {} open: {}/{} at {}, pid {}", server_->id, backend_->database(),
-      backend_->user(), plan_->dialler->text(place_), server_->state().remote_id());
+      backend_->user(), dialler_->text(place_), server_->state().remote_id());
   auto server = std::move(server_);
   stop();
   opened(std::move(server));
@@ -154,9 +157,9 @@ void Opening::fail(const base::Error& error) {
   const base::Error why = error;
   const bool is_refused = why.kind == base::ErrorKind::Refused;
   log(is_refused ? refusal_level_ : LogLevel::Warn, "server of {}/{} at {} cannot be opened: {}",
-      backend_->database(), backend_->user(), plan_->dialler->text(place_), why.text);
+      backend_->database(), backend_->user(), dialler_->text(place_), why.text);
   if (!is_refused) {
-    plan_->dialler->failed(place_, worker_.now());
+    dialler_->failed(place_, worker_.now());
     if (dial_next()) return;
   }
   stop();

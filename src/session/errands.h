@@ -36,6 +36,7 @@ class Opening : public Errand {
   const uint64_t variant_;
   const uint32_t generation_;  // read before the plan: a server is not taken for newer than it is
   std::shared_ptr<const Plan> plan_;
+  std::shared_ptr<Dialler> dialler_;  // of the plan
   int place_ = -1;
   int tried_ = 0;  // places, before this one
   base::LogLevel refusal_level_ = base::LogLevel::Warn;

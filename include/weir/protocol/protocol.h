@@ -481,6 +481,8 @@ class Protocol {
   virtual std::string_view name() const = 0;
   virtual const Link& link() const = 0;
   virtual bool has_lanes() const { return false; }
+  // Whose variant this is has said that it will only read.
+  virtual bool reads_only(uint64_t /*variant*/) const { return false; }
   virtual std::unique_ptr<Greeting> greet(const GreetingOptions& options) const = 0;
   // For one that is logged in and says that it is somebody else: take_client() is the same client
   // then. One command is judged; Wait: it has been refused.

@@ -81,6 +81,8 @@ struct Plan {
   protocol::Replication replication = protocol::Replication::None;
   protocol::Admission::ClientOptions client;
   std::shared_ptr<Dialler> dialler;
+  // For clients that only read (Protocol::reads_only()). Null: these are like others.
+  std::shared_ptr<Dialler> read_only_dialler;
 };
 
 enum class ClientCount : uint8_t { Login, Idle, Waiting, Active, kCount };
