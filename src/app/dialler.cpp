@@ -124,11 +124,12 @@ size_t NetworkDialler::first(std::atomic<unsigned>& next) const {
 // With load balancing off the first that has not failed.
 int NetworkDialler::choose(base::Time now) {
   const size_t from = first(next_);
+  const size_t usual = places_.size() - options_.spares;
   for (size_t i = 0; i < places_.size(); ++i) {
-    const size_t place = (from + i) % places_.size();
+    const size_t place = i < usual ? (from + i) % usual : i;
     if (places_[place].avoided_until <= now) return static_cast<int>(place);
   }
-  return static_cast<int>(from % places_.size());
+  return static_cast<int>(from % usual);
 }
 
 void NetworkDialler::failed(int place, base::Time now) { at(place).avoided_until = now + kAvoided; }

@@ -19,6 +19,7 @@ struct DialOptions {
   net::SocketOptions socket;
   config::LoadBalance balance = config::LoadBalance::RoundRobin;
   net::TlsConnect tls;  // without a name: that of the host
+  size_t spares = 0;    // so many of the last hosts are dialled only when the others have failed
 };
 
 // The hosts of a URL. One that has failed is left out for a while, unless all have. The addresses

@@ -123,10 +123,10 @@ base::Result<std::unique_ptr<House::Entry>> House::make_entry(const config::Data
   entry->used_at = base::steady_now();
   entry->url = database.url;
   entry->tls = database.tls;
+  entry->read_only = database.read_only;
+  entry->failover_partner = database.failover_partner;
   bool movable = true;
-  auto made = dialler(database, movable);
-  if (!made) return made.error();
-  entry->dialler = std::move(*made);
+  if (auto found = find_diallers(*entry, database, movable); !found) return found.error();
   const protocol::Protocol* speaks = protocol(movable ? database.protocol : "postgres");
   if (!speaks) return Error{ErrorKind::Config, "no protocol for database " + name, "3D000"};
   const std::string user = database.user.empty() ? login : database.user;
@@ -158,23 +158,49 @@ base::Result<std::shared_ptr<session::Dialler>> House::dialler(const config::Dat
   auto engine = engines_(database);
   movable = engine && !*engine;
   if (!movable) return engine;
-  auto& known = diallers_[database.name];
+  return kept_dialler(database, Hosts::Usual);
+}
+
+base::Status House::find_diallers(Entry& entry, const config::Database& database, bool& movable) {
+  auto usual = dialler(database, movable);
+  if (!usual) return usual.error();
+  entry.read_only_dialler = nullptr;
+  if (!database.read_only.empty()) {
+    auto made = kept_dialler(database, Hosts::ReadOnly);
+    if (!made) return made.error();
+    entry.read_only_dialler = std::move(*made);
+  }
+  entry.dialler = std::move(*usual);
+  return base::ok();
+}
+
+base::Result<std::shared_ptr<session::Dialler>> House::kept_dialler(
+    const config::Database& database, Hosts which) {
+  auto& known = diallers_[{database.name, which}];
   if (known) return known;
-  auto made = network_dialler(database);
+  auto made = network_dialler(database, which);
   if (made) known = *made;
   return made;
 }
 
 base::Result<std::shared_ptr<session::Dialler>> House::network_dialler(
-    const config::Database& database) const {
+    const config::Database& database, Hosts which) const {
   auto tls = server_tls(database.tls, database.protocol);
   if (!tls)
     return Error{ErrorKind::Config, "databases." + database.name + ".tls: " + tls.error().text};
+  std::vector<config::Host> hosts =
+      which == Hosts::ReadOnly ? database.read_only : database.url.hosts;
+  const size_t usual = hosts.size();
+  // Reading is better done anywhere than nowhere.
+  if (which == Hosts::ReadOnly)
+    hosts.insert(hosts.end(), database.url.hosts.begin(), database.url.hosts.end());
+  if (database.failover_partner) hosts.push_back(*database.failover_partner);
   return std::shared_ptr<session::Dialler>(
-      std::make_shared<NetworkDialler>(database.url.hosts,
+      std::make_shared<NetworkDialler>(hosts,
                                        DialOptions{socket_options(config_->tcp),
                                                    database.load_balance_hosts,
-                                                   {std::move(*tls), database.tls.server_name}},
+                                                   {std::move(*tls), database.tls.server_name},
+                                                   hosts.size() - usual},
                                        *names_));
 }
 
@@ -235,6 +261,7 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
                   .statement_bytes_max = config_->limits.statement_bytes,
                   .pool = entry.number};
   plan->dialler = entry.dialler;
+  plan->read_only_dialler = entry.read_only_dialler;
   plan->target.tls = server_encryption(database.tls, database.protocol);
   plan->target.role = static_cast<protocol::Role>(database.target_session_attrs);
   plan->target.newest_version = database.newest_protocol;
@@ -288,7 +315,7 @@ base::Status House::prepare(const config::Config& config) const {
   }
   for (const auto& [name, database] : config.databases) {
     auto made = engines_(database);
-    if (made && !*made) made = network_dialler(database);
+    if (made && !*made) made = network_dialler(database, Hosts::Usual);
     if (!made) return made.error();
   }
   return base::ok();
@@ -311,15 +338,17 @@ void House::reload(std::shared_ptr<const config::Config> config, session::Worker
 
 void House::refresh(Entry& entry, const config::Database& database, session::Worker& worker) {
   bool movable = true;
-  auto made = dialler(database, movable);
-  if (!made)
+  if (auto found = find_diallers(entry, database, movable); !found)
     return base::log(base::LogLevel::Error, "pool {}/{} stays as it was: {}", entry.name,
-                     entry.backend->user(), made.error().text);
-  entry.dialler = std::move(*made);
+                     entry.backend->user(), found.error().text);
   const bool moved = database.url.hosts != entry.url.hosts || database.tls != entry.tls ||
+                     database.read_only != entry.read_only ||
+                     database.failover_partner != entry.failover_partner ||
                      (!movable && database.url.path != entry.url.path);
   entry.url = database.url;
   entry.tls = database.tls;
+  entry.read_only = database.read_only;
+  entry.failover_partner = database.failover_partner;
   entry.login = database.user.empty() ? entry.backend->user() : "";
   const auto before = entry.backend->plan();
   const auto plan = make_plan(database, entry, entry.login);
@@ -332,7 +361,7 @@ void House::refresh(Entry& entry, const config::Database& database, session::Wor
   pool::Pool& pool = entry.backend->pool();
   pool.configure(options_of(entry, database, pool.movable()), changed, worker.now(),
                  worker.orders());
-  pool.keep_origins(origins(entry.url), worker.now(), worker.orders());
+  pool.keep_origins(origins(entry.hosts()), worker.now(), worker.orders());
   worker.carry_out(*entry.backend);
 }
 

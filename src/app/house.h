@@ -123,7 +123,8 @@ class House final : public session::House {
   std::unique_ptr<Names> make_names();
   void heard(const std::string& host, const Names::Addresses& addresses, bool mended);
   bool in_use(const std::string& host) const;
-  std::vector<uint64_t> origins(const config::Url& url, const std::string& host = {},
+  std::vector<uint64_t> origins(const std::vector<config::Host>& hosts,
+                                const std::string& host = {},
                                 const Names::Addresses& addresses = {}) const;
   void each_entry(const std::function<void(const Entry&)>& act) const;
   void note_paused(const std::string& database, bool paused);
@@ -138,8 +139,12 @@ class House final : public session::House {
                            std::vector<pool::Budget*>& taken);
   base::Result<std::shared_ptr<session::Dialler>> dialler(const config::Database& database,
                                                           bool& movable);
-  base::Result<std::shared_ptr<session::Dialler>> network_dialler(
-      const config::Database& database) const;
+  base::Status find_diallers(Entry& entry, const config::Database& database, bool& movable);
+  enum class Hosts : uint8_t { Usual, ReadOnly };
+  base::Result<std::shared_ptr<session::Dialler>> kept_dialler(const config::Database& database,
+                                                               Hosts which);
+  base::Result<std::shared_ptr<session::Dialler>> network_dialler(const config::Database& database,
+                                                                  Hosts which) const;
   std::vector<pool::Budget*> server_budgets(const config::Database& database,
                                             const std::string& name, const std::string& user);
 
@@ -156,7 +161,7 @@ class House final : public session::House {
   std::map<std::string, std::shared_ptr<session::Backend>> consoles_;  // by login
   std::atomic<int> console_clients_{0};
   // Of the networks' databases by their names in the configuration; one for all their pools.
-  std::map<std::string, std::shared_ptr<session::Dialler>> diallers_;
+  std::map<std::pair<std::string, Hosts>, std::shared_ptr<session::Dialler>> diallers_;
   std::set<std::string> paused_;  // databases; "" stands for all
   std::map<std::string, std::unique_ptr<pool::Budget>> budgets_;
   pool::Budget all_clients_;

@@ -190,9 +190,7 @@ base::Result<std::shared_ptr<session::Backend>> House::own_backend(
 base::Status House::prepare_own(Entry& entry, const config::Database& database,
                                 const protocol::LoginRequest& request) {
   bool movable = true;
-  auto made = dialler(database, movable);
-  if (!made) return made.error();
-  entry.dialler = std::move(*made);
+  if (auto found = find_diallers(entry, database, movable); !found) return found.error();
   auto plan = std::make_shared<session::Plan>(*make_plan(database, entry, request.user));
   plan->mode = session::Mode::Session;
   plan->connect_query.clear();

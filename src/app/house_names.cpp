@@ -21,8 +21,8 @@ std::unique_ptr<Names> House::make_names() {
 
 namespace {
 
-bool is_at(const config::Url& url, const std::string& host) {
-  return std::any_of(url.hosts.begin(), url.hosts.end(),
+bool is_at(const std::vector<config::Host>& hosts, const std::string& host) {
+  return std::any_of(hosts.begin(), hosts.end(),
                      [&](const config::Host& each) { return each.host == host; });
 }
 
@@ -38,7 +38,7 @@ bool House::in_use(const std::string& host) const {
   const std::lock_guard lock(mutex_);
   bool found = false;
   each_entry([&](const Entry& entry) {
-    if (found || !is_at(entry.url, host)) return;
+    if (found || !is_at(entry.hosts(), host)) return;
     const pool::Snapshot pool = entry.backend->pool().snapshot();
     found = pool.idle + pool.busy + pool.opening + pool.waiting > 0;
   });
@@ -46,10 +46,11 @@ bool House::in_use(const std::string& host) const {
 }
 
 // All that a pool's servers may be at, `host` being at `addresses`.
-std::vector<uint64_t> House::origins(const config::Url& url, const std::string& host,
+std::vector<uint64_t> House::origins(const std::vector<config::Host>& hosts,
+                                     const std::string& host,
                                      const Names::Addresses& addresses) const {
   std::vector<uint64_t> out;
-  for (const config::Host& each : url.hosts)
+  for (const config::Host& each : hosts)
     for (const std::string& address : each.host == host ? addresses : names_->addresses(each.host))
       out.push_back(origin_of(address));
   return out;
@@ -63,8 +64,8 @@ void House::heard(const std::string& host, const Names::Addresses& addresses, bo
   {
     const std::lock_guard lock(mutex_);
     each_entry([&](const Entry& entry) {
-      if (is_at(entry.url, host))
-        concerned.emplace_back(entry.backend, origins(entry.url, host, addresses));
+      if (is_at(entry.hosts(), host))
+        concerned.emplace_back(entry.backend, origins(entry.hosts(), host, addresses));
     });
   }
   for (auto& [backend, right] : concerned) {

@@ -22,28 +22,29 @@ using Method = config::AuthMethod;
 config::ProtocolDescriptor sql_server() {
   using Tls = config::TlsMode;
   using Mode = config::PoolMode;
-  return {.name = "tds",
-          .schemes = {"mssql", "sqlserver"},
-          .path = Path::Name,
-          .sockets_are_files = true,
-          .server_port = 1433,
-          .listen_port = 14330,
-          .login_methods = {Method::Trust, Method::Plain, Method::Md5, Method::ScramSha256,
-                            Method::Pam, Method::Ldap, Method::Passthrough},
-          .parameters = {{.name = "host"},
-                         {.name = "port"},
-                         {.name = "user"},
-                         {.name = "password"},
-                         {.name = "database"},
-                         {.name = "encrypt",
-                          .values = {"true", "yes", "mandatory", "strict", "false", "no",
-                                     "optional", "disable"}}},
-          .options = {"user", "password", "tls", "load_balance_hosts"},
-          .listener_tls_modes = {Tls::Disable, Tls::Login, Tls::Prefer, Tls::Require, Tls::Strict},
-          .server_tls_modes = {Tls::Disable, Tls::Prefer, Tls::Require, Tls::Strict, Tls::VerifyCa,
-                               Tls::VerifyFull},
-          .pool_modes = {Mode::Session, Mode::Transaction},
-          .pool_mode = Mode::Session};
+  return {
+      .name = "tds",
+      .schemes = {"mssql", "sqlserver"},
+      .path = Path::Name,
+      .sockets_are_files = true,
+      .server_port = 1433,
+      .listen_port = 14330,
+      .login_methods = {Method::Trust, Method::Plain, Method::Md5, Method::ScramSha256, Method::Pam,
+                        Method::Ldap, Method::Passthrough},
+      .parameters = {{.name = "host"},
+                     {.name = "port"},
+                     {.name = "user"},
+                     {.name = "password"},
+                     {.name = "database"},
+                     {.name = "encrypt",
+                      .values = {"true", "yes", "mandatory", "strict", "false", "no", "optional",
+                                 "disable"}}},
+      .options = {"user", "password", "tls", "load_balance_hosts", "failover_partner", "read_only"},
+      .listener_tls_modes = {Tls::Disable, Tls::Login, Tls::Prefer, Tls::Require, Tls::Strict},
+      .server_tls_modes = {Tls::Disable, Tls::Prefer, Tls::Require, Tls::Strict, Tls::VerifyCa,
+                           Tls::VerifyFull},
+      .pool_modes = {Mode::Session, Mode::Transaction},
+      .pool_mode = Mode::Session};
 }
 
 }  // namespace

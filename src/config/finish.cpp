@@ -315,6 +315,20 @@ std::string listening_protocols(const Surroundings& around) {
   return joined(names);
 }
 
+namespace {
+
+void settle_hosts(Reading& reading, Database& database) {
+  const ProtocolDescriptor* protocol = find_protocol(reading.around(), database.protocol);
+  if (!protocol) return;
+  const auto settle = [protocol](Host& host) {
+    if (host.port == 0) host.port = protocol->server_port;
+  };
+  if (database.failover_partner) settle(*database.failover_partner);
+  for (Host& host : database.read_only) settle(host);
+}
+
+}  // namespace
+
 void finish(Reading& reading, Config& config) {
   add_users_of_file(reading, config);
   add_rules(reading, config);
@@ -323,6 +337,7 @@ void finish(Reading& reading, Config& config) {
   for (auto& [name, database] : config.databases) {
     check_database_name(reading, name, database);
     settle_tls(reading, database);
+    settle_hosts(reading, database);
   }
   for (size_t i = 0; i < config.listeners.size(); ++i) check_listener(reading, config, i);
   check_auth(reading, config);

@@ -55,7 +55,7 @@ void check_database_options(Reading& reading, const std::string& path, Database&
   for (const char* name :
        {"user", "password", "settings", "create", "durability", "lanes", "pubsub", "retry_reads",
         "command_class", "tls", "tls.negotiation", "tls.channel_binding", "target_session_attrs",
-        "load_balance_hosts", "max_protocol_version"}) {
+        "load_balance_hosts", "failover_partner", "read_only", "max_protocol_version"}) {
     const auto given = database.given.lower_bound(name);
     const bool is_given = given != database.given.end() &&
                           (*given == name || given->starts_with(std::string(name) + '.'));

@@ -267,6 +267,8 @@ struct Database {
   Tls tls = {.mode = TlsMode::Prefer};  // Disable where the protocol has none
   SessionAttrs target_session_attrs = SessionAttrs::Any;
   LoadBalance load_balance_hosts = LoadBalance::RoundRobin;
+  std::optional<Host> failover_partner;  // tried when no host of the URL can be reached
+  std::vector<Host> read_only;           // for clients that say they only read
   bool newest_protocol = false;
   bool create = true;
   Durability durability = Durability::Normal;

@@ -120,6 +120,9 @@ class TdsProtocol final : public protocol::Protocol {
     return std::make_unique<TdsLogin>(target, languages_);
   }
   std::unique_ptr<protocol::Facts> facts() const override { return std::make_unique<TdsFacts>(); }
+  bool reads_only(uint64_t variant) const override {
+    return (shape_of(variant).type_flags & kReadOnlyIntent) != 0;
+  }
   std::unique_ptr<Dialogue> query(const std::string& text,
                                   protocol::ServerState& server) const override {
     return make_query(of(server), text);

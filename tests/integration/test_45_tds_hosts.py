@@ -1,0 +1,67 @@
+"""Several hosts of SQL Server: a partner that takes over, servers for who only reads."""
+
+import pytest
+
+from harness import eventually, free_port, weir_only
+from support.tds_server import TdsServer
+from support.tds_weir import client_of, server, start  # noqa: F401
+
+pytestmark = weir_only
+
+READ_ONLY = 0x20  # of LOGIN7's type flags: ApplicationIntent=ReadOnly
+
+
+@pytest.fixture
+def second():
+    with TdsServer() as one:
+        yield one
+
+
+def logins(server):
+    return len(server.sessions())
+
+
+def test_the_partner_is_dialled_when_the_other_cannot_be_reached(server, second, start):
+    weir = start("transaction", size=4, database={
+        "url": f"mssql://127.0.0.1:{free_port()}/app",
+        "failover_partner": f"127.0.0.1:{second.port}"})
+    with client_of(weir) as one:
+        assert one.value("SELECT 1") == 1
+    assert logins(second) == 1 and logins(server) == 0
+
+
+def test_the_partner_is_left_alone_while_the_other_is_there(server, second, start):
+    weir = start("transaction", size=4, database={"failover_partner": f"127.0.0.1:{second.port}"})
+    clients = [client_of(weir) for _ in range(3)]
+    for one in clients:
+        one.batch("BEGIN TRAN")
+    assert logins(server) == 3 and logins(second) == 0
+    for one in clients:
+        one.close()
+
+
+@pytest.mark.behaviour("tds", "T18")
+def test_who_only_reads_gets_a_read_only_server(server, second, start):
+    weir = start("transaction", size=4, database={"read_only": [f"127.0.0.1:{second.port}"]})
+    with client_of(weir) as one, client_of(weir, type_flags=READ_ONLY) as reader:
+        assert one.value("SELECT 1") == 1 and reader.value("SELECT 2") == 2
+    assert [each["read_only"] for each in server.sessions()] == [False]
+    assert [each["read_only"] for each in second.sessions()] == [True]
+
+
+def test_who_only_reads_gets_another_when_there_is_no_read_only_server(server, start):
+    weir = start("transaction", size=4, database={"read_only": [f"127.0.0.1:{free_port()}"]})
+    with client_of(weir, type_flags=READ_ONLY) as reader:
+        assert reader.value("SELECT 2") == 2
+    assert [each["read_only"] for each in server.sessions()] == [True]
+
+
+def test_a_reload_that_takes_the_read_only_server_away(server, second, start):
+    weir = start("transaction", size=4, database={"read_only": [f"127.0.0.1:{second.port}"]})
+    with client_of(weir, type_flags=READ_ONLY) as reader:
+        assert reader.value("SELECT 2") == 2
+        del weir.config["databases"]["app"]["read_only"]
+        weir.reload()
+        assert reader.value("SELECT 3") == 3
+        eventually(lambda: logins(second) == 0, what="that the old server is closed")
+    assert logins(server) == 1
