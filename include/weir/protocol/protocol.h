@@ -1,13 +1,10 @@
-// What every protocol gives to weir, and all that `session` knows of it. Pure: bytes in, values
-// and bytes out;
-// no sockets, files, threads, clock, environment or log. docs/interfaces.md walks through it.
+// What every protocol gives to weir, and all that `session` knows of it. Pure: bytes in, values and
+// bytes out; no sockets, files, threads, clock, environment or log. docs/interfaces.md walks
+// through it.
 //
-// Greeting   a new client says who it is and is authenticated          (a Dialogue with the
-// client)
-// Login      weir opens a server connection                            (a Dialogue with the
-// server)
-// Link       the relay: judges every run of bytes between the two, for as long as the client
-// lives
+//   Greeting   a new client says who it is and is authenticated (a Dialogue with the client)
+//   Login      weir opens a server connection                   (a Dialogue with the server)
+//   Link       the relay: judges every run of bytes between the two as long as the client lives
 //   Dialogues  attach, reset, check, recover, cancel: short talks with a server between two holds
 #pragma once
 

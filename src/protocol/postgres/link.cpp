@@ -76,7 +76,10 @@ class PostgresLink final : public protocol::Link {
     return answered;
   }
 
-  void say_fatal(const protocol::ClientState&, const Error& error, std::string& out) const override { append_fatal(out, error); }
+  void say_fatal(const protocol::ClientState&, const Error& error,
+                 std::string& out) const override {
+    append_fatal(out, error);
+  }
 
   void say_notice(const std::string& text, std::string& out) const override {
     append_notice(out, {.severity = "NOTICE", .sqlstate = "00000", .message = text});

@@ -77,7 +77,10 @@ class RedisLink final : public protocol::Link {
     return answer_parked(of(client), error, in, sink);
   }
 
-  void say_fatal(const protocol::ClientState&, const Error& error, std::string& out) const override { append_error(out, error); }
+  void say_fatal(const protocol::ClientState&, const Error& error,
+                 std::string& out) const override {
+    append_error(out, error);
+  }
   void say_notice(const std::string&, std::string&) const override {}  // RESP2 has no room for it
   bool clients_say_goodbye() const override { return false; }
   std::string_view goodbye() const override { return "*1\r\n$4\r\nQUIT\r\n"; }

@@ -205,10 +205,10 @@ ClientSide::Step ClientSide::judged(Bytes in, const Message& message) {
     outcome.bulk = begins_bulk({message.type, message.payload, message.whole}, client_.version);
   }
   outcome.resets = (message.first_status & (kResetConnection | kResetConnectionSkipTran)) != 0;
-  return send(in, message);
+  return forward(in, message);
 }
 
-ClientSide::Step ClientSide::send(Bytes in, const Message& message) {
+ClientSide::Step ClientSide::forward(Bytes in, const Message& message) {
   mend_descriptor(message);
   if (patches_.empty())
     sink_.to_server.add(in.substr(0, message.bytes));

@@ -57,7 +57,7 @@ void TdsGreeting::secured(const protocol::Secured& secured) { alpn_ = secured.al
 
 TdsGreeting::Result TdsGreeting::feed(Bytes in, std::string& send) {
   switch (state_) {
-    case State::Opening: return open(in, send);
+    case State::Opening: return opening(in, send);
     case State::Login: return on_login(in, send);
     case State::Working: return is_right_->load() ? settle() : wrong_password(send);
     default: return {};
@@ -66,7 +66,7 @@ TdsGreeting::Result TdsGreeting::feed(Bytes in, std::string& send) {
 
 // ---------------------------------------------------------------- PRELOGIN
 
-TdsGreeting::Result TdsGreeting::open(Bytes in, std::string& send) {
+TdsGreeting::Result TdsGreeting::opening(Bytes in, std::string& send) {
   if (in.empty()) return {};
   if (in[0] == kTlsHandshake && !is_strict_ && message_.payload().empty()) {
     if (tls_ == protocol::Encryption::None)
@@ -92,8 +92,8 @@ TdsGreeting::Result TdsGreeting::open(Bytes in, std::string& send) {
 TdsGreeting::Result TdsGreeting::on_prelogin(size_t used, std::string& send) {
   auto prelogin = read_prelogin(message_.payload());
   if (!prelogin) return fail(prelogin.error(), used);
-  // A client of a strict listener that knows nothing of that is told so when it can be: in answer to
-  // its login, which TLS has to cover.
+  // A client of a strict listener that knows nothing of that is told so when it can be: in answer
+  // to its login, which TLS has to cover.
   ListenerTls listener = listener_tls(tls_);
   if (listener == ListenerTls::Strict && !is_strict_) listener = ListenerTls::Require;
   if (is_strict_) listener = ListenerTls::Strict;

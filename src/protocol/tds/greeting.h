@@ -46,7 +46,7 @@ class TdsGreeting final : public protocol::Greeting {
  private:
   enum class State : uint8_t { Opening, Login, Asking, Working, Trying, Settling, Done };
 
-  Result open(Bytes in, std::string& send);
+  Result opening(Bytes in, std::string& send);
   Result on_prelogin(size_t used, std::string& send);
   Result on_login(Bytes in, std::string& send);
   Result judge_login(std::string& send);

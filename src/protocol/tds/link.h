@@ -55,7 +55,7 @@ class ClientSide {
   Step withdrawn(const Message& message);
   std::optional<Step> wait_for_end(Bytes in);
   Step judged(Bytes in, const Message& message);
-  Step send(Bytes in, const Message& message);
+  Step forward(Bytes in, const Message& message);
   void mend_descriptor(const Message& message);
   std::string mended(Bytes in, const Message& message) const;
   Step refuse(const Message& message, const ServerMessage& why);

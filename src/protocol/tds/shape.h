@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+// tidy(pure-protocol): the logins of all workers share the numbers
 #include <mutex>
 #include <optional>
 #include <string>
