@@ -231,7 +231,9 @@ void Session::leave_if_answered() {
 
 // Of a client that has closed in an orderly way.
 EndReason Session::farewell() const {
-  const bool rests = client_ && state_ == State::Idle && in_.empty() && outlet_.empty();
+  const bool waits_for_nothing =
+      state_ == State::Idle || (state_ == State::Linked && server_rests());
+  const bool rests = client_ && waits_for_nothing && in_.empty() && outlet_.empty();
   return rests && !link().clients_say_goodbye() ? EndReason::ClientLeft : EndReason::ClientLost;
 }
 

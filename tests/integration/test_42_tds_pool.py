@@ -94,6 +94,19 @@ def test_who_leaves_within_a_transaction_leaves_nothing_open(server, weir, how):
         assert at_rest(server)[0] == 0
 
 
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_who_closes_at_rest_has_left_and_within_a_transaction_is_lost(start, mode):
+    weir = start(mode)
+    lost = lambda: weir.metrics().sum("weir_errors_total", kind="client_lost")  # noqa: E731
+    with client_of(weir) as one:
+        one.batch("SELECT 1")
+    eventually(lambda: "said goodbye" in weir.log(), what="the end")
+    assert lost() == 0
+    with client_of(weir) as one:
+        one.batch("BEGIN TRAN")
+    eventually(lambda: lost() == 1, what="that the client is lost")
+
+
 # ---------------------------------------------------------------- state
 
 
