@@ -24,7 +24,7 @@ TIERS=""
 LONG=0
 FUZZ_SECONDS_LONG=3600  # over all targets
 # What of tests/integration runs under a sanitizer: whatever moves servers between clients, and ends things early.
-SANITIZED="tests/integration/test_01_release.py tests/integration/test_04_cancel.py tests/integration/test_06_startup.py"
+SANITIZED="tests/integration/test_01_release.py tests/integration/test_04_cancel.py tests/integration/test_06_startup.py tests/integration/test_42_tds_pool.py"
 
 usage() { sed -n '2,11s/^# \?//p' "$0"; }
 
