@@ -88,6 +88,7 @@ ClientSide::Step ClientSide::go_on(Bytes in) {
     say(std::exchange(client_.answer, {}));
     return {};
   }
+  if (!server_) return fail("half a message without a server");
   sink_.to_server.add(in.substr(0, run.bytes));
   server_->request_open = !run.ends_message;
   // Who does not know the bit would run what has come.

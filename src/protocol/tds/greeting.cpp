@@ -234,21 +234,24 @@ TdsGreeting::Result TdsGreeting::welcome(protocol::Facts& facts,
   const LoginFacts* known = attached ? &static_cast<const ServerState*>(attached)->facts
                                      : static_cast<TdsFacts&>(facts).find(client_->variant());
   if (!known) return fail({ErrorKind::Protocol, "nothing is known of the server"});
-  client_->version = known->version;
+  // No newer one than it has asked for, whatever weir and the server speak.
+  const Version version = std::min(client_->shape.version, known->version);
+  client_->version = version;
   std::string tokens;
   append_env_text(tokens, EnvKind::Database, known->database, "master");
-  append_message_token(tokens, Token::Info, known->version,
+  append_message_token(tokens, Token::Info, version,
                        {.number = 5701,
                         .state = 2,
                         .text = "Changed database context to '" + known->database + "'.",
                         .server = "weir"});
   append_env_change(tokens, {EnvKind::Collation, known->collation, {}});
   append_env_text(tokens, EnvKind::Language, known->language, "");
-  append_message_token(tokens, Token::Info, known->version,
+  append_message_token(tokens, Token::Info, version,
                        {.number = 5703,
                         .text = "Changed language setting to " + known->language + ".",
                         .server = "weir"});
-  append_login_ack(tokens, {.wire_version = known->wire_version,
+  append_login_ack(tokens, {.wire_version = version == known->version ? known->wire_version
+                                                                      : wire_value(version),
                             .program = known->program,
                             .program_version = known->program_version});
   const size_t asked = login_.packet_bytes == 0 ? kPacketBytes : login_.packet_bytes;
@@ -256,7 +259,7 @@ TdsGreeting::Result TdsGreeting::welcome(protocol::Facts& facts,
     append_env_text(tokens, EnvKind::PacketSize, std::to_string(kPacketBytes),
                     std::to_string(asked));
   append_feature_acks(tokens, known->features);
-  append_done(tokens, known->version, {});
+  append_done(tokens, version, {});
   append_message(send, {.type = PacketType::Reply}, tokens);
   login_ = Login7();
   state_ = State::Done;

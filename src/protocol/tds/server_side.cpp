@@ -174,6 +174,8 @@ void ServerSide::end_message() {
   // Behind weir's own preparation the client's request is to follow.
   const bool prepared = server_.turn == ServerState::Turn::Prepare;
   if (server_.turn != ServerState::Turn::None) end_turn(has_rows);
+  // An acknowledgement that is still due would be taken for its answer.
+  if (server_.count_due && server_.attentions == 0) ask_for_count();
   sink_.hold_may_end = server_.at_rest() && !server_.pin && !prepared;
 }
 
@@ -189,7 +191,8 @@ void ServerSide::end_turn(bool has_rows) {
   const Outcome& outcome = server_.outcome;
   apply(outcome);
   const bool unannounced = !server_.announces && client_.options.transaction_mode;
-  if (unannounced && (outcome.transaction || client_.begins_implicitly)) return ask_for_count();
+  if (unannounced && (outcome.transaction || client_.begins_implicitly))
+    server_.may_be_in_transaction = server_.count_due = true;
   if (server_.transaction == 0 && !server_.may_be_in_transaction) ++sink_.transactions;
 }
 
@@ -270,6 +273,7 @@ void ServerSide::ask_for_count() {
   append_message(packet, {.type = PacketType::Batch}, payload);
   sink_.to_server.add_copy(packet);
   server_.turn = ServerState::Turn::Count;
+  server_.count_due = false;
 }
 
 }  // namespace weir::tds

@@ -104,6 +104,7 @@ struct ServerState final : protocol::ServerState {
 
   uint64_t transaction = 0;            // its descriptor; 0: none is open
   bool may_be_in_transaction = false;  // of one that is not announced
+  bool count_due = false;              // and so it is to be asked
   Interned in_force;
   bool settings_unknown = false;     // attach() starts from a reset
   std::optional<protocol::Pin> pin;  // why its client keeps it
