@@ -7,8 +7,8 @@ import pytest
 
 from harness import eventually, weir_only
 from support import tds_tokens
-from support.tds_client import (ATTENTION, BATCH, IGNORE, RESET, errors, headers, integer, nvarchar,
-                                packets, parameter)
+from support.tds_client import (ATTENTION, BATCH, IGNORE, RESET, errors, headers, integer,
+                                long_nvarchar, nvarchar, packets, parameter)
 from support.tds_tokens import shape
 from support.tds_weir import client_of, pair, server, start, value, weir  # noqa: F401
 
@@ -439,3 +439,14 @@ def test_an_unknown_token_is_forwarded_and_ends_the_server(server, weir):
         assert server.session(app="weir")["spid"] == number
     eventually(lambda: all(each["spid"] != number for each in server.sessions()),
                what="that the server is closed")
+
+
+def test_large_values_in_calls_do_not_keep_the_server(weir, pair):
+    one, other = pair
+    one.batch("CREATE TABLE large (t nvarchar(max))")
+    found = one.rpc(10, parameter(nvarchar("INSERT large VALUES (@t)")),
+                    parameter(nvarchar("@t nvarchar(max)")),
+                    parameter(long_nvarchar("x" * 100_000), name="@t"))
+    assert not errors(found)
+    assert other.value("SELECT LEN(t) FROM large") == 100_000
+    assert weir.metrics().sum("weir_pins_total") == 0

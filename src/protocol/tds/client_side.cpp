@@ -89,6 +89,10 @@ ClientSide::Step ClientSide::go_on(Bytes in) {
     return {};
   }
   if (!server_) return fail("half a message without a server");
+  if (client_.later_calls) {
+    client_.later_calls->take(run.payload, server_->outcome);
+    if (run.ends_message) std::exchange(client_.later_calls, nullptr)->end(server_->outcome);
+  }
   sink_.to_server.add(in.substr(0, run.bytes));
   server_->request_open = !run.ends_message;
   // Who does not know the bit would run what has come.
@@ -201,6 +205,10 @@ ClientSide::Step ClientSide::judged(Bytes in, const Message& message) {
       return request(in);
     }
     if (const auto step = judge_prepared(message)) return *step;
+    if (!message.whole && message.type == PacketType::Rpc) {
+      client_.later_calls = std::make_unique<LaterCalls>(client_.version);
+      client_.later_calls->take(message.payload, outcome);
+    }
   } else {
     outcome.leaves = true;
     outcome.bulk = begins_bulk({message.type, message.payload, message.whole}, client_.version);

@@ -176,7 +176,29 @@ void judge_request(const SeenRequest& request, Version version, Outcome& outcome
     default: judge_transaction(outcome, head.transaction); break;
   }
   // More may be said behind what has been seen.
-  if (!request.whole) be_unclear(outcome);
+  if (!request.whole && request.type != PacketType::Rpc) be_unclear(outcome);
+}
+
+// Their numbers cannot be changed any more.
+void LaterCalls::take(Bytes payload, Outcome& outcome) {
+  CallEvent event;
+  while (walker_.next(payload, event)) {
+    if (event.kind == CallEvent::Kind::Unknown) be_unclear(outcome);
+    if (event.kind == CallEvent::Kind::Call) {
+      runs_text_ = runs_text(event);
+      if (prepared_procedure(event)) be_unclear(outcome);
+      if (!runs_text_)
+        add(outcome, event.procedure == Procedure::Named ? traits_of_call(event.name)
+                                                         : traits_of_call(event.procedure));
+    }
+    if (event.kind != CallEvent::Kind::Parameter || !runs_text_ || event.index != 0) continue;
+    add(outcome, scan_called_sql(event.value));
+    if (!event.whole) be_unclear(outcome);
+  }
+}
+
+void LaterCalls::end(Outcome& outcome) {
+  if (!walker_.end_message()) be_unclear(outcome);
 }
 
 bool begins_bulk(const SeenRequest& request, Version version) {

@@ -40,8 +40,22 @@ struct SeenRequest {
   Bytes payload;
   bool whole = false;
 };
-// Into `outcome`, which is new or has been cleared.
+// Into `outcome`, which is new or has been cleared. Of calls that are not all there LaterCalls
+// says the rest.
 void judge_request(const SeenRequest& request, Version version, Outcome& outcome);
+
+// The calls of a message that is followed as it comes, from its first byte on: judge_request() has
+// seen the beginning only. Into the same outcome.
+class LaterCalls {
+ public:
+  explicit LaterCalls(Version version) : walker_(version) {}
+  void take(Bytes payload, Outcome& outcome);
+  void end(Outcome& outcome);
+
+ private:
+  CallWalker walker_;
+  bool runs_text_ = false;
+};
 
 // INSERT BULK, as its first words. A message of which kBulkBytes of text are there, or all.
 constexpr size_t kBulkBytes = 64;

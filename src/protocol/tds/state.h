@@ -67,6 +67,7 @@ struct ClientState final : protocol::ClientState {
     size_t bytes = 0;
   };
   std::unique_ptr<Ahead> ahead;
+  std::unique_ptr<LaterCalls> later_calls;  // of the message that is half sent
   // The message that is coming is not for a server; the answer to it when it has ended.
   bool dropping = false;
   std::string answer;
