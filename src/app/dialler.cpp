@@ -109,6 +109,17 @@ std::unique_ptr<net::Connecting> NetworkDialler::dial_again(net::Loop& loop, int
   return net::connect(loop, endpoint, options_.socket, std::move(done));
 }
 
+std::unique_ptr<net::Connecting> NetworkDialler::dial_elsewhere(
+    net::Loop& loop, int, const protocol::Login::Elsewhere& to, net::ConnectCallback done) {
+  net::Endpoint endpoint{.host = to.host, .port = to.port, .unix_path = ""};
+  if (net::is_numeric(to.host))
+    return net::connect(loop, endpoint, options_.socket, std::move(done));
+  auto connecting =
+      std::make_unique<NameConnecting>(loop, std::move(endpoint), options_.socket, std::move(done));
+  connecting->begin(names_, 0);
+  return connecting;
+}
+
 uint64_t NetworkDialler::origin(int place, const std::string& peer) const {
   return at(place).is_name ? origin_of(address_of(peer)) : 0;
 }

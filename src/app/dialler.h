@@ -31,6 +31,9 @@ class NetworkDialler final : public session::Dialler {
                                         net::ConnectCallback done) override;
   std::unique_ptr<net::Connecting> dial_again(net::Loop& loop, int place, const std::string& peer,
                                               net::ConnectCallback done) override;
+  std::unique_ptr<net::Connecting> dial_elsewhere(net::Loop& loop, int place,
+                                                  const protocol::Login::Elsewhere& to,
+                                                  net::ConnectCallback done) override;
   uint64_t origin(int place, const std::string& peer) const override;
   std::string text(int place) const override;
   net::TlsConnect tls(int place) const override;

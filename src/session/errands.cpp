@@ -59,8 +59,22 @@ Opening::Opening(Worker& worker, Backend& backend, uint64_t variant)
 
 void Opening::dial() {
   worker_.loop().timers().set(timer_, worker_.now() + plan_->connect_timeout);
-  connecting_ = dialler_->dial(worker_.loop(), place_,
-                               [this](auto result) { on_connected(std::move(result)); });
+  const auto connected = [this](auto result) { on_connected(std::move(result)); };
+  connecting_ = elsewhere_
+                    ? dialler_->dial_elsewhere(worker_.loop(), place_, *elsewhere_, connected)
+                    : dialler_->dial(worker_.loop(), place_, connected);
+}
+
+// True: it is under way there.
+bool Opening::goes_elsewhere(const std::optional<protocol::Login::Elsewhere>& where) {
+  if (!where || ++hops_ > kHopsMax) return false;
+  log(LogLevel::Info, "{}/{}: the server at {} sends its clients to {}:{}", backend_->database(),
+      backend_->user(), dialler_->text(place_), where->host, where->port);
+  const auto there = where;  // it is the login's, which goes now
+  stop();
+  elsewhere_ = there;
+  dial();
+  return true;
 }
 
 // Each host once, in turn. Where a standby is only preferred, then each once more, as it is.
@@ -71,6 +85,8 @@ bool Opening::dial_next() {
   stop();
   was_refused_in_clear_ = false;
   place_ = (place_ + 1) % places;
+  elsewhere_.reset();
+  hops_ = 0;
   dial();
   return true;
 }
@@ -78,7 +94,8 @@ bool Opening::dial_next() {
 void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   if (!result) return fail(result.error());
   stream_ = std::move(*result);
-  const net::TlsConnect tls = dialler_->tls(place_);
+  net::TlsConnect tls = dialler_->tls(place_);
+  if (elsewhere_) tls.server_name = elsewhere_->host;
   protocol::LoginTarget target = plan_->target;
   if (!tls.context && dialler_->is_remote(place_) && target.tls >= Encryption::Required)
     return fail({base::ErrorKind::Config, "TLS is demanded, and cannot be spoken"});
@@ -107,6 +124,7 @@ std::optional<std::string> Opening::proof() const {
 void Opening::on_login(base::Status result, const std::string& rest) {
   if (!result && may_fall_back_ && result.error().kind == base::ErrorKind::Refused)
     return dial_with_tls();
+  if (!result && goes_elsewhere(login_->elsewhere())) return;
   if (!result) return fail(result.error());
   auto state = login_->take_server();
   backend_->with_facts([&](protocol::Facts& facts) {
@@ -118,7 +136,7 @@ void Opening::on_login(base::Status result, const std::string& rest) {
   server_->generation = generation_;
   server_->dialler = dialler_;
   server_->place = place_;
-  server_->origin = dialler_->origin(place_, server_->stream().peer());
+  server_->origin = elsewhere_ ? 0 : dialler_->origin(place_, server_->stream().peer());
   if (!rest.empty() && !backend_->link().on_idle_server(server_->state(), rest))
     return fail({base::ErrorKind::Protocol, "the server said more than its login"});
   if (plan_->connect_query.empty()) return join_pool();

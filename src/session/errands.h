@@ -52,6 +52,11 @@ class Opening : public Errand {
   void fail(const base::Error& error);
   static void on_deadline(void* self, Time now);
 
+  bool goes_elsewhere(const std::optional<protocol::Login::Elsewhere>& where);
+
+  static constexpr int kHopsMax = 3;
+  std::optional<protocol::Login::Elsewhere> elsewhere_;  // the place's server has sent it there
+  int hops_ = 0;
   bool may_fall_back_ = false;         // to TLS, if the login in clear is refused
   bool was_refused_in_clear_ = false;  // and so it is to be TLS
   std::unique_ptr<net::Connecting> connecting_;

@@ -30,8 +30,7 @@ using base::Error;
 // What a protocol remembers of one client. Owned by the session, on its worker's thread.
 struct ClientState {
   virtual ~ClientState() = default;
-  // What cannot be changed on a server after login: only servers of an equal variant serve this
-  // client.
+  // What cannot be changed on a server after login: only servers of an equal one serve this client.
   virtual uint64_t variant() const { return 0; }
   // What Link::attach() can change: servers of an equal flavour are preferred, as they need no
   // talk. Who shares a lane is of its flavour.
@@ -49,9 +48,8 @@ struct ServerState {
   virtual ~ServerState() = default;
   virtual uint64_t variant() const { return 0; }
   virtual uint64_t flavour() const { return 0; }
-  virtual int64_t remote_id() const {
-    return 0;
-  }  // the server's own name for the connection (a pid)
+  // The server's own name for the connection (a pid).
+  virtual int64_t remote_id() const { return 0; }
 };
 
 // ---------------------------------------------------------------- dialogues
@@ -66,16 +64,11 @@ enum class Step : uint8_t {
   Try,
   // Greeting only: authenticated; answer with welcome() once a server's facts are known
   NeedServer,
-  // send; the dialogue is over and the stream is at rest (unconsumed bytes belong to what
-  // follows)
+  // send; the dialogue is over, the stream at rest (unconsumed bytes belong to what follows)
   Done,
   Fail,  // send; the dialogue is over, error() says why; the stream is to be closed
 };
 
-// A cold conversation with one peer. Each call appends to `send` what is to be written before
-// anything else.
-// feed() may be called with bytes that it has seen before: it says in `consumed` what it has
-// used up; so does whatever answers it later, of the bytes that it has left.
 // What a TLS handshake has shown.
 struct Secured {
   std::string alpn;              // chosen; empty: none
@@ -89,6 +82,9 @@ struct Work {
   bool may_hang = false;  // it waits for others, not for a processor
 };
 
+// A cold conversation with one peer. Each call appends to `send` what is to be written before
+// anything else. feed() may be called with bytes that it has seen before: it says in `consumed`
+// what it has used up; so does whatever answers it later, of the bytes that it has left.
 class Dialogue {
  public:
   struct Result {
@@ -160,7 +156,7 @@ enum class AuthMethod : uint8_t {
   Rules,
   Pam,
   Ldap,
-  Passthrough,
+  Passthrough
 };
 
 constexpr bool asks_for_secret(AuthMethod method) {
@@ -212,9 +208,8 @@ class Facts {
 class Greeting : public Dialogue {
  public:
   const LoginRequest& request() const { return request_; }
-  const std::optional<CancelRequest>& cancel() const {
-    return cancel_;
-  }  // set: Done, no client will follow
+  // Set: Done, no client will follow.
+  const std::optional<CancelRequest>& cancel() const { return cancel_; }
   virtual Result admit(const Admission& admission, std::string& send) = 0;
   // Step::NeedServer: are these facts enough, or has a server to be attached to client() first?
   virtual bool settled_by(const Facts& facts) const = 0;
@@ -266,6 +261,12 @@ struct LoginTarget {
 
 class Login : public Dialogue {
  public:
+  // After Fail: the server sends its clients there.
+  struct Elsewhere {
+    std::string host;
+    uint16_t port = 0;
+  };
+  virtual std::optional<Elsewhere> elsewhere() const { return std::nullopt; }
   virtual std::unique_ptr<ServerState> take_server() = 0;  // after Done
 };
 
@@ -456,8 +457,7 @@ class Link {
     return nullptr;
   }
 
-  // Each is null when there is nothing to do. They act on `server` (and `client`), which
-  // outlive them.
+  // Null when there is nothing to do. They act on `server` (and `client`), which outlive them.
   virtual std::unique_ptr<Dialogue> attach(ClientState& client, ServerState& server) const = 0;
   virtual std::unique_ptr<Dialogue> reset(ServerState& server, const std::string& how) const = 0;
   virtual std::unique_ptr<Dialogue> recover(ServerState& server) const = 0;

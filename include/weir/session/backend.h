@@ -33,6 +33,12 @@ class Dialler {
                                                       net::ConnectCallback done) {
     return dial(loop, place, std::move(done));
   }
+  // Where a server of this place has sent weir to.
+  virtual std::unique_ptr<net::Connecting> dial_elsewhere(net::Loop& loop, int place,
+                                                          const protocol::Login::Elsewhere&,
+                                                          net::ConnectCallback done) {
+    return dial(loop, place, std::move(done));
+  }
   // What pool::Server::origin says of a server at `peer`.
   virtual uint64_t origin(int /*place*/, const std::string& /*peer*/) const { return 0; }
   virtual std::string text(int place) const = 0;
