@@ -3,6 +3,7 @@
 import pytest
 
 from harness import eventually, free_port, weir_only
+from support.tds_client import LOGIN7, TdsClient, login7, packets
 from support.tds_server import TdsServer
 from support.tds_weir import client_of, server, start  # noqa: F401
 
@@ -65,3 +66,26 @@ def test_a_reload_that_takes_the_read_only_server_away(server, second, start):
         assert reader.value("SELECT 3") == 3
         eventually(lambda: logins(second) == 0, what="that the old server is closed")
     assert logins(server) == 1
+
+
+@pytest.mark.behaviour("tds", "T20")
+def test_weir_goes_where_the_server_sends_it(server, second, start):
+    server.fault("route", host="127.0.0.1", port=second.port)
+    weir = start("transaction", size=4)
+    with client_of(weir) as one:
+        assert one.value("SELECT 1") == 1
+    assert logins(second) == 1 and logins(server) == 0
+
+
+@pytest.mark.behaviour("tds", "T20")
+def test_who_is_sent_in_a_circle_hears_that(server, start):
+    server.fault("route", times=100, host="127.0.0.1", port=server.port)
+    weir = start("transaction", database={"pool": {"mode": "transaction", "size": 1,
+                                                   "acquire_timeout": "1s"}})
+    with TdsClient(weir.port) as one:
+        one.prelogin()
+        one.write(packets(LOGIN7, login7(user="app", password="secret", database="app")))
+        found = one.reply()
+        assert not [each for each in found if each.kind in ("ENVCHANGE", "LOGINACK")]
+        assert f"127.0.0.1:{server.port}" in found[0].text
+    server.ask("clear")

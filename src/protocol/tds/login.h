@@ -34,6 +34,7 @@ class TdsLogin final : public protocol::Login {
   // Null where TLS comes first.
   std::shared_ptr<base::Envelope> envelope() override;
   std::unique_ptr<protocol::ServerState> take_server() override { return std::move(server_); }
+  std::optional<Elsewhere> elsewhere() const override { return elsewhere_; }
 
  private:
   enum class State : uint8_t {
@@ -77,6 +78,7 @@ class TdsLogin final : public protocol::Login {
   ReplyReader reader_;
   std::optional<ServerMessage> message_;  // the first ERROR
   std::optional<Error> flaw_;
+  std::optional<Elsewhere> elsewhere_;
   bool acknowledged_ = false;
   bool has_error_ = false;  // the replies tell of one
   bool announced_ = false;  // the probe's reply tells of its transaction

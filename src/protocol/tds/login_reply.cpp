@@ -111,13 +111,13 @@ void TdsLogin::on_packet_size(const EnvChange& change) {
                               std::to_string(kPacketBytes));
 }
 
-// TODO(someday): whoever dials goes there. A Login cannot say where to, so far.
+// 2.2.7.9: the client has to log in there; there is nothing for it here.
 void TdsLogin::on_routing(const EnvChange& change) {
   const auto routing = read_routing(change);
   if (!routing) return flaw(ErrorKind::Protocol, std::string(kNotUnderstood));
-  flaw(ErrorKind::Unreachable, "the server sends its clients to " + routing->host + ":" +
-                                   std::to_string(routing->port) +
-                                   "; name that host in databases.NAME.url");
+  if (!flaw_) elsewhere_ = Elsewhere{routing->host, routing->port};
+  flaw(ErrorKind::Unreachable,
+       "the server sends its clients to " + routing->host + ":" + std::to_string(routing->port));
 }
 
 TdsLogin::Result TdsLogin::logged_in(TokenWalker::End end, size_t used, std::string& send) {
