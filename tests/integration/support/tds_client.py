@@ -152,7 +152,10 @@ class TdsClient:
             return
         while True:
             try:
-                self.buffer += self.tls.read(65536)
+                data = self.tls.read(65536)
+                if not data:  # TLS has ended
+                    raise Closed
+                self.buffer += data
                 return
             except ssl.SSLWantReadError:
                 self.incoming.write(self._receive())
