@@ -1,0 +1,190 @@
+"""SQL Server: everything that has a deadline: waiting for a server, requests, transactions, silence."""
+
+import time
+
+import pytest
+
+from harness import eventually, weir_only
+from support.tds_client import BATCH, Closed, errors, headers, packets
+from support.tds_server import TdsServer
+from support.tds_weir import client_of, server, start, start_weir, value  # noqa: F401
+
+pytestmark = weir_only
+
+MODES = ("session", "transaction")
+LONG_WAIT = "WAITFOR DELAY '00:00:20'"
+
+
+def request(sql):
+    return packets(BATCH, headers() + sql.encode("utf-16-le"))
+
+
+def timeouts(**of_clients):
+    return {"defaults": {"timeouts": of_clients}}
+
+
+def only_error(found):
+    """The ERROR token of a reply that ends as one with an error does."""
+    assert found[-1].kind == "DONE" and found[-1].status & 2 and not found[-1].status & 0x20
+    wrong = [one for one in found if one.kind == "ERROR"]
+    assert len(wrong) == 1, found
+    return wrong[0]
+
+
+def ended(client):
+    """The errors in what comes before the end of the connection."""
+    found = []
+    with pytest.raises(Closed):
+        while True:
+            found += [one for one in client.reply() if one.kind == "ERROR"]
+    return found
+
+
+def test_who_waits_too_long_for_a_server_may_try_again(start):
+    weir = start(defaults={"pool": {"acquire_timeout": "300ms"}})
+    with client_of(weir) as one, client_of(weir) as other:
+        one.batch("BEGIN TRAN")
+        for n in (1, 2):
+            wrong = only_error(other.batch("SELECT 1"))
+            assert "within 0.3 s: all 1 of the pool are in use" in wrong.text
+            assert wrong.severity < 20
+            assert weir.metrics().sum("weir_acquire_timeouts_total") == n
+        assert weir.metrics().sum("weir_errors_total", kind="no_server") == 2
+        one.batch("COMMIT")
+        assert other.value("SELECT 2") == 2
+        assert one.value("SELECT 3") == 3
+
+
+APART = pytest.mark.xfail(strict=True, reason="""the client gets a DONE with the error bit and not a
+word why, when the server says the acknowledgement in a message behind that""")
+
+
+@pytest.mark.parametrize("server_says", ["together", pytest.param("apart", marks=APART)])
+def test_a_stopped_request_is_told_why(start, server_says):
+    with TdsServer(*["--attention-with-reply"] * (server_says == "together")) as server:
+        weir = start_weir(server, "transaction", **timeouts(query="300ms"))
+        with client_of(weir) as one:
+            found = one.batch(LONG_WAIT)
+            assert one.value("SELECT 1") == 1
+        weir.stop()
+        wrong = only_error(found)
+        assert "timeouts.query" in wrong.text and wrong.number == 3617
+
+
+def has_failed(found):
+    return found[-1].kind == "DONE" and found[-1].status & 0x22 == 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_request_that_takes_too_long_is_stopped(start, server, mode):
+    weir = start(mode, **timeouts(query="300ms"))
+    with client_of(weir) as one:
+        for n in (1, 2):
+            assert has_failed(one.batch(LONG_WAIT))
+            counts = server.counts()
+            assert counts["attentions"] == counts["acknowledged"] == n
+            assert one.value(f"SELECT {n}") == n
+        spid = one.value("SELECT @@SPID")
+    assert weir.metrics().sum("weir_cancels_total", result="sent") == 2
+    with client_of(weir) as other:
+        assert other.value("SELECT @@SPID") == spid
+
+
+def test_the_transaction_of_a_stopped_request_stays_open(start, server):
+    weir = start(**timeouts(query="300ms"))
+    with client_of(weir) as one, client_of(weir) as other:
+        one.batch("BEGIN TRAN")
+        assert has_failed(one.batch(LONG_WAIT))
+        other.write(request("SELECT @@TRANCOUNT"))
+        assert one.value("SELECT @@TRANCOUNT") == 1
+        one.batch("COMMIT")
+        assert value(other.reply()) == 0
+
+
+def test_a_client_s_own_attention_after_weir_s(start, server):
+    """One acknowledgement for the client, whichever comes first."""
+    weir = start(**timeouts(query="300ms"))
+    with client_of(weir) as one, client_of(weir) as other:
+        for _ in range(3):
+            one.write(request(LONG_WAIT))
+            time.sleep(0.3)
+            one.attention()
+            found = one.reply()
+            while not found[-1].status & 0x20:
+                found = one.reply()
+            assert one.value("SELECT 1") == 1
+            assert other.value("SELECT 2") == 2
+        counts = server.counts()
+        assert counts["attentions"] == counts["acknowledged"]
+
+
+@pytest.mark.parametrize("fault", ["deaf", "hang"])
+def test_a_server_that_does_not_stop_is_given_up(start, server, fault):
+    """`deaf`: the acknowledgement never comes; `hang`: it comes, however long the request hangs."""
+    weir = start(**timeouts(query="300ms", cancel="300ms"))
+    with client_of(weir) as one:
+        number = one.value("SELECT @@SPID")
+        server.fault(fault)
+        one.write(request(LONG_WAIT))
+        if fault == "hang":
+            assert has_failed(one.reply())
+            assert one.value("SELECT @@SPID") == number
+            return
+        ended(one)
+    eventually(lambda: all(each["spid"] != number for each in server.sessions()),
+               what="that the server is closed")
+    with client_of(weir) as other:
+        assert other.value("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name, kind", [("transaction", "transaction_timeout"),
+                                        ("idle_in_transaction", "idle_in_transaction")])
+@pytest.mark.parametrize("begin", ["BEGIN TRAN", b"\x05\0\0\0"], ids=["text", "request"])
+def test_transactions_that_take_too_long(start, server, mode, name, kind, begin):
+    weir = start(mode, **timeouts(**{name: "300ms"}))
+    with client_of(weir) as one:
+        assert not errors(one.batch(begin) if isinstance(begin, str) else one.manager(begin))
+        one.batch("CREATE TABLE begun (a int)")
+        wrong = ended(one)
+        assert len(wrong) == 1 and "transaction" in wrong[0].text
+    assert weir.metrics().sum("weir_errors_total", kind=kind) == 1
+    with client_of(weir) as other:
+        assert other.rows("SELECT @@TRANCOUNT, OBJECT_ID('begun')") == [[0, None]]
+    eventually(lambda: [one["trancount"] for one in server.sessions()] == [0], what="the rollback")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_silent_clients(start, mode):
+    weir = start(mode, size=2, **timeouts(client_idle="400ms"))
+    with client_of(weir) as fresh, client_of(weir) as used, client_of(weir) as inside:
+        assert used.value("SELECT 1") == 1
+        if mode == "transaction":
+            inside.batch("BEGIN TRAN")
+        for one in (fresh, used):
+            assert "client_idle" in ended(one)[0].text
+        if mode == "transaction":
+            assert inside.value("SELECT @@TRANCOUNT") == 1
+    assert weir.metrics().sum("weir_errors_total", kind="client_idle") >= 2
+    with client_of(weir) as other:
+        assert other.value("SELECT 2") == 2
+
+
+def test_a_pin_is_kept_however_long_its_client_is_silent(start):
+    """timeouts.pin_idle is about Redis: a temporary table must not be lost unnoticed."""
+    weir = start(**timeouts(pin_idle="100ms"))
+    with client_of(weir) as one:
+        one.batch("CREATE TABLE #mine (a int)")
+        time.sleep(0.4)
+        assert one.value("SELECT COUNT(*) FROM #mine") == 0
+
+
+def test_slow_requests_are_counted_and_logged(start):
+    weir = start(log={"slow_query": "200ms"})
+    with client_of(weir) as one:
+        one.batch("SELECT 1")
+        one.batch("WAITFOR DELAY '00:00:00.300' SELECT 'not for the log'")
+        assert weir.metrics().sum("weir_slow_queries_total") == 1
+    weir.wait_for_log("slow query")
+    line = next(each for each in weir.log().splitlines() if "slow query" in each)
+    assert "app/app as app" in line and "not for the log" not in weir.log()
