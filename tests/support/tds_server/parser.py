@@ -58,9 +58,9 @@ class Parser(Calls):
 
     def begin(self):
         self.expect("BEGIN")
-        if self.peek() in ("TRAN", "TRANSACTION") or self.peek(1) in ("TRAN", "TRANSACTION"):
-            if self.peek() == "DISTRIBUTED":
-                self.fail()  # there is no coordinator here
+        if self.peek() == "DISTRIBUTED":
+            self.fail()  # there is no coordinator here
+        if self.peek() in ("TRAN", "TRANSACTION"):
             self.at += 1
             return n.Begin(self.transaction_name())
         if self.accept("TRY"):
