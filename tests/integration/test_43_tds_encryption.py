@@ -98,6 +98,15 @@ def test_a_listener_and_its_clients(weirs, mode, wish):
 
 
 @pytest.mark.behaviour("tds", "T11")
+@pytest.mark.parametrize("mode", ["login", "prefer", "require"])
+def test_a_client_that_offers_a_certificate(weirs, mode):
+    """0x80 is added then. weir asks for none."""
+    with TdsClient(weirs(mode).port) as client:
+        assert not errors(client.login(encryption=ON | 0x80, database="app"))
+        assert client.tls and client.value("SELECT 14") == 14
+
+
+@pytest.mark.behaviour("tds", "T11")
 @pytest.mark.behaviour("tds", "T14")
 @pytest.mark.parametrize("mode", CELLS)
 def test_a_listener_and_a_strict_client(weirs, mode):
@@ -270,7 +279,7 @@ def with_database(authority, mode, **more):
     verified = {"ca": authority.ca, "server_name": "localhost"} if mode in (
         "verify-ca", "verify-full", "strict") else {}
     return {"database": {"tls": {"mode": mode, **verified, **more}},
-            "defaults": {"pool": {"acquire_timeout": "2s", "connect_timeout": "1s"}}}
+            "defaults": {"pool": {"acquire_timeout": "2s", "connect_timeout": "2s"}}}
 
 
 def refusal(weir):

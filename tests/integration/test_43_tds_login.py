@@ -315,7 +315,7 @@ WHY = "no server connection within 1.0 s; logins are under way"
 
 def impatient(server, **options):
     return start_weir(server, "transaction", defaults={
-        "pool": {"acquire_timeout": "1s", "connect_timeout": "10s", "retry": {"min": "50ms"}}},
+        "pool": {"acquire_timeout": "1s", "connect_timeout": "10s", "retry": {"min": "50ms", "max": "100ms"}}},
         **options)
 
 

@@ -15,7 +15,9 @@ from harness import LONG, eventually, weir_only
 from support.tds_client import (BATCH, BULK, EOM, LOGIN7, RPC, Closed, TdsClient, call, errors,
                                 headers, long_nvarchar, nvarchar, packets, parameter)
 from support.tds_stand_in import ENDLESS
-from support.tds_weir import client_of, server, start, value, weir  # noqa: F401
+from support.tds_server import TdsServer
+from support.tds_weir import (client_of, server, start, start_weir, value,  # noqa: F401
+                              weir)
 
 pytestmark = weir_only
 
@@ -66,16 +68,16 @@ WRONG = {"shorter than its head": packet(BATCH, EOM, 7),
 
 
 @pytest.mark.behaviour("tds", "T03")
-@pytest.mark.parametrize("what", WRONG)
-def test_a_wrong_packet_ends_the_client(weir, what):
-    with client_of(weir) as one:
-        one.write(WRONG[what])
-        with pytest.raises(Closed):
-            while True:  # an error may come first
-                one.message()
-    eventually(lambda: weir.metrics().sum("weir_errors_total", kind="protocol_error") == 1,
-               what="that it is counted")
-    assert_served(weir)
+def test_a_wrong_packet_ends_the_client(weir):
+    for count, (what, wrong) in enumerate(WRONG.items(), 1):
+        with client_of(weir) as one:
+            one.write(wrong)
+            with pytest.raises(Closed):
+                while True:  # an error may come first
+                    one.message()
+        eventually(lambda: weir.metrics().sum("weir_errors_total", kind="protocol_error") == count,
+                   what=f"that it is counted: {what}")
+        assert_served(weir)
 
 
 @pytest.mark.behaviour("tds", "T03")
@@ -237,6 +239,32 @@ def test_a_server_that_is_lost_in_a_reply(start, server, mode, size):
     eventually(lambda: weir.metrics().sum("weir_errors_total", kind="server_lost") == 1,
                what="that it is counted")
     assert_served(weir)
+
+
+@pytest.mark.behaviour("tds", "T62")
+@pytest.mark.parametrize("mode", MODES)
+def test_all_connections_are_lost_at_once(mode):
+    """The server dies in the middle of its replies and comes back."""
+    server = TdsServer("--encrypt", "off")
+    weir = start_weir(server, mode, size=3, defaults={"pool": {
+        "acquire_timeout": "10s", "retry": {"min": "50ms", "max": "100ms"}}})
+    with client_of(weir) as idle:
+        if mode == "transaction":
+            idle.value("SELECT 1")
+        busy = [client_of(weir) for _ in range(3)]
+        for one in busy:
+            one.write(request("BEGIN TRAN SELECT 'x' WAITFOR DELAY '00:00:20'"))
+        eventually(lambda: [each["busy"] for each in server.sessions()].count(True) == 3,
+                   what="that all run")
+        server.kill()
+        for one in busy:
+            with pytest.raises(Closed):
+                assert errors(one.reply())
+                one.message()
+        with TdsServer("--encrypt", "off", port=server.port):
+            assert idle.rows("SELECT 'mine', @@TRANCOUNT") == [["mine", 0]]
+            assert_served(weir)
+            weir.stop()
 
 
 @pytest.mark.behaviour("tds", "T62")

@@ -13,10 +13,23 @@ from support.tds_weir import client_of, pair, start, value, weir  # noqa: F401
 pytestmark = [weir_only, pytest.mark.behaviour("tds", "T33")]
 
 
-@pytest.fixture
-def server():
-    with TdsServer("--babelfish") as one:
+@pytest.fixture(scope="module")
+def babelfish():
+    with TdsServer("--babelfish", "--encrypt", "off") as one:
+        with one.client(database="app") as client:
+            for text in ("CREATE TABLE kept (a int)", "CREATE PROCEDURE begins AS BEGIN TRAN",
+                         "CREATE PROCEDURE ends AS COMMIT"):
+                assert not errors(client.batch(text))
         yield one
+
+
+@pytest.fixture
+def server(babelfish):
+    yield babelfish
+    eventually(lambda: not babelfish.sessions(), what="that weir is gone")
+    with babelfish.client(database="app") as client:
+        client.batch("DELETE kept")
+    eventually(lambda: not babelfish.sessions(), what="that nobody is left")
 
 
 def request(sql):
@@ -47,16 +60,9 @@ WAYS = {
 }
 
 
-def prepare(client):
-    for text in ("CREATE TABLE kept (a int)", "CREATE PROCEDURE begins AS BEGIN TRAN",
-                 "CREATE PROCEDURE ends AS COMMIT"):
-        assert not errors(client.batch(text))
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_a_transaction_keeps_its_server(server, pair, way):
     one, other = pair
-    prepare(one)
     begin, end = WAYS[way]
     assert not errors(begin(one))
     assert count_of(server) == 1
@@ -75,7 +81,6 @@ def test_a_transaction_keeps_its_server(server, pair, way):
 @pytest.mark.parametrize("way", WAYS)
 def test_who_leaves_within_a_transaction_leaves_nothing_open(server, weir, way):
     with client_of(weir) as one:
-        prepare(one)
         WAYS[way][0](one)
         one.batch("INSERT kept VALUES (3)")
         assert count_of(server) == 1
@@ -136,7 +141,6 @@ Babelfish's does not put @@TRANCOUNT back: the next client finds it at 1""")
 def test_session_mode(start, server):
     weir = start("session")
     with client_of(weir) as one:
-        one.batch("CREATE TABLE kept (a int)")
         one.batch("BEGIN TRAN INSERT kept VALUES (1)")
     with client_of(weir) as other:
         assert other.rows("SELECT @@TRANCOUNT, COUNT(*) FROM kept") == [[0, 0]]

@@ -41,12 +41,12 @@ def ended(client):
 
 
 def test_who_waits_too_long_for_a_server_may_try_again(start):
-    weir = start(defaults={"pool": {"acquire_timeout": "300ms"}})
+    weir = start(defaults={"pool": {"acquire_timeout": "500ms"}})
     with client_of(weir) as one, client_of(weir) as other:
         one.batch("BEGIN TRAN")
         for n in (1, 2):
             wrong = only_error(other.batch("SELECT 1"))
-            assert "within 0.3 s: all 1 of the pool are in use" in wrong.text
+            assert "within 0.5 s: all 1 of the pool are in use" in wrong.text
             assert wrong.severity < 20
             assert weir.metrics().sum("weir_acquire_timeouts_total") == n
         assert weir.metrics().sum("weir_errors_total", kind="no_server") == 2
@@ -61,8 +61,8 @@ word why, when the server says the acknowledgement in a message behind that""")
 
 @pytest.mark.parametrize("server_says", ["together", pytest.param("apart", marks=APART)])
 def test_a_stopped_request_is_told_why(start, server_says):
-    with TdsServer(*["--attention-with-reply"] * (server_says == "together")) as server:
-        weir = start_weir(server, "transaction", **timeouts(query="300ms"))
+    with TdsServer("--encrypt", "off", *["--attention-with-reply"] * (server_says == "together")) as server:
+        weir = start_weir(server, "transaction", **timeouts(query="500ms"))
         with client_of(weir) as one:
             found = one.batch(LONG_WAIT)
             assert one.value("SELECT 1") == 1
@@ -77,7 +77,7 @@ def has_failed(found):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_request_that_takes_too_long_is_stopped(start, server, mode):
-    weir = start(mode, **timeouts(query="300ms"))
+    weir = start(mode, **timeouts(query="500ms"))
     with client_of(weir) as one:
         for n in (1, 2):
             assert has_failed(one.batch(LONG_WAIT))
@@ -91,7 +91,7 @@ def test_a_request_that_takes_too_long_is_stopped(start, server, mode):
 
 
 def test_the_transaction_of_a_stopped_request_stays_open(start, server):
-    weir = start(**timeouts(query="300ms"))
+    weir = start(**timeouts(query="500ms"))
     with client_of(weir) as one, client_of(weir) as other:
         one.batch("BEGIN TRAN")
         assert has_failed(one.batch(LONG_WAIT))
@@ -103,11 +103,11 @@ def test_the_transaction_of_a_stopped_request_stays_open(start, server):
 
 def test_a_client_s_own_attention_after_weir_s(start, server):
     """One acknowledgement for the client, whichever comes first."""
-    weir = start(**timeouts(query="300ms"))
+    weir = start(**timeouts(query="500ms"))
     with client_of(weir) as one, client_of(weir) as other:
         for _ in range(3):
             one.write(request(LONG_WAIT))
-            time.sleep(0.3)
+            time.sleep(0.5)
             one.attention()
             found = one.reply()
             while not found[-1].status & 0x20:
@@ -121,7 +121,7 @@ def test_a_client_s_own_attention_after_weir_s(start, server):
 @pytest.mark.parametrize("fault", ["deaf", "hang"])
 def test_a_server_that_does_not_stop_is_given_up(start, server, fault):
     """`deaf`: the acknowledgement never comes; `hang`: it comes, however long the request hangs."""
-    weir = start(**timeouts(query="300ms", cancel="300ms"))
+    weir = start(**timeouts(query="500ms", cancel="500ms"))
     with client_of(weir) as one:
         number = one.value("SELECT @@SPID")
         server.fault(fault)
@@ -140,23 +140,23 @@ def test_a_server_that_does_not_stop_is_given_up(start, server, fault):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name, kind", [("transaction", "transaction_timeout"),
                                         ("idle_in_transaction", "idle_in_transaction")])
-@pytest.mark.parametrize("begin", ["BEGIN TRAN", b"\x05\0\0\0"], ids=["text", "request"])
-def test_transactions_that_take_too_long(start, server, mode, name, kind, begin):
-    weir = start(mode, **timeouts(**{name: "300ms"}))
-    with client_of(weir) as one:
-        assert not errors(one.batch(begin) if isinstance(begin, str) else one.manager(begin))
-        one.batch("CREATE TABLE begun (a int)")
-        wrong = ended(one)
-        assert len(wrong) == 1 and "transaction" in wrong[0].text
-    assert weir.metrics().sum("weir_errors_total", kind=kind) == 1
+def test_transactions_that_take_too_long(start, server, mode, name, kind):
+    weir = start(mode, size=2, **timeouts(**{name: "500ms"}))
+    with client_of(weir) as one, client_of(weir) as other:
+        assert not errors(one.batch("BEGIN TRAN CREATE TABLE begun (a int)"))
+        assert not errors(other.manager(b"\x05\0\0\0"))
+        for each in (one, other):
+            wrong = ended(each)
+            assert len(wrong) == 1 and "transaction" in wrong[0].text
+    assert weir.metrics().sum("weir_errors_total", kind=kind) == 2
     with client_of(weir) as other:
         assert other.rows("SELECT @@TRANCOUNT, OBJECT_ID('begun')") == [[0, None]]
-    eventually(lambda: [one["trancount"] for one in server.sessions()] == [0], what="the rollback")
+    eventually(lambda: not any(one["trancount"] for one in server.sessions()), what="the rollback")
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_silent_clients(start, mode):
-    weir = start(mode, size=2, **timeouts(client_idle="400ms"))
+    weir = start(mode, size=2, **timeouts(client_idle="1s"))
     with client_of(weir) as fresh, client_of(weir) as used, client_of(weir) as inside:
         assert used.value("SELECT 1") == 1
         if mode == "transaction":
@@ -180,10 +180,10 @@ def test_a_pin_is_kept_however_long_its_client_is_silent(start):
 
 
 def test_slow_requests_are_counted_and_logged(start):
-    weir = start(log={"slow_query": "200ms"})
+    weir = start(log={"slow_query": "500ms"})
     with client_of(weir) as one:
         one.batch("SELECT 1")
-        one.batch("WAITFOR DELAY '00:00:00.300' SELECT 'not for the log'")
+        one.batch("WAITFOR DELAY '00:00:00.600' SELECT 'not for the log'")
         assert weir.metrics().sum("weir_slow_queries_total") == 1
     weir.wait_for_log("slow query")
     line = next(each for each in weir.log().splitlines() if "slow query" in each)
