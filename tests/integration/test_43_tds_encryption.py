@@ -223,6 +223,18 @@ def test_the_login_in_pieces_and_the_request_right_behind_it(weirs, step):
 
 
 @pytest.mark.behaviour("tds", "T12")
+@pytest.mark.parametrize("wish", [NOT_SUPPORTED, ON])
+def test_the_request_right_behind_the_login(weirs, wish):
+    with TdsClient(weirs("login").port) as client:
+        client.prelogin(wish)
+        if wish == ON:
+            client.start_tls()
+        client.write(welcome() + request("SELECT 33"))
+        assert not errors(client.reply())
+        assert value(client.reply()) == 33
+
+
+@pytest.mark.behaviour("tds", "T12")
 def test_a_refusal_comes_in_clear(weirs):
     with login_only(weirs("login")) as client:
         client.write(welcome(password="wrong"))
@@ -275,11 +287,11 @@ def servers(authority):
         each.stop()
 
 
-def with_database(authority, mode, **more):
+def with_database(authority, mode, acquire_s=1, **more):
     verified = {"ca": authority.ca, "server_name": "localhost"} if mode in (
         "verify-ca", "verify-full", "strict") else {}
     return {"database": {"tls": {"mode": mode, **verified, **more}},
-            "defaults": {"pool": {"acquire_timeout": "2s", "connect_timeout": "2s"}}}
+            "defaults": {"pool": {"acquire_timeout": f"{acquire_s}s"}}}
 
 
 def refusal(weir):
@@ -296,8 +308,9 @@ def refusal(weir):
 @pytest.mark.parametrize("encrypt", TOWARDS)
 def test_weir_and_a_server(authority, servers, encrypt, mode):
     server, outcome = servers(encrypt), TOWARDS[encrypt][mode]
-    weir = start_weir(server, "session", **with_database(authority, mode))
-    if outcome in ("none", "login", "all", "strict"):
+    works = outcome in ("none", "login", "all", "strict")
+    weir = start_weir(server, "session", **with_database(authority, mode, 20 if works else 1))
+    if works:
         with client_of(weir) as client:
             assert client.value("SELECT 41") == 41
             assert server.session(app="weir")["encryption"] == outcome

@@ -264,6 +264,7 @@ def test_all_connections_are_lost_at_once(mode):
         with TdsServer("--encrypt", "off", port=server.port):
             assert idle.rows("SELECT 'mine', @@TRANCOUNT") == [["mine", 0]]
             assert_served(weir)
+            idle.close()
             weir.stop()
 
 
