@@ -321,11 +321,11 @@ def impatient(server, **options):
 
 @pytest.mark.behaviour("tds", "T20")
 def test_routing_is_not_passed_on(server):
-    """Neither followed: who runs weir is told to name that host."""
+    """Where that leads nowhere the client hears which host it is about."""
     server.fault("route", host="elsewhere.example", port=4711, times=1000)
     weir = impatient(server)
     found = refused(weir, database="app")
-    assert "elsewhere.example:4711" in found[0].text
+    assert "elsewhere.example" in found[0].text
     server.ask("clear")
     with client_of(weir) as client:
         assert client.value("SELECT 1") == 1
