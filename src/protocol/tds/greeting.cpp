@@ -58,6 +58,7 @@ void TdsGreeting::secured(const protocol::Secured& secured) { alpn_ = secured.al
 TdsGreeting::Result TdsGreeting::feed(Bytes in, std::string& send) {
   switch (state_) {
     case State::Opening: return opening(in, send);
+    case State::Prelogin: return on_prelogin(in, send);
     case State::Login: return on_login(in, send);
     case State::Working: return is_right_->load() ? settle() : wrong_password(send);
     default: return {};
@@ -68,7 +69,7 @@ TdsGreeting::Result TdsGreeting::feed(Bytes in, std::string& send) {
 
 TdsGreeting::Result TdsGreeting::opening(Bytes in, std::string& send) {
   if (in.empty()) return {};
-  if (in[0] == kTlsHandshake && !is_strict_ && message_.payload().empty()) {
+  if (in[0] == kTlsHandshake && !is_strict_) {
     if (tls_ == protocol::Encryption::None)
       return fail({ErrorKind::Protocol, "the client began with TLS, which is not spoken here"});
     is_strict_ = true;
@@ -76,20 +77,25 @@ TdsGreeting::Result TdsGreeting::opening(Bytes in, std::string& send) {
   }
   if (is_strict_ && alpn_ != kAlpn)
     return fail({ErrorKind::Protocol, "TLS came first, but not for tds/8.0 (ALPN)"});
-  if (static_cast<PacketType>(in[0]) == PacketType::Login7 && message_.payload().empty()) {
+  if (static_cast<PacketType>(in[0]) == PacketType::Login7) {
     const bool needs_tls = tls_ >= protocol::Encryption::Required && !is_strict_;
     if (needs_tls) fault_ = Error{ErrorKind::Protocol, "TLS is required here", "28000"};
     state_ = State::Login;
     return on_login(in, send);
   }
-  auto taken = message_.feed(in);
-  if (!taken) return fail(taken.error());
-  if (message_.type() != PacketType::Prelogin)
-    return fail({ErrorKind::Protocol, "a client of SQL Server begins with PRELOGIN"}, taken->bytes);
-  return taken->whole ? on_prelogin(taken->bytes, send) : Result{Step::Wait, taken->bytes};
+  state_ = State::Prelogin;
+  return on_prelogin(in, send);
 }
 
-TdsGreeting::Result TdsGreeting::on_prelogin(size_t used, std::string& send) {
+TdsGreeting::Result TdsGreeting::on_prelogin(Bytes in, std::string& send) {
+  auto taken = message_.feed(in);
+  if (!taken) return fail(taken.error());
+  if (message_.has_head() && message_.type() != PacketType::Prelogin)
+    return fail({ErrorKind::Protocol, "a client of SQL Server begins with PRELOGIN"}, taken->bytes);
+  return taken->whole ? answer_prelogin(taken->bytes, send) : Result{Step::Wait, taken->bytes};
+}
+
+TdsGreeting::Result TdsGreeting::answer_prelogin(size_t used, std::string& send) {
   auto prelogin = read_prelogin(message_.payload());
   if (!prelogin) return fail(prelogin.error(), used);
   // A client of a strict listener that knows nothing of that is told so when it can be: in answer
@@ -121,7 +127,7 @@ TdsGreeting::Result TdsGreeting::on_login(Bytes in, std::string& send) {
   if (has_login_) return judge_login(send);  // in clear again
   auto taken = message_.feed(in);
   if (!taken) return fail(taken.error());
-  if (message_.type() != PacketType::Login7 && (taken->bytes > 0 || taken->whole))
+  if (message_.has_head() && message_.type() != PacketType::Login7)
     return fail({ErrorKind::Protocol, "LOGIN7 was expected"}, taken->bytes);
   if (!taken->whole) return {Step::Wait, taken->bytes};
   auto login = read_login7(message_.payload());
@@ -244,12 +250,15 @@ TdsGreeting::Result TdsGreeting::welcome(protocol::Facts& facts,
                         .state = 2,
                         .text = "Changed database context to '" + known->database + "'.",
                         .server = "weir"});
-  append_env_change(tokens, {EnvKind::Collation, known->collation, {}});
-  append_env_text(tokens, EnvKind::Language, known->language, "");
-  append_message_token(tokens, Token::Info, version,
-                       {.number = 5703,
-                        .text = "Changed language setting to " + known->language + ".",
-                        .server = "weir"});
+  if (!known->collation.empty())
+    append_env_change(tokens, {EnvKind::Collation, known->collation, {}});
+  if (!known->language.empty()) {
+    append_env_text(tokens, EnvKind::Language, known->language, "");
+    append_message_token(tokens, Token::Info, version,
+                         {.number = 5703,
+                          .text = "Changed language setting to " + known->language + ".",
+                          .server = "weir"});
+  }
   append_login_ack(tokens, {.wire_version = version == known->version ? known->wire_version
                                                                       : wire_value(version),
                             .program = known->program,

@@ -1,10 +1,11 @@
 // A new client: who it is, and whether that is true (MS-TDS 3.3.5). Owned by the session; ends with
 // Done or Fail.
 //
-//   Opening -> Login -> Asking -> Settling -> Done
-//                       Asking -> Working, Trying -> Settling
+//   Opening -> Prelogin -> Login -> Asking -> Settling -> Done
+//   Opening -> Login                Asking -> Working, Trying -> Settling
 //
 //   Opening    its first byte says how it begins: PRELOGIN, LOGIN7 (old ones), TLS (TDS 8.0)
+//   Prelogin   that has begun
 //   Login      LOGIN7 is awaited, in TLS or not, as both PRELOGINs have agreed
 //   Asking     the app decides
 //   Working    what the app has brought looks at the password; it may take long
@@ -44,10 +45,20 @@ class TdsGreeting final : public protocol::Greeting {
   Result tried(const Error& refusal, std::string& send) override;
 
  private:
-  enum class State : uint8_t { Opening, Login, Asking, Working, Trying, Settling, Done };
+  enum class State : uint8_t {
+    Opening,
+    Prelogin,
+    Login,
+    Asking,
+    Working,
+    Trying,
+    Settling,
+    Done,
+  };
 
   Result opening(Bytes in, std::string& send);
-  Result on_prelogin(size_t used, std::string& send);
+  Result on_prelogin(Bytes in, std::string& send);
+  Result answer_prelogin(size_t used, std::string& send);
   Result on_login(Bytes in, std::string& send);
   Result judge_login(std::string& send);
   std::string objection() const;

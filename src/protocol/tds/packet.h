@@ -108,7 +108,8 @@ class MessageAssembler {
   // Any piece. Protocol: no packet looks like this; TooLarge.
   Result<Taken> feed(Bytes in);
 
-  // Of the message so far.
+  // Of the message so far. There is a head: that says what type it is of.
+  bool has_head() const { return bytes_ > 0; }
   PacketType type() const { return packets_.head().type; }
   uint8_t first_status() const { return packets_.first_status(); }
   bool is_withdrawn() const { return (packets_.head().status & kIgnore) != 0; }
