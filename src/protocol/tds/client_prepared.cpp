@@ -20,29 +20,56 @@ ServerMessage unknown_handle(int32_t handle) {
 
 std::optional<ClientSide::Step> ClientSide::judge_prepared(const Message& message) {
   Outcome& outcome = server_->outcome;
-  if (outcome.by_text) return prepared_by_text(message);
+  const bool native = server_->pin == Pin::Prepared && !outcome.resets;
+  if (outcome.by_text) return outcome.resets ? std::nullopt : prepared_by_text(message);
   if (outcome.prepared.empty()) return std::nullopt;
-  const bool carried = client_.options.prepared_statements > 0 && message.whole && !outcome.pin &&
-                       server_->pin != Pin::Prepared;
-  if (!carried) {
-    // Handles are then the server's own; those that weir has given must not be among them.
-    outcome.prepared.clear();
-    if (client_.handles && !client_.handles->empty())
-      return refuse(message, message_of({ErrorKind::Refused,
-                                         "this call of a prepared statement cannot be carried, and "
-                                         "earlier ones were",
-                                         "0A000"},
-                                        Gravity::Request));
-    outcome.pin = Pin::Prepared;
-    outcome.leaves = true;
-    return std::nullopt;
-  }
-  bool only_ends = true;
+  const bool carried =
+      client_.options.prepared_statements > 0 && message.whole && !outcome.pin && !native;
+  if (!carried) return by_servers_numbers(message);
+  // The server forgets all handles before it looks at the calls.
+  if (outcome.resets) return std::nullopt;
+  const bool answered = only_unprepares();
+  for (const PreparedCall& call : outcome.prepared)
+    if (auto step = ready(message, call, answered)) return step;
+  if (answered) return unprepare(message);
+  for (const PreparedCall& call : outcome.prepared)
+    if (call.procedure == Procedure::Unprepare) forget(call);
+  return std::nullopt;
+}
+
+// Handles are then the server's own; those that weir has given must not be among them, and nobody
+// else's may be named.
+std::optional<ClientSide::Step> ClientSide::by_servers_numbers(const Message& message) {
+  Outcome& outcome = server_->outcome;
+  if (!outcome.resets && client_.handles && !client_.handles->empty())
+    return refuse(message, message_of({ErrorKind::Refused,
+                                       "this call of a prepared statement cannot be carried, and "
+                                       "earlier ones were",
+                                       "0A000"},
+                                      Gravity::Request));
+  const bool none_of_its_own = server_->pin != Pin::Prepared && !outcome.resets;
+  for (const PreparedCall& call : outcome.prepared)
+    if (call.names && none_of_its_own && server_->handles.made() > 0)
+      return refuse(message, unknown_handle(call.handle.value_or(0)));
+  outcome.prepared.clear();
+  outcome.pin = Pin::Prepared;
+  outcome.leaves = true;
+  return std::nullopt;
+}
+
+// weir answers them itself; unless the server has too many, and does not get rid of them because
+// its hold goes on.
+bool ClientSide::only_unprepares() const {
+  const Outcome& outcome = server_->outcome;
+  if (outcome.prepared.size() != outcome.calls) return false;
+  bool crowded = server_->handles.made() > client_.options.prepared_statements;
   for (const PreparedCall& call : outcome.prepared) {
-    if (call.procedure != Procedure::Unprepare) only_ends = false;
-    if (auto step = ready(message, call)) return step;
+    if (call.procedure != Procedure::Unprepare) return false;
+    const auto* definition =
+        client_.handles ? client_.handles->find(call.handle.value_or(0)) : nullptr;
+    crowded = crowded && definition && server_->handles.find(*definition);
   }
-  return only_ends ? unprepare(message) : std::nullopt;
+  return !crowded;
 }
 
 // What a text says of handles weir cannot change: the client gets a server that has no others.
@@ -50,7 +77,7 @@ std::optional<ClientSide::Step> ClientSide::prepared_by_text(const Message& mess
   if (server_->pin == Pin::Prepared || server_->handles.made() == 0) return std::nullopt;
   const bool in_transaction = server_->transaction != 0 || server_->may_be_in_transaction;
   const bool has_handles = client_.handles && !client_.handles->empty();
-  if (in_transaction || has_handles)
+  if (in_transaction || has_handles || server_->pin)
     return refuse(message,
                   message_of({ErrorKind::Refused,
                               "prepared statements by text and by call cannot be mixed", "0A000"},
@@ -60,19 +87,21 @@ std::optional<ClientSide::Step> ClientSide::prepared_by_text(const Message& mess
 }
 
 // The server knows what the call stands for, and the call names it by the server's number.
-std::optional<ClientSide::Step> ClientSide::ready(const Message& message,
-                                                  const PreparedCall& call) {
+// `answered`: no server will get it.
+std::optional<ClientSide::Step> ClientSide::ready(const Message& message, const PreparedCall& call,
+                                                  bool answered) {
   const bool defines =
       call.procedure == Procedure::Prepare || call.procedure == Procedure::PrepExec;
-  if (defines && !call.handle) return std::nullopt;
+  if (defines && !call.names) return std::nullopt;
   const int32_t handle = call.handle.value_or(0);
   const Interned* definition = client_.handles ? client_.handles->find(handle) : nullptr;
   if (!definition) return refuse(message, unknown_handle(handle));
-  if (call.procedure == Procedure::Unprepare) return std::nullopt;
+  if (answered) return std::nullopt;
   const auto number = server_->handles.find(*definition);
   if (!number) return prepare_first(message, *definition);
   if (*number != handle)
-    patches_.push_back({call.handle_at, sizeof handle, static_cast<uint32_t>(*number)});
+    server_->outcome.patches.push_back(
+        {call.handle_at, sizeof handle, static_cast<uint32_t>(*number)});
   const char effects = definition->view()[0];
   if (effects & kMayLeave) server_->outcome.leaves = true;
   if (effects & kMayTransact) server_->outcome.transaction = true;
@@ -92,8 +121,16 @@ std::optional<ClientSide::Step> ClientSide::unprepare(const Message& message) {
   say(answer);
   ++sink_.queries;
   take(message.begin, message.bytes);
-  sink_.hold_may_end = server_->at_rest() && !server_->pin;
   return Step{};
+}
+
+// It goes to the server, which forgets the statement for all clients.
+void ClientSide::forget(const PreparedCall& call) {
+  const int32_t handle = call.handle.value_or(0);
+  const Interned* found = client_.handles->find(handle);
+  if (!found) return;
+  server_->handles.forget(*found);
+  client_.handles->forget(handle);
 }
 
 ClientSide::Step ClientSide::prepare_first(const Message& message, const Interned& definition) {
@@ -109,7 +146,6 @@ ClientSide::Step ClientSide::prepare_first(const Message& message, const Interne
   server_->objection.reset();
   server_->failed = false;
   sink_.turn_began = true;
-  patches_.clear();
   return over(Next::Later);
 }
 

@@ -11,20 +11,19 @@ Message look_at(PacketStream packets, Bytes in, std::string& scratch, size_t byt
   while (!message.whole && message.bytes < in.size() && message.bytes < bytes_max) {
     const PacketStream::Run run = packets.next(in.substr(message.bytes));
     message.fault = run.fault;
-    message.want = in.size() + 1;
     if (!run.fault.empty()) return message;
-    if (run.bytes == 0) {
-      message.want = message.bytes + run.want;
-      break;
-    }
+    if (run.bytes == 0) break;
     if (++count == 2) scratch.assign(message.payload);
     if (count > 1) scratch += run.payload;
     message.payload = count > 1 ? Bytes(scratch) : run.payload;
     message.bytes += run.bytes;
     message.whole = run.ends_message;
   }
+  // To the end of the packet, or the head of the next one.
+  const size_t next = packets.at_packet_border() ? kPacketHeadBytes : packets.body_left();
+  message.want = std::max(message.bytes + next, in.size() + 1);
   message.type = packets.head().type;
-  message.first_status = packets.first_status();
+  message.resets = (packets.first_status() & (kResetConnection | kResetConnectionSkipTran)) != 0;
   message.withdrawn = message.whole && (packets.head().status & kIgnore) != 0;
   return message;
 }
@@ -38,19 +37,30 @@ size_t bytes_taken_back(const ClientState& client, Bytes parked) {
     used += run.bytes;
     if (run.ends_message) break;
   }
-  const Bytes behind = parked.substr(used);
-  const bool follows = packets.at_message_border() && behind.size() >= kPacketHeadBytes &&
-                       read_packet_head(behind).type == PacketType::Attention;
-  return follows ? used : 0;
+  if (!packets.at_message_border()) return 0;
+  const PacketStream::Run behind = packets.next(parked.substr(used));
+  return behind.bytes > 0 && packets.head().type == PacketType::Attention ? used : 0;
 }
 
 Progress ClientSide::judge(Bytes in) {
+  constexpr size_t kAnswerBytes =
+      1024;  // of an answer of weir's, or of what is changed in a message
   while (used_ < in.size()) {
+    const bool room =
+        sink_.to_client.has_room(kAnswerBytes) && sink_.to_server.has_room(kAnswerBytes);
+    if (!room) return {Next::Flush, used_, 0};
     const Bytes rest = in.substr(used_);
     const Step step = client_.packets.at_message_border() ? begin(rest) : go_on(rest);
-    if (step.over) return step.progress;
+    if (step.over) return finish(step.progress);
   }
-  return {Next::Feed, used_, 0};
+  return finish({Next::Feed, used_, 0});
+}
+
+// What weir has answered itself has left the server at rest; what came behind that may have not.
+Progress ClientSide::finish(Progress progress) {
+  if (progress.next == Next::Feed && server_)
+    sink_.hold_may_end = server_->at_rest() && !server_->pin;
+  return progress;
 }
 
 ClientSide::Step ClientSide::fail(std::string_view text) {
@@ -88,7 +98,7 @@ ClientSide::Step ClientSide::go_on(Bytes in) {
     say(std::exchange(client_.answer, {}));
     return {};
   }
-  if (!server_) return fail("half a message without a server");
+  if (!server_) return fail("the rest of a message whose server is gone");
   if (client_.later_calls) {
     client_.later_calls->take(run.payload, server_->outcome);
     if (run.ends_message) std::exchange(client_.later_calls, nullptr)->end(server_->outcome);
@@ -114,6 +124,7 @@ void ClientSide::take(Bytes in, size_t bytes) {
 ClientSide::Step ClientSide::attention() {
   client_.packets = PacketStream(Side::Client);
   client_.packets.set_packet_bytes_max(kPacketBytes);
+  client_.ahead.reset();
   used_ += kPacketHeadBytes;
   if (!server_ || server_->turn == ServerState::Turn::Count) {
     std::string answer;
@@ -122,6 +133,8 @@ ClientSide::Step ClientSide::attention() {
   } else if (server_->own_attentions > 0) {
     --server_->own_attentions;  // this one's acknowledgement is the client's now
   } else {
+    if (server_->turn == ServerState::Turn::None && server_->attentions == 0)
+      sink_.turn_began = true;
     std::string packet;
     append_attention(packet);
     sink_.to_server.add_copy(packet);
@@ -143,7 +156,6 @@ ClientSide::Step ClientSide::refuse(const Message& message, const ServerMessage&
     return {};
   }
   say(answer);
-  if (server_) sink_.hold_may_end = server_->at_rest() && !server_->pin;
   return {};
 }
 
@@ -157,53 +169,76 @@ ClientSide::Step ClientSide::without_server(Bytes in) {
     used_ += bytes;
     return attention();
   }
-  std::string scratch;
-  const Message message = look_at(client_.packets, in, scratch);
-  return message.withdrawn ? withdrawn(message) : over(Next::NeedServer);
+  Message message;
+  if (const auto step = see(in, message)) return *step;
+  return over(Next::NeedServer);
 }
 
 // There is one request at a time: another one waits for the end of the answer.
 ClientSide::Step ClientSide::request(Bytes in) {
   if (server_->turn != ServerState::Turn::None || server_->attentions > 0) return over(Next::Later);
-  if (client_.ahead) {
-    if (const auto step = wait_for_end(in)) return *step;
-  }
-  std::string scratch;
-  const Message message =
-      look_at(client_.packets, in, scratch, client_.ahead ? SIZE_MAX : kJudgedBytesMax);
-  if (!message.fault.empty()) return fail(message.fault);
-  if (message.withdrawn) return withdrawn(message);
-  const bool enough = message.whole || message.bytes >= kJudgedBytesMax ||
-                      (!client_.options.transaction_mode &&
-                       message.payload.size() >= kTransactionHeadersBytes + kBulkBytes);
-  if (!enough) return over(Next::Feed, message.want);
+  Message message;
+  if (const auto step = see(in, message)) return *step;
   return judged(in, message);
+}
+
+// Nobody gets a server for less: who sends the rest late would keep it for nothing.
+std::optional<ClientSide::Step> ClientSide::see(Bytes in, Message& message) {
+  if (client_.ahead) {
+    if (const auto step = wait_for_end(in)) return step;
+  }
+  message = look_at(client_.packets, in, scratch_, client_.ahead ? SIZE_MAX : kJudgedBytesMax);
+  if (!message.fault.empty()) return fail(message.fault);
+  if (message.withdrawn && message.type != PacketType::Bulk) return withdrawn(message);
+  // Who does not know the bit would load the rows.
+  if (message.withdrawn && !server_->announces) return fail("rows are withdrawn");
+  if (!is_enough(message)) return over(Next::Feed, message.want);
+  if (message.whole || client_.ahead || !needs_its_end(message)) return std::nullopt;
+  client_.ahead = std::make_unique<ClientState::Ahead>(ClientState::Ahead{client_.packets});
+  return see(in, message);
+}
+
+bool ClientSide::is_enough(const Message& message) const {
+  if (message.whole || message.bytes >= kJudgedBytesMax) return true;
+  if (client_.options.transaction_mode) return false;
+  const RequestHead head =
+      read_request_head(message.type, client_.version, message.payload, message.whole);
+  const size_t body_min = message.type == PacketType::Batch ? kBulkBytes : 0;
+  return head.seen != Seen::More && head.body.size() >= body_min;
+}
+
+// There may be numbers of prepared statements further behind.
+bool ClientSide::needs_its_end(const Message& message) const {
+  const auto& options = client_.options;
+  if (!options.transaction_mode || options.prepared_statements == 0) return false;
+  if (message.type != PacketType::Rpc) return false;
+  Outcome outcome;
+  judge_request({message.type, message.payload, message.whole}, client_.version, outcome);
+  return !outcome.prepared.empty();
 }
 
 // It is followed by the heads of its packets.
 std::optional<ClientSide::Step> ClientSide::wait_for_end(Bytes in) {
   ClientState::Ahead& ahead = *client_.ahead;
-  while (ahead.bytes < in.size()) {
+  while (!ahead.whole && ahead.bytes < in.size()) {
     const PacketStream::Run run = ahead.packets.next(in.substr(ahead.bytes));
     if (!run.fault.empty()) return fail(run.fault);
     if (run.bytes == 0) break;
     ahead.bytes += run.bytes;
-    if (run.ends_message) return std::nullopt;
+    ahead.whole = run.ends_message;
   }
   const size_t most = client_.options.statement_bytes_max;
-  if (most == 0 || in.size() <= most) return over(Next::Feed, in.size() + 1);
+  if (most == 0 || ahead.bytes <= most)
+    return ahead.whole ? std::nullopt : std::optional(over(Next::Feed, in.size() + 1));
   return fail("a call of a prepared statement is longer than limits.statement_bytes");
 }
 
 ClientSide::Step ClientSide::judged(Bytes in, const Message& message) {
   Outcome& outcome = server_->outcome;
   outcome.clear();
+  outcome.resets = message.resets;
   if (client_.options.transaction_mode) {
     judge_request({message.type, message.payload, message.whole}, client_.version, outcome);
-    if (!message.whole && !outcome.prepared.empty()) {  // there may be numbers further behind
-      client_.ahead = std::make_unique<ClientState::Ahead>(ClientState::Ahead{client_.packets});
-      return request(in);
-    }
     if (const auto step = judge_prepared(message)) return *step;
     if (!message.whole && message.type == PacketType::Rpc) {
       client_.later_calls = std::make_unique<LaterCalls>(client_.version);
@@ -213,22 +248,18 @@ ClientSide::Step ClientSide::judged(Bytes in, const Message& message) {
     outcome.leaves = true;
     outcome.bulk = begins_bulk({message.type, message.payload, message.whole}, client_.version);
   }
-  outcome.resets = (message.first_status & (kResetConnection | kResetConnectionSkipTran)) != 0;
   return forward(in, message);
 }
 
 ClientSide::Step ClientSide::forward(Bytes in, const Message& message) {
   mend_descriptor(message);
-  if (patches_.empty())
-    sink_.to_server.add(in.substr(0, message.bytes));
-  else
-    sink_.to_server.add_copy(mended(in, message));
+  add_mended(in.substr(0, message.bytes));
   take(in, message.bytes);
-  patches_.clear();
   server_->turn = ServerState::Turn::Client;
   server_->request_open = !message.whole;
   server_->bulk = server_->failed = false;
   server_->call = 0;
+  server_->new_database.reset();
   sink_.turn_began = true;
   return {};
 }
@@ -240,33 +271,40 @@ void ClientSide::mend_descriptor(const Message& message) {
   const AllHeaders headers = read_all_headers(message.payload);
   const uint64_t named = headers.descriptor.value_or(0);
   if (headers.seen != Seen::Whole || named == 0 || named == server_->transaction) return;
-  patches_.push_back({headers.descriptor_at, sizeof named, server_->transaction});
+  auto& patches = server_->outcome.patches;  // it stands in front of all handles
+  patches.insert(patches.begin(), {headers.descriptor_at, sizeof named, server_->transaction});
 }
 
 // The message, as far as it is there, with what is changed in its payload.
-std::string ClientSide::mended(Bytes in, const Message& message) const {
-  std::string out(in.substr(0, message.bytes));
-  size_t payload_at = 0;  // of the packet's first byte
-  for (size_t at = 0; at + kPacketHeadBytes <= out.size();) {
-    const size_t packet = read_packet_head(Bytes(out).substr(at)).bytes;
-    const size_t body = std::min(packet, out.size() - at) - kPacketHeadBytes;
-    for (const Patch& patch : patches_) {
-      for (size_t i = 0; i < patch.bytes; ++i) {
-        const size_t place = patch.at + i;
-        if (place >= payload_at && place < payload_at + body)
-          out[at + kPacketHeadBytes + place - payload_at] =
-              static_cast<char>(patch.value >> (8 * i));
+void ClientSide::add_mended(Bytes message) {
+  size_t packet_at = 0, payload_at = 0, body = 0;  // of the packet that is looked at
+  const auto look = [&] {
+    body = read_packet_head(message.substr(packet_at)).bytes - kPacketHeadBytes;
+  };
+  look();
+  size_t added = 0;
+  for (const Patch& patch : server_->outcome.patches) {
+    const char* value = reinterpret_cast<const char*>(&patch.value);
+    for (size_t done = 0; done < patch.bytes;) {
+      while (patch.at + done >= payload_at + body) {
+        payload_at += body;
+        packet_at += kPacketHeadBytes + body;
+        look();
       }
+      const size_t offset = patch.at + done - payload_at;
+      const size_t bytes = std::min(patch.bytes - done, body - offset);
+      const size_t place = packet_at + kPacketHeadBytes + offset;
+      sink_.to_server.add(message.substr(added, place - added));
+      sink_.to_server.add_copy({value + done, bytes});
+      added = place + bytes;
+      done += bytes;
     }
-    payload_at += body;
-    at += packet;
   }
-  return out;
+  sink_.to_server.add(message.substr(added));
 }
 
 size_t ClientSide::answer_parked(Bytes in, const Error& error) {
-  std::string scratch;
-  const Message message = look_at(client_.packets, in, scratch);
+  const Message message = look_at(client_.packets, in, scratch_);
   std::string answer;
   append_error_answer(answer, client_.version, message_of(error, Gravity::Request));
   take(in, message.bytes);

@@ -24,8 +24,8 @@ struct Message {
   bool whole = false;      // that is all
   bool withdrawn = false;  // with kIgnore (2.2.3.1.2)
   PacketType type = PacketType::Batch;
-  uint8_t first_status = 0;
-  Bytes payload = {};  // of all its packets: looks into `in`, or into the scratch
+  bool resets = false;  // with one of the bits of a reset
+  Bytes payload = {};   // of all its packets: looks into `in`, or into the scratch
   std::string_view fault = {};
 };
 // `scratch` holds the payload of several packets. Not much more than `bytes_max` is looked at.
@@ -47,23 +47,31 @@ class ClientSide {
     bool over = false;
     Progress progress = {};
   };
+  Progress finish(Progress progress);
   Step begin(Bytes in);
   Step go_on(Bytes in);
   Step without_server(Bytes in);
   Step attention();
   Step request(Bytes in);
-  Step withdrawn(const Message& message);
+  // Nothing: there is enough of `message`.
+  std::optional<Step> see(Bytes in, Message& message);
+  bool is_enough(const Message& message) const;
+  bool needs_its_end(const Message& message) const;
   std::optional<Step> wait_for_end(Bytes in);
+  Step withdrawn(const Message& message);
   Step judged(Bytes in, const Message& message);
   Step forward(Bytes in, const Message& message);
   void mend_descriptor(const Message& message);
-  std::string mended(Bytes in, const Message& message) const;
+  void add_mended(Bytes message);
   Step refuse(const Message& message, const ServerMessage& why);
   // Prepared statements (client_prepared.cpp). Nothing: the message may be sent.
   std::optional<Step> judge_prepared(const Message& message);
   std::optional<Step> prepared_by_text(const Message& message);
-  std::optional<Step> ready(const Message& message, const PreparedCall& call);
+  std::optional<Step> by_servers_numbers(const Message& message);
+  bool only_unprepares() const;
+  std::optional<Step> ready(const Message& message, const PreparedCall& call, bool answered);
   std::optional<Step> unprepare(const Message& message);
+  void forget(const PreparedCall& call);
   Step prepare_first(const Message& message, const Interned& definition);
   void take(Bytes in, size_t bytes);
   void say(const std::string& answer) { sink_.to_client.add_copy(answer); }
@@ -72,16 +80,9 @@ class ClientSide {
 
   ClientState& client_;
   ServerState* server_;
-  // What is changed in a message: `bytes` of `value` at a place in its payload.
-  struct Patch {
-    size_t at;
-    size_t bytes;
-    uint64_t value;
-  };
-
   Sink& sink_;
   InternTable& texts_;
-  std::vector<Patch> patches_;
+  std::string scratch_;  // of look_at()
   size_t used_ = 0;
 };
 
@@ -99,10 +100,16 @@ class ServerSide {
   void note_error(const TokenEvent& event);
   void note_handle(const TokenEvent& event);
   void note_change(const EnvChange& change);
+  void patch_handle(const TokenEvent& event, int32_t number);
+  void be_unclear();
+  size_t bytes_to_wait_for(Bytes in) const;
+  bool awaits_handle() const;
   bool forward(Bytes run, const PacketStream::Run& shape);
+  void forward_changed(Bytes run, const PacketStream::Run& shape);
   bool replace_own_acknowledgement(Bytes run, const PacketStream::Run& shape);
   void end_message();
-  void end_turn(bool has_rows);
+  void end_turn();
+  void end_count(bool has_rows, TokenWalker::End end);
   void apply(const Outcome& outcome);
   void forget_state();
   void check_prepared();
@@ -116,9 +123,12 @@ class ServerSide {
   ClientState& client_;
   ServerState& server_;
   Sink& sink_;
-  Bytes run_;  // that is looked at
-  // Numbers that the client gets in place of the server's, by their place in the run.
-  std::vector<std::pair<size_t, int32_t>> patches_;
+  Bytes run_, payload_;  // that is looked at
+  // Of numbers that the client gets in place of the server's, by their place in what is held back
+  // and the run behind it.
+  std::vector<std::pair<size_t, char>> patches_;
+  size_t value_cut_ = 0;     // of a value that began before the run
+  bool value_came_ = false;  // with the run
   std::string_view fault_;
 };
 

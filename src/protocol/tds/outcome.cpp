@@ -86,14 +86,14 @@ class CallJudge {
 
  private:
   void on_call(const CallEvent& event) {
-    ++calls_;
+    const uint32_t number = outcome_.calls++;
     call_ = nullptr;
     runs_text_ = runs_text(event);
     if (runs_text_) return;
     if (const auto procedure = prepared_procedure(event)) {
       call_ = &outcome_.prepared.emplace_back();
       call_->procedure = *procedure;
-      call_->number = calls_ - 1;
+      call_->number = number;
       return;
     }
     add(outcome_, event.procedure == Procedure::Named ? traits_of_call(event.name)
@@ -110,6 +110,8 @@ class CallJudge {
     if (event.index == 0) {
       call_->handle = event.integer();
       call_->handle_at = event.at;
+      // Some drivers say 0 where there is none yet.
+      call_->names = !event.null && !(is_preparing() && call_->handle == 0);
       begin_ = end;
     } else if (event.index == 2 && is_preparing()) {
       const SqlTraits traits = scan_called_sql(event.value);
@@ -129,7 +131,6 @@ class CallJudge {
   const Bytes payload_;
   CallWalker walker_;
   PreparedCall* call_ = nullptr;
-  uint32_t calls_ = 0;
   size_t begin_ = 0;
   bool runs_text_ = false;
 };
@@ -158,6 +159,8 @@ void judge_transaction(Outcome& outcome, const TransactionRequest& request) {
 
 void Outcome::clear() {
   prepared.clear();
+  calls = 0;
+  patches.clear();
   settings.clear();
   pin.reset();
   leaves = transaction = ends_server = bulk = resets = by_text = false;

@@ -16,13 +16,24 @@ namespace weir::tds {
 struct PreparedCall {
   Procedure procedure = Procedure::Execute;  // Prepare, PrepExec, Execute or Unprepare
   uint32_t number = 0;                       // among the calls of its message
-  std::optional<int32_t> handle = {};        // that it brings, and where that stands in the payload
+  bool names = false;                        // it brings a handle
+  std::optional<int32_t> handle =
+      {};  // that, if it is a number, and where it stands in the payload
   size_t handle_at = 0;
   std::string definition = {};  // that it prepares (prepared.h)
 };
 
+// What is changed in a message: `bytes` of `value` at a place in its payload.
+struct Patch {
+  size_t at = 0;
+  size_t bytes = 0;
+  uint64_t value = 0;
+};
+
 struct Outcome {
   std::vector<PreparedCall> prepared = {};
+  uint32_t calls = 0;                     // with all others
+  std::vector<Patch> patches = {};        // by their places
   std::optional<protocol::Pin> pin = {};  // why its client has to keep the server
   std::vector<Setting> settings = {};     // that came about if the answer is without an error
   bool leaves = false;                    // something that only a reset removes

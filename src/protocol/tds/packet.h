@@ -83,6 +83,7 @@ class PacketStream {
   uint8_t first_status() const { return first_status_; }
   bool at_message_border() const { return !message_open_ && left_ == 0; }
   bool at_packet_border() const { return left_ == 0; }
+  size_t body_left() const { return left_; }  // of the packet
 
  private:
   std::string_view fault_of(const PacketHead& head) const;

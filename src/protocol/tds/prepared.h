@@ -44,7 +44,9 @@ class ServerHandles {
  public:
   std::optional<int32_t> find(const Interned& definition) const;
   void add(const Interned& definition, int32_t handle);
-  void forget(const Interned& definition) { handles_.erase(definition.id()); }
+  void forget(const Interned& definition) {
+    made_ -= static_cast<int>(handles_.erase(definition.id()));
+  }
   // Made since it was reset, also those that nobody can find any more.
   int made() const { return made_; }
   void clear() { *this = ServerHandles(); }

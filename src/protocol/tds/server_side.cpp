@@ -25,12 +25,18 @@ Progress ServerSide::judge(Bytes in) {
   size_t used = 0;
   while (used < in.size()) {
     const Bytes rest = in.substr(used);
+    if (const size_t want = bytes_to_wait_for(rest); want > 0) return {Next::Feed, used, want};
     if (server_.turn == ServerState::Turn::None && server_.attentions == 0)
       return fail("the server spoke without being asked");
     const PacketStream::Run run = server_.packets.next(rest);
     if (!run.fault.empty()) return fail(run.fault);
     if (run.bytes == 0) return {Next::Feed, used, run.want};
+    if (server_.packets.head().type != PacketType::Reply)
+      return fail("the server sent something else than a reply");
     run_ = rest.substr(0, run.bytes);
+    payload_ = run.payload;
+    value_cut_ = server_.walker.value_bytes();
+    value_came_ = false;
     walk(run.payload);
     if (!fault_.empty()) return fail(fault_);
     if (!forward(run_, run)) {
@@ -41,6 +47,15 @@ Progress ServerSide::judge(Bytes in) {
     if (run.ends_message) end_message();
   }
   return {Next::Feed, used, 0};
+}
+
+// The packet in which the acknowledgement of weir's own attention may stand has to be there as a
+// whole.
+size_t ServerSide::bytes_to_wait_for(Bytes in) const {
+  if (server_.own_attentions == 0 || !server_.packets.at_packet_border()) return 0;
+  if (in.size() < kPacketHeadBytes) return kPacketHeadBytes;
+  const size_t bytes = read_packet_head(in).bytes;
+  return bytes > in.size() && bytes <= kPacketBytes ? bytes : 0;
 }
 
 // ---------------------------------------------------------------- tokens
@@ -56,12 +71,15 @@ void ServerSide::note(const TokenEvent& event) {
     case TokenEvent::Kind::Done: return note_done(event);
     case TokenEvent::Kind::Error: return note_error(event);
     case TokenEvent::Kind::ReturnValue: return note_handle(event);
-    case TokenEvent::Kind::Unknown:
-      server_.pin = Pin::Unclear;
-      server_.retire = true;
-      return;
+    case TokenEvent::Kind::Unknown: return be_unclear();
     default: return;
   }
+}
+
+// Nobody knows any more how it stands.
+void ServerSide::be_unclear() {
+  server_.pin = Pin::Unclear;
+  server_.retire = true;
 }
 
 void ServerSide::note_done(const TokenEvent& event) {
@@ -78,8 +96,11 @@ void ServerSide::note_error(const TokenEvent& event) {
     server_.objection = read_message(event.body, server_.walker.version());
 }
 
-// The first number that a call of sp_prepare or sp_prepexec gives back.
+// A call of sp_prepare or sp_prepexec gives it back in the place of its first parameter; others may
+// stand in front of it (2.2.7.19).
 void ServerSide::note_handle(const TokenEvent& event) {
+  value_came_ = true;
+  if (event.count != 0) return;
   const bool is_number = event.type == TypeId::IntN && !event.null && event.body.size() == 4;
   if (!is_number) return;
   const auto number = load_le<int32_t>(event.body.data());
@@ -102,16 +123,37 @@ void ServerSide::note_handle(const TokenEvent& event) {
   server_.handles.add(definition, number);
   const auto own = client_.handles->add(number, definition);
   if (!own) return void(fault_ = "the client has prepared too many statements");
-  if (*own == number) return;
-  if (!event.in_place) return void(fault_ = "a handle cannot be changed, as it came in pieces");
-  patches_.emplace_back(event.body.data() - run_.data(), *own);
+  if (*own != number) patch_handle(event, *own);
+}
+
+// It stands in the run, or its beginning has been held back.
+void ServerSide::patch_handle(const TokenEvent& event, int32_t number) {
+  const ServerState::HeldBack& held = server_.held;
+  char bytes[sizeof number];
+  std::memcpy(bytes, &number, sizeof number);
+  for (size_t i = 0; i < sizeof number; ++i) {
+    const size_t of_value = i + 1;  // behind its length
+    size_t at = held.bytes.size();
+    if (event.in_place)
+      at += static_cast<size_t>(event.body.data() - run_.data()) + i;
+    else if (of_value < held.count)
+      at = held.places[of_value];
+    else
+      at += run_.size() - payload_.size() + of_value - held.count;
+    patches_.emplace_back(at, bytes[i]);
+  }
+  if (!event.in_place && held.count != value_cut_)
+    fault_ = "a handle cannot be changed, as it came in pieces";
 }
 
 void ServerSide::note_change(const EnvChange& change) {
   switch (change.kind) {
     case EnvKind::Database: server_.new_database = utf8_of(change.new_value); return;
-    case EnvKind::BeginTransaction: server_.transaction = descriptor_in(change.new_value); return;
-    case EnvKind::EnlistDtc:
+    case EnvKind::EnlistDtc: server_.retire = true; [[fallthrough]];
+    case EnvKind::BeginTransaction:
+      server_.transaction = descriptor_in(change.new_value);
+      if (server_.transaction == 0) be_unclear();
+      return;
     case EnvKind::PromoteTransaction: server_.retire = true; return;
     case EnvKind::CommitTransaction:
     case EnvKind::RollbackTransaction:
@@ -129,34 +171,72 @@ bool ServerSide::forward(Bytes run, const PacketStream::Run& shape) {
     return true;
   if (server_.own_attentions > 0 && server_.acknowledged > 0)
     return replace_own_acknowledgement(run, shape);
-  if (patches_.empty()) {
+  const bool is_cut = server_.walker.value_bytes() > 0 && awaits_handle();
+  if (patches_.empty() && server_.held.bytes.empty() && !is_cut)
     sink_.to_client.add(run);
-  } else {
-    std::string copy(run);
-    for (const auto& [at, number] : patches_) std::memcpy(copy.data() + at, &number, sizeof number);
-    sink_.to_client.add_copy(copy);
-    patches_.clear();
-  }
+  else
+    forward_changed(run, shape);
   server_.reply_open = !shape.ends_message;
   return true;
+}
+
+bool ServerSide::awaits_handle() const {
+  const auto& calls = server_.outcome.prepared;
+  return std::any_of(calls.begin(), calls.end(), [&](const PreparedCall& one) {
+    return one.number == server_.call && !one.definition.empty();
+  });
+}
+
+// What has been held back, and the run behind it; from a handle on that is cut by its end it is
+// held back again.
+void ServerSide::forward_changed(Bytes run, const PacketStream::Run& shape) {
+  ServerState::HeldBack& held = server_.held;
+  constexpr size_t kHeldMax = 64;  // packets without a body may stand within a handle
+  std::string out = std::exchange(held.bytes, {}).append(run);
+  for (const auto& [at, byte] : patches_) out[at] = byte;
+  patches_.clear();
+  if (value_came_) held.count = 0;
+  const size_t cut = server_.walker.value_bytes();
+  const bool holds = cut > 0 && cut <= held.places.size() && awaits_handle() &&
+                     !shape.ends_message && out.size() <= kHeldMax + run.size() &&
+                     cut - held.count <= payload_.size();
+  if (!holds) {
+    held.count = 0;
+    return sink_.to_client.add_copy(out);
+  }
+  const size_t more = cut - held.count;
+  const size_t from = held.count > 0 ? 0 : out.size() - more;
+  sink_.to_client.add_copy(Bytes(out).substr(0, from));
+  held.bytes = out.substr(from);
+  for (size_t i = more; i > 0; --i)
+    held.places[held.count++] = static_cast<uint8_t>(held.bytes.size() - i);
 }
 
 // The client has asked for no attention: it gets an error where the acknowledgement stands, or
 // nothing when that came behind the answer. False: it cannot be told from the rest.
 bool ServerSide::replace_own_acknowledgement(Bytes run, const PacketStream::Run& shape) {
-  const bool is_packet = run.size() == kPacketHeadBytes + shape.payload.size();
   const size_t done = 1 + done_bytes(client_.version);
-  if (!is_packet || !shape.ends_message || shape.payload.size() < done) return false;
+  if (!shape.ends_message || shape.payload.size() < done) return false;
+  if (!patches_.empty() || !server_.held.bytes.empty()) return false;
+  const size_t before = shape.payload.size() - done;
+  const Done last = read_done(shape.payload.substr(before + 1), client_.version);
+  if ((last.status & kDoneAttention) == 0) return false;
   --server_.own_attentions;
   if (server_.turn == ServerState::Turn::None) return shape.begins_message;
-  std::string tokens(shape.payload.substr(0, shape.payload.size() - done));
+  std::string tokens(shape.payload.substr(0, before));
+  server_.reply_open = false;
+  if (run.size() != kPacketHeadBytes + shape.payload.size()) {
+    // The packet has been begun, so its length stays: there is no room for more than the end.
+    append_done(tokens, client_.version, {.status = kDoneError});
+    sink_.to_client.add_copy(tokens);
+    return true;
+  }
   const Error error{ErrorKind::Timeout, "the request took longer than timeouts.query", "57014"};
   append_message_token(tokens, Token::Error, client_.version, message_of(error, Gravity::Request));
   append_done(tokens, client_.version, {.status = kDoneError});
   std::string packets;
   append_message(packets, {.type = PacketType::Reply, .spid = server_.spid}, tokens);
   sink_.to_client.add_copy(packets);
-  server_.reply_open = false;
   return true;
 }
 
@@ -165,41 +245,50 @@ bool ServerSide::replace_own_acknowledgement(Bytes run, const PacketStream::Run&
 void ServerSide::end_message() {
   const bool has_rows = server_.walker.rows() > 0;
   const TokenWalker::End end = server_.walker.end_message();
-  if (end == TokenWalker::End::Cut || end == TokenWalker::End::Unknown) {
-    server_.pin = Pin::Unclear;
-    server_.retire = true;
-  }
+  if (end == TokenWalker::End::Cut || end == TokenWalker::End::Unknown) be_unclear();
   server_.attentions -= std::min(server_.attentions, server_.acknowledged);
   server_.acknowledged = 0;
   // Behind weir's own preparation the client's request is to follow.
   const bool prepared = server_.turn == ServerState::Turn::Prepare;
-  if (server_.turn != ServerState::Turn::None) end_turn(has_rows);
-  // An acknowledgement that is still due would be taken for its answer.
-  if (server_.count_due && server_.attentions == 0) ask_for_count();
+  switch (std::exchange(server_.turn, ServerState::Turn::None)) {
+    case ServerState::Turn::None: break;
+    case ServerState::Turn::Client: end_turn(); break;
+    case ServerState::Turn::Count: end_count(has_rows, end); break;
+    case ServerState::Turn::Prepare: check_prepared(); break;
+  }
+  // The acknowledgement that is on its way would be taken for the answer.
+  if (server_.must_count && server_.attentions == 0 && !server_.request_open) ask_for_count();
   sink_.hold_may_end = server_.at_rest() && !server_.pin && !prepared;
 }
 
-void ServerSide::end_turn(bool has_rows) {
-  const auto turn = std::exchange(server_.turn, ServerState::Turn::None);
-  if (turn == ServerState::Turn::Prepare) return check_prepared();
-  if (turn == ServerState::Turn::Count) {
-    server_.may_be_in_transaction = has_rows;
-    if (!has_rows) ++sink_.transactions;
-    return;
-  }
+void ServerSide::end_turn() {
   ++sink_.queries;
   const Outcome& outcome = server_.outcome;
   apply(outcome);
-  const bool unannounced = !server_.announces && client_.options.transaction_mode;
-  if (unannounced && (outcome.transaction || client_.begins_implicitly))
-    server_.may_be_in_transaction = server_.count_due = true;
-  if (server_.transaction == 0 && !server_.may_be_in_transaction) ++sink_.transactions;
+  // An error may have ended one.
+  const bool unclear = outcome.transaction || client_.begins_implicitly ||
+                       (server_.failed && server_.may_be_in_transaction);
+  server_.outcome.prepared.clear();  // their definitions may be long
+  if (!server_.announces && client_.options.transaction_mode && unclear)
+    server_.may_be_in_transaction = server_.must_count = true;
+  else if (server_.transaction == 0 && !server_.may_be_in_transaction)
+    ++sink_.transactions;
+}
+
+// Who does not say how many there are may be in the middle of one.
+void ServerSide::end_count(bool has_rows, TokenWalker::End end) {
+  const bool answered = !server_.failed && end == TokenWalker::End::Final;
+  server_.may_be_in_transaction = has_rows || !answered;
+  if (server_.may_be_in_transaction) return;
+  server_.transaction = 0;
+  ++sink_.transactions;
 }
 
 // Without a number and a reason the client's request would be prepared again for ever.
 void ServerSide::check_prepared() {
   const bool known = server_.handles.find(server_.preparing).has_value();
-  if (!known && !server_.objection)
+  if (known) return server_.objection.reset();
+  if (!server_.objection)
     server_.objection = message_of(
         {ErrorKind::Protocol, "the server gave no handle to a statement that it prepared", "08P01"},
         Gravity::Request);
@@ -210,7 +299,8 @@ void ServerSide::apply(const Outcome& outcome) {
     server_.dirty = true;
   if (outcome.ends_server) server_.retire = true;
   if (outcome.bulk && !server_.failed) server_.bulk = true;
-  if (outcome.pin && !server_.pin) server_.pin = outcome.pin;
+  // Which handles are the server's own has to be known, whatever else there is.
+  if (outcome.pin && (!server_.pin || outcome.pin == Pin::Prepared)) server_.pin = outcome.pin;
   if (!client_.options.transaction_mode) return;
   if (!server_.failed) {
     carry(outcome.settings);
@@ -225,7 +315,8 @@ void ServerSide::apply(const Outcome& outcome) {
 // as it was is put right before anybody gets the server.
 void ServerSide::forget_state() {
   const SettingMap before = settings_of(server_.in_force);
-  server_.settings_unknown = before.contains(kIsolation) || before.contains(kDatabase);
+  server_.settings_unknown = server_.settings_unknown || server_.dirty || server_.pin ||
+                             before.contains(kIsolation) || before.contains(kDatabase);
   server_.forget_state();
   server_.new_database.reset();
   client_.wanted = {};
@@ -267,13 +358,13 @@ void ServerSide::put_in_force(const SettingMap& map) {
 
 void ServerSide::ask_for_count() {
   std::string payload;
-  if (is_since_72(client_.version)) append_all_headers(payload, 0);
+  if (is_since_72(client_.version)) append_all_headers(payload, server_.transaction);
   append_utf16(payload, kCount);
   std::string packet;
   append_message(packet, {.type = PacketType::Batch}, payload);
   sink_.to_server.add_copy(packet);
   server_.turn = ServerState::Turn::Count;
-  server_.count_due = false;
+  server_.must_count = server_.failed = false;
 }
 
 }  // namespace weir::tds

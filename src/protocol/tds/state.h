@@ -2,6 +2,7 @@
 // filled by the greeting and the login, kept up to date by the link.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -65,6 +66,7 @@ struct ClientState final : protocol::ClientState {
   struct Ahead {
     PacketStream packets;
     size_t bytes = 0;
+    bool whole = false;
   };
   std::unique_ptr<Ahead> ahead;
   std::unique_ptr<LaterCalls> later_calls;  // of the message that is half sent
@@ -105,7 +107,7 @@ struct ServerState final : protocol::ServerState {
 
   uint64_t transaction = 0;            // its descriptor; 0: none is open
   bool may_be_in_transaction = false;  // of one that is not announced
-  bool count_due = false;              // and so it is to be asked
+  bool must_count = false;             // as soon as no attention is on its way
   Interned in_force;
   bool settings_unknown = false;     // attach() starts from a reset
   std::optional<protocol::Pin> pin;  // why its client keeps it
@@ -115,7 +117,13 @@ struct ServerState final : protocol::ServerState {
   bool was_reset = false;            // by the answer that is coming
 
   ServerHandles handles;
-  uint32_t call = 0;                       // of the answer that is coming: which of the calls
+  uint32_t call = 0;  // of the answer that is coming: which of the calls
+  // Of a handle of which not all has come: held back, as the client may get another number.
+  struct HeldBack {
+    std::string bytes;
+    std::array<uint8_t, 4> places{};  // of the handle's bytes, with its length, in these
+    uint8_t count = 0;
+  } held;
   Interned preparing;                      // Turn::Prepare
   std::optional<ServerMessage> objection;  // to that
 

@@ -1,5 +1,6 @@
 #include "talks.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "batch_talk.h"
@@ -116,6 +117,8 @@ class RecoverTalk final : public Dialogue {
       return fail({ErrorKind::Protocol, "half a request has been sent to the server"});
     if (server_.bulk || server_.outcome.bulk)
       return fail({ErrorKind::Protocol, "the server waits for rows"});
+    server_.attentions -= std::min(server_.attentions, server_.acknowledged);
+    server_.acknowledged = 0;
     if (is_drained()) return roll_back(0, send);
     if (server_.attentions == 0) {
       append_attention(send);
@@ -161,6 +164,8 @@ class RecoverTalk final : public Dialogue {
       server_.may_be_in_transaction = true;
     server_.retire = server_.retire || server_.outcome.ends_server;
     server_.outcome = {};
+    server_.held = {};
+    server_.must_count = false;
     server_.reply_open = server_.failed = server_.was_reset = false;
     server_.settings_unknown = true;
   }

@@ -70,6 +70,8 @@ class TokenWalker : private ValueStream {
   void set_version(Version version) { version_ = version; }
   uint64_t rows() const { return rows_; }  // of this message
   bool is_lost() const { return phase_ == Phase::Unknown; }
+  // Of a ReturnValue that has not come as a whole: what has.
+  size_t value_bytes() const { return phase_ == Phase::Value ? item_bytes() : 0; }
 
  private:
   enum class Phase : uint8_t { Token, Columns, Row, Value, Features, Unknown };

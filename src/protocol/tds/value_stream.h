@@ -87,6 +87,7 @@ class ValueStream {
 
   bool is_whole() const { return want_ == 0 && skip_ == 0 && !in_chunks_; }
   bool is_item_cut() const { return want_ > 0; }
+  size_t item_bytes() const { return want_ > 0 ? kept_.size() : 0; }  // of it, that have come
   void capture_next(size_t bytes_max) {
     captured_.clear();
     capture_left_ = bytes_max;
