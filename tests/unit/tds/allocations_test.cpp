@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "calls.h"
 #include "protocol/tds/sql_text.h"
 #include "sql_text_table.h"
 #include "tds_recordings.h"
@@ -24,6 +25,8 @@ void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace weir::tds {
 namespace {
+
+using script::LinkTalk;
 
 // The payload of a server's last reply.
 std::string last_reply_of(const std::string& name) {
@@ -93,6 +96,63 @@ TEST(TdsAllocations, NoneForTextsThatSetNothing) {
   const size_t before = allocations;
   EXPECT_EQ(scan_sql(utf16), SqlTraits{});
   EXPECT_EQ(allocations - before, 0U);
+}
+
+// One turn, with all that the session brings.
+class Turns {
+ public:
+  explicit Turns(LinkTalk& talk) : talk_(talk) {}
+
+  size_t allocations_of(const std::string& request, const std::string& answer) {
+    const size_t before = allocations;
+    ServerState& server = talk_.server();
+    {
+      Sink sink{to_client_, to_server_};
+      const Progress progress = talk_.link().on_client(talk_.client, &server, request, sink);
+      EXPECT_EQ(progress.consumed, request.size());
+      EXPECT_EQ(to_server_.size(), request.size());
+    }
+    to_server_.clear();
+    {
+      Sink sink{to_client_, to_server_};
+      const Progress progress = talk_.link().on_server(talk_.client, server, answer, sink);
+      EXPECT_EQ(progress.consumed, answer.size());
+      EXPECT_EQ(to_client_.size(), answer.size());
+      EXPECT_TRUE(sink.hold_may_end);
+      EXPECT_EQ(talk_.link().attach(talk_.client, server), nullptr);
+    }
+    to_client_.clear();
+    return allocations - before;
+  }
+
+ private:
+  LinkTalk& talk_;
+  base::Gather to_client_, to_server_;
+};
+
+TEST(TdsAllocations, NoneForTurns) {
+  LinkTalk talk;
+  Turns turns(talk);
+  const std::string select = links::batch("SELECT a, b, c FROM t WHERE a = 1 ORDER BY b");
+  const std::string moved = links::batch("SELECT 1", {.descriptor = 0x0102030405060708});
+  const std::string rows = links::reply(links::one_row());
+  for (const std::string& request : {select, moved}) {
+    turns.allocations_of(request, rows);
+    EXPECT_EQ(turns.allocations_of(request, rows), 0U);
+  }
+}
+
+// Under another number than the server's.
+TEST(TdsAllocations, NoneForPreparedStatements) {
+  LinkTalk talk;
+  const Interned definition = talk.texts().intern(std::string(1, '\0') + "what it is");
+  talk.client.handles = std::make_unique<Handles>();
+  ASSERT_EQ(talk.client.handles->add(3, definition), 3);
+  talk.server().handles.add(definition, 0x01020304);
+  Turns turns(talk);
+  const std::string call = links::calls({links::execute(3)});
+  turns.allocations_of(call, links::call_reply());
+  EXPECT_EQ(turns.allocations_of(call, links::call_reply()), 0U);
 }
 
 }  // namespace
