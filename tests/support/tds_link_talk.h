@@ -62,7 +62,7 @@ class LinkTalk {
 
   void server_sends(Bytes bytes) {
     if (over_ || !held_) {
-      if (!over_ && !bytes.empty()) events += " stray";
+      if (!over_ && !bytes.empty() && !events.ends_with(" stray")) events += " stray";
       return;
     }
     server_in_.append(bytes);

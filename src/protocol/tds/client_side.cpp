@@ -24,7 +24,9 @@ Message look_at(PacketStream packets, Bytes in, std::string& scratch, size_t byt
   message.want = std::max(message.bytes + next, in.size() + 1);
   message.type = packets.head().type;
   message.resets = (packets.first_status() & (kResetConnection | kResetConnectionSkipTran)) != 0;
-  message.withdrawn = message.whole && (packets.head().status & kIgnore) != 0;
+  // The head of its last packet says so, before the rest of that has come.
+  message.withdrawn =
+      message.bytes > 0 && packets.head().ends_message() && (packets.head().status & kIgnore) != 0;
   return message;
 }
 

@@ -154,6 +154,14 @@ TEST(TdsLink, WithdrawnRequestsAreAnsweredOnce) {
   EXPECT_EQ(heard.events, " lease end");
 }
 
+// Half of it went to the server, which would have run that if it does not know the bit.
+TEST(TdsLink, SessionModeKnowsWhatIsWithdrawn) {
+  const std::string gone = withdrawn(batch("DELETE t WHERE a = 1 AND b = 2 AND c = 3 AND d = 4"));
+  const Heard heard = run({says(gone)}, is_before(in_session_mode));
+  EXPECT_THAT(heard.server, IsEmpty());
+  EXPECT_EQ(heard.client.size(), 1U);
+}
+
 TEST(TdsLink, WithdrawnBehindItsBeginning) {
   std::string large = batch("SELECT '" + std::string(100'000, 'x') + "'");
   large[large.size() - large.size() % kPacketBytes + 1] |= static_cast<char>(kIgnore);
