@@ -293,6 +293,19 @@ def test_a_handle_of_nobody_is_an_error_and_the_connection_lives(pair):
     assert one.value("SELECT 5") == 5
 
 
+@pytest.mark.behaviour("tds", "T46")
+def test_handles_are_given_up_by_text_as_jdbc_does(weir, pair):
+    one, other = pair
+    handles = [prepare(one, f"SELECT @p + {n}") for n in range(3)]
+    theirs = prepare(other, "SELECT @p + 200")
+    text = "".join(f"EXEC sp_unprepare {handle};" for handle in handles[:2])
+    assert not errors(one.batch(text))
+    assert errors(execute(one, handles[0], 1)) == [8179]
+    assert value(execute(one, handles[2], 1)) == 3
+    assert value(execute(other, theirs, 1)) == 201
+    assert weir.metrics().sum("weir_pins_total") == 0
+
+
 @pytest.mark.behaviour("tds", "T45")
 def test_prepared_and_executed_at_once(weir, pair):
     one, other = pair

@@ -103,8 +103,6 @@ def test_levels_are_left_one_by_one(server, pair):
     assert value(other.reply()) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="""weir believes the transaction open and keeps the server for
-its client, as it asks for @@TRANCOUNT behind requests about transactions only""")
 def test_an_error_that_rolls_back(server, start):
     weir = start(defaults={"pool": {"acquire_timeout": "1s"}})
     with client_of(weir) as one, client_of(weir) as other:
@@ -136,8 +134,6 @@ def test_requests_without_transactions_are_not_asked_about(server, pair):
     assert server.session(app="weir")["requests"] == before + 10
 
 
-@pytest.mark.xfail(strict=True, reason="""in session mode a reset is not preceded by a ROLLBACK, and
-Babelfish's does not put @@TRANCOUNT back: the next client finds it at 1""")
 def test_session_mode(start, server):
     weir = start("session")
     with client_of(weir) as one:

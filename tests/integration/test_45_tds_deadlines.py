@@ -55,11 +55,7 @@ def test_who_waits_too_long_for_a_server_may_try_again(start):
         assert one.value("SELECT 3") == 3
 
 
-APART = pytest.mark.xfail(strict=True, reason="""the client gets a DONE with the error bit and not a
-word why, when the server says the acknowledgement in a message behind that""")
-
-
-@pytest.mark.parametrize("server_says", ["together", pytest.param("apart", marks=APART)])
+@pytest.mark.parametrize("server_says", ["together", "apart"])
 def test_a_stopped_request_is_told_why(start, server_says):
     with TdsServer("--encrypt", "off", *["--attention-with-reply"] * (server_says == "together")) as server:
         weir = start_weir(server, "transaction", **timeouts(query="500ms"))

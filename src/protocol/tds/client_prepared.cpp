@@ -74,6 +74,11 @@ bool ClientSide::only_unprepares() const {
 
 // What a text says of handles weir cannot change: the client gets a server that has no others.
 std::optional<ClientSide::Step> ClientSide::prepared_by_text(const Message& message) {
+  if (server_->pin != Pin::Prepared && client_.handles && !client_.handles->empty()) {
+    const SeenRequest request{message.type, message.payload, message.whole};
+    server_->outcome.prepared = unprepares_in(request, client_.version);
+    if (!server_->outcome.prepared.empty()) return unprepare(message);
+  }
   if (server_->pin == Pin::Prepared || server_->handles.made() == 0) return std::nullopt;
   const bool in_transaction = server_->transaction != 0 || server_->may_be_in_transaction;
   const bool has_handles = client_.handles && !client_.handles->empty();

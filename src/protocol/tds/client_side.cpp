@@ -259,7 +259,7 @@ ClientSide::Step ClientSide::forward(Bytes in, const Message& message) {
   take(in, message.bytes);
   server_->turn = ServerState::Turn::Client;
   server_->request_open = !message.whole;
-  server_->bulk = server_->failed = false;
+  server_->bulk = server_->failed = server_->told_error = false;
   server_->call = 0;
   server_->new_database.reset();
   sink_.turn_began = true;

@@ -103,6 +103,7 @@ class ServerSide {
   void patch_handle(const TokenEvent& event, int32_t number);
   void be_unclear();
   size_t bytes_to_wait_for(Bytes in) const;
+  bool is_stopped(const PacketStream::Run& shape) const;
   bool awaits_handle() const;
   bool forward(Bytes run, const PacketStream::Run& shape);
   void forward_changed(Bytes run, const PacketStream::Run& shape);

@@ -1,6 +1,10 @@
 #include "outcome.h"
 
+#include <algorithm>
+#include <sstream>
+
 #include "prepared.h"
+#include "utf16.h"
 
 namespace weir::tds {
 
@@ -38,6 +42,12 @@ bool equal_ignoring_case(Bytes utf16, std::string_view name) {
     if (utf16[2 * i + 1] != 0 || (upper ? static_cast<char>(c + 32) : c) != name[i]) return false;
   }
   return true;
+}
+
+bool equal_texts(std::string_view text, std::string_view lower) {
+  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(), [](char a, char b) {
+    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + ('a' - 'A')) : a) == b;
+  });
 }
 
 void be_unclear(Outcome& outcome) {
@@ -208,6 +218,26 @@ bool begins_bulk(const SeenRequest& request, Version version) {
   if (request.type != PacketType::Batch) return false;
   const RequestHead head = read_request_head(request.type, version, request.payload, request.whole);
   return head.seen == Seen::Whole && scan_sql(head.body.substr(0, kBulkBytes)).bulk;
+}
+
+std::vector<PreparedCall> unprepares_in(const SeenRequest& request, Version version) {
+  const RequestHead head = read_request_head(request.type, version, request.payload, request.whole);
+  std::string text;
+  if (!request.whole || head.seen != Seen::Whole || !append_utf8(text, head.body)) return {};
+  const auto to_space = [](char c) { return c == ';' || c == ',' ? ' ' : c; };
+  std::transform(text.begin(), text.end(), text.begin(), to_space);
+  std::istringstream words(text);
+  std::vector<PreparedCall> calls;
+  std::string exec, procedure;
+  int32_t handle = 0;
+  while (words >> exec) {
+    const bool is_one = (equal_texts(exec, "exec") || equal_texts(exec, "execute")) &&
+                        words >> procedure && equal_texts(procedure, "sp_unprepare") &&
+                        words >> handle;
+    if (!is_one) return {};
+    calls.push_back({.procedure = Procedure::Unprepare, .handle = handle});
+  }
+  return calls;
 }
 
 }  // namespace weir::tds

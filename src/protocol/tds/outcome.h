@@ -68,6 +68,10 @@ class LaterCalls {
   bool runs_text_ = false;
 };
 
+// A batch that is nothing but EXEC sp_unprepare and numbers, as Microsoft's JDBC driver sends it:
+// these. Else none.
+std::vector<PreparedCall> unprepares_in(const SeenRequest& request, Version version);
+
 // INSERT BULK, as its first words. A message of which kBulkBytes of text are there, or all.
 constexpr size_t kBulkBytes = 64;
 bool begins_bulk(const SeenRequest& request, Version version);

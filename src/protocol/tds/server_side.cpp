@@ -89,7 +89,7 @@ void ServerSide::note_done(const TokenEvent& event) {
 }
 
 void ServerSide::note_error(const TokenEvent& event) {
-  server_.failed = true;
+  server_.failed = server_.told_error = true;
   if (event.severity >= kFatalSeverity) server_.retire = true;
   if (server_.turn == ServerState::Turn::Client) ++sink_.errors;
   if (server_.turn == ServerState::Turn::Prepare && !server_.objection)
@@ -169,7 +169,7 @@ void ServerSide::note_change(const EnvChange& change) {
 bool ServerSide::forward(Bytes run, const PacketStream::Run& shape) {
   if (server_.turn == ServerState::Turn::Count || server_.turn == ServerState::Turn::Prepare)
     return true;
-  if (server_.own_attentions > 0 && server_.acknowledged > 0)
+  if (server_.own_attentions > 0 && (server_.acknowledged > 0 || is_stopped(shape)))
     return replace_own_acknowledgement(run, shape);
   const bool is_cut = server_.walker.value_bytes() > 0 && awaits_handle();
   if (patches_.empty() && server_.held.bytes.empty() && !is_cut)
@@ -178,6 +178,12 @@ bool ServerSide::forward(Bytes run, const PacketStream::Run& shape) {
     forward_changed(run, shape);
   server_.reply_open = !shape.ends_message;
   return true;
+}
+
+// The answer ends with an error of which nothing has been told: the acknowledgement follows.
+bool ServerSide::is_stopped(const PacketStream::Run& shape) const {
+  return shape.ends_message && server_.turn == ServerState::Turn::Client && server_.failed &&
+         !server_.told_error;
 }
 
 bool ServerSide::awaits_handle() const {
@@ -220,8 +226,9 @@ bool ServerSide::replace_own_acknowledgement(Bytes run, const PacketStream::Run&
   if (!patches_.empty() || !server_.held.bytes.empty()) return false;
   const size_t before = shape.payload.size() - done;
   const Done last = read_done(shape.payload.substr(before + 1), client_.version);
-  if ((last.status & kDoneAttention) == 0) return false;
-  --server_.own_attentions;
+  const bool acknowledges = (last.status & kDoneAttention) != 0;
+  if (!acknowledges && (last.status & kDoneError) == 0) return false;
+  if (acknowledges) --server_.own_attentions;
   if (server_.turn == ServerState::Turn::None) return shape.begins_message;
   std::string tokens(shape.payload.substr(0, before));
   server_.reply_open = false;

@@ -99,6 +99,7 @@ struct ServerState final : protocol::ServerState {
   bool request_open = false;                // half of the client's message has been sent
   bool reply_open = false;                  // half of the answer has gone to the client
   bool failed = false;                      // an error came in the answer
+  bool told_error = false;                  // which said why
   uint32_t attentions = 0;                  // sent, and not acknowledged
   uint32_t acknowledged = 0;                // in the message that is coming
   uint32_t own_attentions = 0;              // the first of these, which are weir's own

@@ -83,8 +83,10 @@ void note_reset(ServerState& server) {
   server.handles.clear();
 }
 
+// In session mode nobody has looked at what a server that does not announce transactions was asked.
 bool may_have_transaction(const ServerState& server) {
-  return server.transaction != 0 || server.may_be_in_transaction;
+  return server.transaction != 0 || server.may_be_in_transaction ||
+         (!server.announces && server.dirty);
 }
 
 OwnBatch rollback_batch(ServerState& server) {
