@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness import LONG, eventually
+from harness import eventually
 from support import tds_drivers
-from support.tds_drivers import Missing, Tedious, target_of
+from support.tds_drivers import done_by, target_of, tedious  # noqa: F401
 from support.tds_server import TdsServer
 
 ENCRYPTIONS = ("off", "login", "all")
@@ -15,23 +15,6 @@ def server(authority):
     with TdsServer("--certificate", authority.cert("localhost"), "--key",
                    authority.key("localhost")) as one:
         yield one
-
-
-@pytest.fixture(scope="module")
-def tedious():
-    one = Tedious()
-    yield one
-    one.remove()
-
-
-def done_by(driver, *arguments):
-    """What it says; it is left out where it is missing, but never from a long run."""
-    try:
-        return driver(*arguments)
-    except Missing as why:
-        if LONG:
-            raise
-        pytest.skip(str(why))
 
 
 def last_of(server, app):

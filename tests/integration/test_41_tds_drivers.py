@@ -1,11 +1,13 @@
 """SQL Server's drivers through weir: in each way to encrypt that they have, in session and in
 transaction mode, on a pool of one server connection."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from harness import LONG, weir_only
+from harness import weir_only
 from support import tds_drivers
-from support.tds_drivers import Missing, Tedious, target_of
+from support.tds_drivers import done_by, target_of, tedious  # noqa: F401
 from support.tds_server import TdsServer
 from support.tds_weir import start_weir
 
@@ -38,22 +40,6 @@ def weirs(server, authority):
     yield one
     for weir in started.values():
         weir.stop()
-
-
-@pytest.fixture(scope="module")
-def tedious():
-    one = Tedious()
-    yield one
-    one.remove()
-
-
-def done_by(driver, *arguments):
-    try:
-        return driver(*arguments)
-    except Missing as why:
-        if LONG:
-            raise
-        pytest.skip(str(why))
 
 
 def check(driver, target, directory=None):
@@ -127,3 +113,21 @@ def test_a_wrong_password(weirs, tmp_path, user):
     target = target_of(weirs("session"), "TSQL") | {"user": user, "password": "wrong"}
     with pytest.raises(AssertionError, match="18456"):
         done_by(tds_drivers.tsql, target, tmp_path, "SELECT 1")
+
+
+@pytest.mark.behaviour("tds", "T40")
+def test_all_at_once_on_one_server_connection(server, weirs, tedious, tmp_path):
+    """In transaction mode, each of them twice."""
+    weir = weirs("transaction")
+    drivers = {"pymssql": tds_drivers.pymssql, "jtds": tds_drivers.jtds, "tedious": tedious}
+    for name, driver in drivers.items():
+        check(driver, target_of(weir, name), tmp_path)  # and it is skipped where it is missing
+    folders = [tmp_path / str(n) for n in range(2 * len(drivers))]
+    for folder in folders:
+        folder.mkdir()
+    with ThreadPoolExecutor(len(folders)) as crowd:
+        runs = [crowd.submit(check, driver, target_of(weir, name), folder)
+                for (name, driver), folder in zip(list(drivers.items()) * 2, folders)]
+        for run in runs:
+            run.result()
+    assert len(server.sessions()) <= 1
