@@ -56,7 +56,7 @@ engine::AdminDatabase database_of(const config::Database& database, const std::s
   engine::AdminDatabase out;
   out.name = name;
   out.protocol = database.protocol;
-  for (const config::Host& host : database.url.hosts)
+  for (const config::Host& host : database.all_hosts())
     out.host += (out.host.empty() ? "" : ",") + host.host;
   if (!database.url.hosts.empty()) out.port = database.url.hosts[0].port;
   out.remote_database = database.url.path.empty() ? name : database.url.path;

@@ -285,7 +285,7 @@ std::vector<pool::Budget*> House::server_budgets(const config::Database& databas
   add("server connections of database " + name, database.pool.max_server_connections);
   const config::User* entry = config_->user(user);
   add("server connections of user " + user, entry ? entry->max_server_connections : 0);
-  for (const config::Host& host : database.url.hosts) {
+  for (const config::Host& host : database.all_hosts()) {
     const auto limit = config_->hosts.find(host.text());  // a reload may bring one
     add("server connections of host " + host.text(),
         limit == config_->hosts.end() ? 0 : limit->second.max_server_connections);

@@ -166,7 +166,8 @@ void add_run_options(CLI::App& to, Arguments& arguments) {
 
 int main_of(int argc, char** argv) {
   CLI::App app(
-      "weir pools database connections: PostgreSQL, Redis, and SQLite served as PostgreSQL");
+      "weir pools database connections: PostgreSQL, SQL Server, Redis, and SQLite served as "
+      "PostgreSQL");
   app.set_version_flag("--version", "weir " WEIR_VERSION);
   Arguments arguments;
   add_run_options(app, arguments);

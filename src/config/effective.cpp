@@ -41,7 +41,7 @@ void override_by_user(const Choice<Owner>& to, const User* user, const Owner& va
 
 // A server counts against every host of its database, wherever it is: the smallest cap holds.
 void limit_by_hosts(Effective& effective, const Config& config, const Database& database) {
-  for (const Host& host : database.url.hosts) {
+  for (const Host& host : database.all_hosts()) {
     const auto found = config.hosts.find(host.text());
     const int cap = found == config.hosts.end() ? 0 : found->second.max_server_connections;
     if (cap == 0 || cap >= effective.servers_max) continue;

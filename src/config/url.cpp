@@ -107,6 +107,9 @@ base::Status read_hosts(std::string_view text, ParsedUrl& out) {
     } else if (!parse_host_port(decoded, host.host, host.port)) {
       return wrong("expected host, host:port or [v6]:port between the commas of the URL");
     }
+    const bool is_number = host.host.find_first_not_of("0123456789") == std::string::npos;
+    if (is_number && !out.url.hosts.empty())
+      return wrong("expected a host, not " + host.host + ": a port is written host:" + host.host);
     out.url.hosts.push_back(std::move(host));
   }
   return base::ok();

@@ -107,7 +107,7 @@ Cost cost_of(const Config& config, const Database& database) {
 
 void add_to_hosts(const Database& database, const Cost& cost, Worst& worst) {
   const int cap = is_any(database) ? 0 : database.pool.max_server_connections;
-  for (const Host& host : database.url.hosts) {
+  for (const Host& host : database.all_hosts()) {
     Cost& at_host = worst.hosts[host.text()];
     at_host.pools += cap > 0 && !cost.more.empty() ? cap : capped(cost.pools, cap);
     if (cap > 0) continue;
@@ -178,7 +178,7 @@ int user_cap(const Config& config, const std::string& name) {
 // Every server of this database counts against some cap that other names and users cannot add to.
 bool is_bounded(const Config& config, const Database& database) {
   if (database_cap(config, database.name) > 0) return true;
-  for (const Host& host : database.url.hosts)
+  for (const Host& host : database.all_hosts())
     if (host_cap(config, host.text()) > 0) return true;
   if (!database.user.empty()) return user_cap(config, database.user) > 0;
   return others_of(config, database).empty() &&

@@ -331,7 +331,7 @@ bool Pool::blocks_another_variant(const Server& server, Time now) const {
   if (!mixed_ || waiting_ == 0 || paused_ || opening_ + closing_ > 0) return false;
   const Waiter* oldest = oldest_waiter();
   return oldest->variant != server.variant() && now - oldest->since >= kVariantPatience &&
-         now >= retry_at_ && open_count() >= limit(now);
+         now >= retry_at_ && !has_room(now);
 }
 
 // Where most wait for whom no connection is under way.

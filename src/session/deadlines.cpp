@@ -65,7 +65,9 @@ Duration Session::idle_limit() const {
 }
 
 // In a transaction, or in a turn that may become one.
-bool Session::is_in_block() const { return link().condition(lease_->state()) == Condition::Open; }
+bool Session::is_in_block() const {
+  return link().condition(lease_->state()) == Condition::Open || pin_ == protocol::Pin::Bulk;
+}
 
 // A timer that is set too early costs nothing: it looks again. So it is moved only when it is
 // too late.

@@ -58,6 +58,10 @@ Opening::Opening(Worker& worker, Backend& backend, uint64_t variant)
       timer_(on_deadline, this) {}
 
 void Opening::dial() {
+  if (place_ < 0) {  // from the beginning
+    elsewhere_.reset();
+    hops_ = 0;
+  }
   worker_.loop().timers().set(timer_, worker_.now() + plan_->connect_timeout);
   const auto connected = [this](auto result) { on_connected(std::move(result)); };
   connecting_ = elsewhere_
@@ -97,7 +101,8 @@ void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   net::TlsConnect tls = dialler_->tls(place_);
   if (elsewhere_) tls.server_name = elsewhere_->host;
   protocol::LoginTarget target = plan_->target;
-  if (!tls.context && dialler_->is_remote(place_) && target.tls >= Encryption::Required)
+  const bool is_remote = elsewhere_ || dialler_->is_remote(place_);
+  if (!tls.context && is_remote && target.tls >= Encryption::Required)
     return fail({base::ErrorKind::Config, "TLS is demanded, and cannot be spoken"});
   if (!tls.context) target.tls = Encryption::None;
   if (was_refused_in_clear_) target.tls = Encryption::Required;

@@ -155,7 +155,8 @@ void Session::link_up() {
 
 // Who shares a server to listen keeps no other, whatever a reload has made of the pool's mode.
 bool Session::hold_is_over() const {
-  return is_drained() && (plan_->mode != Mode::Session || client_->listens());
+  const bool stays = plan_->mode == Mode::Session || stays_;
+  return is_drained() && (!stays || client_->listens());
 }
 
 bool Session::is_drained() const {

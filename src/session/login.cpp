@@ -268,6 +268,7 @@ void Session::welcome(const protocol::ServerState* attached) {
 void Session::logged_in() {
   client_ = greeting_->take_client();
   greeting_.reset();
+  stays_ = plan_->mode == Mode::Session;
   if (!client_->may_change_user()) door_.reset();
   stats().logins[LoginResult::Ok].add();
   log(LogLevel::Info, "client {} logged in: {} to {}/{} from {}", id_, user_, backend_->database(),

@@ -231,8 +231,10 @@ void Session::leave_if_answered() {
 
 // Of a client that has closed in an orderly way.
 EndReason Session::farewell() const {
+  // A transaction that is left open is rolled back.
   const bool waits_for_nothing =
-      state_ == State::Idle || (state_ == State::Linked && server_rests());
+      state_ == State::Idle || (state_ == State::Linked && !link().owes(lease_->state()) &&
+                                link().condition(lease_->state()) != Condition::Broken);
   const bool rests = client_ && waits_for_nothing && in_.empty() && outlet_.empty();
   return rests && !link().clients_say_goodbye() ? EndReason::ClientLeft : EndReason::ClientLost;
 }

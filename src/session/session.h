@@ -247,6 +247,8 @@ class Session final : public net::Deferred,
   Time left_at_ = 0;             // when it closed its half, while answers were due
   Time stalled_at_ = 0;          // when the client stopped taking bytes; 0: it takes them
   bool turn_cancelled_ = false;  // its turn has been cancelled for taking too long
+  // It logged in to keep its server: nothing is carried for it.
+  bool stays_ = false;
   std::string user_, application_name_;
 };
 

@@ -3,6 +3,7 @@
 import select
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -248,9 +249,23 @@ def test_who_leaves_at_rest_is_not_lost(cache):
                 client.do(*step.split())
     eventually(lambda: cache.metrics().sum("weir_clients") == 0)
     assert ends("client_lost") == before
+    # A transaction that is left open is discarded: who does that has left.
     with dial(cache) as client:
         assert client.do("MULTI") == b"OK"
-    eventually(lambda: ends("client_lost") == before + 1)
+    eventually(lambda: cache.metrics().sum("weir_clients") == 0)
+    assert ends("client_lost") == before
+
+
+def test_who_leaves_without_its_answer_is_lost(cache):
+    def ends(kind):
+        return cache.metrics().sum("weir_errors_total", kind=kind)
+    before = ends("client_lost")
+    for sent in (b"BLPOP nothing 0\r\n", b"*2\r\n$3\r\nGET\r\n$5\r\nha"):
+        with dial(cache) as client:
+            assert client.do("PING") == b"PONG"
+            client.send(sent)
+            time.sleep(0.1)
+    eventually(lambda: ends("client_lost") == before + 2)
 
 
 # ---------------------------------------------------------------- without a file

@@ -3,7 +3,8 @@
 import pytest
 
 from harness import eventually, free_port, weir_only
-from support.tds_client import LOGIN7, TdsClient, login7, packets
+from support import tds_tokens
+from support.tds_client import BATCH, LOGIN7, TdsClient, errors, headers, login7, packets
 from support.tds_server import TdsServer
 from support.tds_weir import client_of, server, start  # noqa: F401
 
@@ -89,3 +90,31 @@ def test_who_is_sent_in_a_circle_hears_that(server, start):
         assert not [each for each in found if each.kind in ("ENVCHANGE", "LOGINACK")]
         assert f"127.0.0.1:{server.port}" in found[0].text
     server.ask("clear")
+
+
+@pytest.mark.behaviour("tds", "T20")
+def test_a_client_s_own_login_that_is_sent_nowhere(server, start):
+    """A trial of a password, which is tried again from the beginning."""
+    server.fault("route", times=100, host="127.0.0.1", port=free_port())
+    weir = start(listener={"auth": {"method": "passthrough"}}, users={}, databases={
+        "app": {"url": f"mssql://127.0.0.1:{server.port}/app",
+                "pool": {"mode": "transaction", "acquire_timeout": "1500ms"}}})
+    for _ in range(2):
+        with TdsClient(weir.port) as one:
+            one.prelogin()
+            one.write(packets(LOGIN7, login7(user="app", password="secret", database="app")))
+            assert errors(one.reply())
+    server.ask("clear")
+    with client_of(weir) as one:
+        assert one.value("SELECT 1") == 1
+
+
+def test_the_cap_of_a_host_counts_for_read_only_ones_too(server, second, start):
+    weir = start("transaction", size=4, database={"read_only": [f"127.0.0.1:{second.port}"]},
+                 hosts={f"127.0.0.1:{second.port}": {"max_server_connections": 1}})
+    with client_of(weir, type_flags=READ_ONLY) as one, client_of(weir, type_flags=READ_ONLY) as other:
+        one.batch("BEGIN TRAN")
+        other.write(packets(BATCH, headers() + "SELECT 2".encode("utf-16-le")))
+        assert logins(second) == 1
+        one.batch("COMMIT")
+        assert tds_tokens.rows(other.reply()) == [[2]]

@@ -275,8 +275,14 @@ struct Database {
   int lanes = 1;
   Pubsub pubsub = Pubsub::Hub;
   bool retry_reads = false;
-  Named<std::string> command_class;  // a command, or command|subcommand, in small letters
-  Names given;                       // what was set in this entry itself
+  Named<std::string> command_class;      // a command, or command|subcommand, in small letters
+  Names given;                           // what was set in this entry itself
+  std::vector<Host> all_hosts() const {  // where its servers may be
+    std::vector<Host> all = url.hosts;
+    all.insert(all.end(), read_only.begin(), read_only.end());
+    if (failover_partner) all.push_back(*failover_partner);
+    return all;
+  }
 };
 
 struct HostLimit {
