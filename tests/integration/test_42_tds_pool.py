@@ -7,8 +7,8 @@ import pytest
 
 from harness import eventually, weir_only
 from support import tds_tokens
-from support.tds_client import (ATTENTION, BATCH, IGNORE, RESET, errors, headers, integer,
-                                long_nvarchar, nvarchar, packets, parameter)
+from support.tds_client import (ATTENTION, BATCH, IGNORE, RESET, RPC, SKIP, Closed, call, errors,
+                                headers, integer, long_nvarchar, nvarchar, packets, parameter)
 from support.tds_tokens import shape
 from support.tds_weir import client_of, pair, server, start, value, weir  # noqa: F401
 
@@ -95,15 +95,17 @@ def test_who_leaves_within_a_transaction_leaves_nothing_open(server, weir, how):
 
 
 @pytest.mark.parametrize("mode", ["session", "transaction"])
-def test_who_closes_at_rest_has_left_and_within_a_transaction_is_lost(start, mode):
+def test_who_closes_while_nothing_runs_has_left(start, mode):
     weir = start(mode)
     lost = lambda: weir.metrics().sum("weir_errors_total", kind="client_lost")  # noqa: E731
-    with client_of(weir) as one:
-        one.batch("SELECT 1")
-    eventually(lambda: "said goodbye" in weir.log(), what="the end")
+    for n, text in enumerate(["SELECT 1", "BEGIN TRAN"], 1):
+        with client_of(weir) as one:
+            one.batch(text)
+        eventually(lambda: weir.log().count("said goodbye") == n, what="the end")  # noqa: B023
     assert lost() == 0
     with client_of(weir) as one:
-        one.batch("BEGIN TRAN")
+        one.write(request("WAITFOR DELAY '00:00:20'"))
+        time.sleep(0.2)
     eventually(lambda: lost() == 1, what="that the client is lost")
 
 
@@ -291,6 +293,53 @@ def test_a_handle_of_nobody_is_an_error_and_the_connection_lives(pair):
     one.rpc(15, parameter(integer(mine)))
     assert errors(execute(one, mine, 1)) == [8179]
     assert one.value("SELECT 5") == 5
+
+
+@pytest.mark.behaviour("tds", "T46")
+@pytest.mark.parametrize("name", ["[sp_execute]", "sys.sp_execute", "SP_Execute"])
+def test_a_handle_of_another_is_none_under_any_name(pair, name):
+    one, other = pair
+    mine = prepare(one, "SELECT @p + 100")
+    assert errors(execute(other, mine, 1, name)) == [8179]
+    assert value(execute(one, mine, 1)) == 101
+
+
+def test_a_handle_of_another_is_none_behind_a_large_value_either(pair):
+    one, other = pair
+    mine = prepare(one, "SELECT @p + 100")
+    first = call(10, parameter(nvarchar("SELECT LEN(@t)")), parameter(nvarchar("@t nvarchar(max)")),
+                 parameter(long_nvarchar("x" * 100_000), name="@t"))
+    other.send(RPC, first + b"\xff" + call(12, parameter(integer(mine)), parameter(integer(1))))
+    with pytest.raises(Closed):
+        while True:
+            assert [101] not in tds_tokens.rows(other.reply())
+
+
+@pytest.mark.behaviour("tds", "T43")
+def test_a_reset_may_keep_the_transaction(server, pair):
+    one, other = pair
+    one.manager(begin())
+    descriptor = one.descriptor
+    one.batch("SELECT 1", status=SKIP)
+    one.descriptor = descriptor  # which the scripted client takes for void
+    assert server.session(app="weir")["trancount"] == 1
+    other.write(request("SELECT @@TRANCOUNT"))
+    time.sleep(0.1)
+    assert one.value("SELECT @@TRANCOUNT") == 1
+    one.manager(COMMIT)
+    assert value(other.reply()) == 0
+
+
+def test_who_logged_in_for_session_mode_keeps_its_server_through_a_reload(start):
+    weir = start("session")
+    with client_of(weir) as one:
+        one.batch("CREATE TABLE #t (a int)")
+        weir.config["databases"]["app"]["pool"]["mode"] = "transaction"
+        weir.reload()
+        assert not errors(one.batch("SELECT * FROM #t"))
+        assert not errors(one.batch("SELECT * FROM #t"))
+    with client_of(weir) as other:
+        assert errors(other.batch("SELECT * FROM #t")) == [208]
 
 
 @pytest.mark.behaviour("tds", "T46")

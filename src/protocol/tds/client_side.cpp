@@ -23,6 +23,7 @@ Message look_at(PacketStream packets, Bytes in, std::string& scratch, size_t byt
   const size_t next = packets.at_packet_border() ? kPacketHeadBytes : packets.body_left();
   message.want = std::max(message.bytes + next, in.size() + 1);
   message.type = packets.head().type;
+  message.keeps_transaction = (packets.first_status() & kResetConnectionSkipTran) != 0;
   message.resets = (packets.first_status() & (kResetConnection | kResetConnectionSkipTran)) != 0;
   // The head of its last packet says so, before the rest of that has come.
   message.withdrawn =
@@ -103,6 +104,8 @@ ClientSide::Step ClientSide::go_on(Bytes in) {
   if (!server_) return fail("the rest of a message whose server is gone");
   if (client_.later_calls) {
     client_.later_calls->take(run.payload, server_->outcome);
+    if (client_.later_calls->calls_prepared() && server_->handles.made() > 0)
+      return fail("a call of a prepared statement stands too far behind in its message");
     if (run.ends_message) std::exchange(client_.later_calls, nullptr)->end(server_->outcome);
   }
   sink_.to_server.add(in.substr(0, run.bytes));
@@ -173,6 +176,12 @@ ClientSide::Step ClientSide::without_server(Bytes in) {
   }
   Message message;
   if (const auto step = see(in, message)) return *step;
+  client_.resets_next = message.resets;
+  if (message.resets) {  // nothing of what was is wanted any more, whoever answers
+    client_.wanted = {};
+    client_.handles.reset();
+    client_.begins_implicitly = false;
+  }
   return over(Next::NeedServer);
 }
 
@@ -239,6 +248,7 @@ ClientSide::Step ClientSide::judged(Bytes in, const Message& message) {
   Outcome& outcome = server_->outcome;
   outcome.clear();
   outcome.resets = message.resets;
+  outcome.keeps_transaction = message.keeps_transaction;
   if (client_.options.transaction_mode) {
     judge_request({message.type, message.payload, message.whole}, client_.version, outcome);
     if (const auto step = judge_prepared(message)) return *step;
@@ -257,6 +267,7 @@ ClientSide::Step ClientSide::forward(Bytes in, const Message& message) {
   mend_descriptor(message);
   add_mended(in.substr(0, message.bytes));
   take(in, message.bytes);
+  client_.resets_next = false;
   server_->turn = ServerState::Turn::Client;
   server_->request_open = !message.whole;
   server_->bulk = server_->failed = server_->told_error = false;

@@ -60,7 +60,7 @@ TdsGreeting::Result TdsGreeting::feed(Bytes in, std::string& send) {
     case State::Opening: return opening(in, send);
     case State::Prelogin: return on_prelogin(in, send);
     case State::Login: return on_login(in, send);
-    case State::Working: return is_right_->load() ? settle() : wrong_password(send);
+    case State::Working: return is_right_->load() ? settle(send) : wrong_password(send);
     default: return {};
   }
 }
@@ -164,11 +164,6 @@ TdsGreeting::Result TdsGreeting::judge_login(std::string& send) {
   request_.application_name = login_.application;
   if (const std::string why = objection(); !why.empty())
     return give_up({ErrorKind::Refused, why, "28000"}, 0, send);
-  const auto shape = shape_of(login_, languages_);
-  if (!shape) return give_up({ErrorKind::Refused, "too many languages", "28000"}, 0, send);
-  client_ = std::make_unique<ClientState>();
-  client_->shape = *shape;
-  client_->version = shape->version;
   state_ = State::Asking;
   return {Step::Ask, 0};
 }
@@ -177,7 +172,7 @@ TdsGreeting::Result TdsGreeting::judge_login(std::string& send) {
 
 TdsGreeting::Result TdsGreeting::admit(const protocol::Admission& admission, std::string& send) {
   admission_ = admission;
-  if (admission.method == AuthMethod::Trust) return settle();
+  if (admission.method == AuthMethod::Trust) return settle(send);
   if (admission.method == AuthMethod::Passthrough) {
     state_ = State::Trying;
     return {Step::Try, 0};
@@ -202,18 +197,24 @@ TdsGreeting::Result TdsGreeting::compare(std::string& send) {
                     "28000"},
                    0, send);
   const bool equal = base::equal_constant_time(admission_.secret, login_.password);
-  return !admission_.mock && !admission_.secret.empty() && equal ? settle() : wrong_password(send);
+  return !admission_.mock && !admission_.secret.empty() && equal ? settle(send)
+                                                                 : wrong_password(send);
 }
 
 TdsGreeting::Result TdsGreeting::tried(const Error& refusal, std::string& send) {
-  if (refusal.text.empty()) return settle();
+  if (refusal.text.empty()) return settle(send);
   if (refusal.kind == ErrorKind::Refused && refusal.code == "28000") return wrong_password(send);
   return give_up(refusal, 0, send);
 }
 
 TdsGreeting::Result TdsGreeting::wrong_password(std::string& send) {
   say(login_failed(login_.user), send);
-  return fail({ErrorKind::Refused, "wrong password for user \"" + login_.user + "\"", "28000"});
+  const bool has_none = !admission_.mock && !admission_.check && admission_.secret.empty() &&
+                        admission_.method != AuthMethod::Passthrough;
+  const char* why = admission_.mock ? "no such user: \""
+                    : has_none      ? "no password is known of user \""
+                                    : "wrong password for user \"";
+  return fail({ErrorKind::Refused, why + login_.user + "\"", "28000"});
 }
 
 std::string TdsGreeting::learnt_secret() const {
@@ -222,7 +223,13 @@ std::string TdsGreeting::learnt_secret() const {
   return is_own ? login_.password : std::string();
 }
 
-TdsGreeting::Result TdsGreeting::settle() {
+// Its language gets a number only now: strangers could name many.
+TdsGreeting::Result TdsGreeting::settle(std::string& send) {
+  const auto shape = shape_of(login_, languages_);
+  if (!shape) return give_up({ErrorKind::Refused, "too many languages", "28000"}, 0, send);
+  client_ = std::make_unique<ClientState>();
+  client_->shape = *shape;
+  client_->version = shape->version;
   client_->options = admission_.options;
   state_ = State::Settling;
   return {Step::NeedServer, 0};

@@ -63,7 +63,7 @@ class TdsGreeting final : public protocol::Greeting {
   Result judge_login(std::string& send);
   std::string objection() const;
   Result compare(std::string& send);
-  Result settle();
+  Result settle(std::string& send);
   Result wrong_password(std::string& send);
   Result give_up(const Error& error, size_t used, std::string& send);
   void say(const ServerMessage& message, std::string& send) const;

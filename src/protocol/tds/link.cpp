@@ -55,8 +55,9 @@ class TdsLink final : public protocol::Link {
 
   Condition condition(const protocol::ServerState& state) const override {
     const ServerState& server = of(state);
-    if (server.request_open || server.retire || server.bulk) return Condition::Broken;
+    if (server.request_open || server.bulk) return Condition::Broken;
     if (!server.at_rest()) return Condition::Open;
+    if (server.retire) return Condition::Broken;
     return server.dirty || server.pin || server.settings_unknown ? Condition::Dirty
                                                                  : Condition::Clean;
   }

@@ -24,8 +24,9 @@ struct Message {
   bool whole = false;      // that is all
   bool withdrawn = false;  // with kIgnore (2.2.3.1.2)
   PacketType type = PacketType::Batch;
-  bool resets = false;  // with one of the bits of a reset
-  Bytes payload = {};   // of all its packets: looks into `in`, or into the scratch
+  bool resets = false;             // with one of the bits of a reset
+  bool keeps_transaction = false;  // with the one that leaves it open
+  Bytes payload = {};              // of all its packets: looks into `in`, or into the scratch
   std::string_view fault = {};
 };
 // `scratch` holds the payload of several packets. Not much more than `bytes_max` is looked at.

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "prepared.h"
+#include "sql_text_lexer.h"
 #include "utf16.h"
 
 namespace weir::tds {
@@ -34,16 +35,6 @@ void add(Outcome& outcome, SqlTraits traits) {
   outcome.bulk = outcome.bulk || traits.bulk;
 }
 
-bool equal_ignoring_case(Bytes utf16, std::string_view name) {
-  if (utf16.size() != 2 * name.size()) return false;
-  for (size_t i = 0; i < name.size(); ++i) {
-    const char c = utf16[2 * i];
-    const bool upper = c >= 'A' && c <= 'Z';
-    if (utf16[2 * i + 1] != 0 || (upper ? static_cast<char>(c + 32) : c) != name[i]) return false;
-  }
-  return true;
-}
-
 bool equal_texts(std::string_view text, std::string_view lower) {
   return std::equal(text.begin(), text.end(), lower.begin(), lower.end(), [](char a, char b) {
     return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + ('a' - 'A')) : a) == b;
@@ -55,26 +46,29 @@ void be_unclear(Outcome& outcome) {
   if (!outcome.pin) outcome.pin = Pin::Unclear;
 }
 
+// The last part of it, without brackets. Empty: it has a number.
+Bytes name_of(const CallEvent& call) {
+  return call.procedure == Procedure::Named ? Tokens(call.name).take_name() : Bytes();
+}
+
 // The family by its numbers or its names alike.
 std::optional<Procedure> prepared_procedure(const CallEvent& call) {
   struct Name {
     std::string_view name;
     Procedure procedure;
   };
-  static constexpr Name kNames[] = {{"sp_prepare", Procedure::Prepare},
-                                    {"sp_prepexec", Procedure::PrepExec},
-                                    {"sp_execute", Procedure::Execute},
-                                    {"sp_unprepare", Procedure::Unprepare}};
+  static constexpr Name kNames[] = {{"SP_PREPARE", Procedure::Prepare},
+                                    {"SP_PREPEXEC", Procedure::PrepExec},
+                                    {"SP_EXECUTE", Procedure::Execute},
+                                    {"SP_UNPREPARE", Procedure::Unprepare}};
+  const Bytes called = name_of(call);
   for (const auto& [name, procedure] : kNames)
-    if (call.procedure == procedure ||
-        (call.procedure == Procedure::Named && equal_ignoring_case(call.name, name)))
-      return procedure;
+    if (call.procedure == procedure || equals_folded(called, name)) return procedure;
   return std::nullopt;
 }
 
 bool runs_text(const CallEvent& call) {
-  return call.procedure == Procedure::ExecuteSql ||
-         (call.procedure == Procedure::Named && equal_ignoring_case(call.name, "sp_executesql"));
+  return call.procedure == Procedure::ExecuteSql || equals_folded(name_of(call), "SP_EXECUTESQL");
 }
 
 // Reads the calls of a message.
@@ -173,7 +167,7 @@ void Outcome::clear() {
   patches.clear();
   settings.clear();
   pin.reset();
-  leaves = transaction = ends_server = bulk = resets = by_text = false;
+  leaves = transaction = ends_server = bulk = resets = keeps_transaction = by_text = false;
 }
 
 void judge_request(const SeenRequest& request, Version version, Outcome& outcome) {
@@ -199,7 +193,10 @@ void LaterCalls::take(Bytes payload, Outcome& outcome) {
     if (event.kind == CallEvent::Kind::Unknown) be_unclear(outcome);
     if (event.kind == CallEvent::Kind::Call) {
       runs_text_ = runs_text(event);
-      if (prepared_procedure(event)) be_unclear(outcome);
+      if (prepared_procedure(event)) {
+        calls_prepared_ = true;
+        be_unclear(outcome);
+      }
       if (!runs_text_)
         add(outcome, event.procedure == Procedure::Named ? traits_of_call(event.name)
                                                          : traits_of_call(event.procedure));

@@ -40,6 +40,7 @@ struct Outcome {
   bool transaction = false;               // it may have begun or ended one
   bool ends_server = false;               // no reset is enough
   bool bulk = false;                      // rows follow
+  bool keeps_transaction = false;         // whatever it resets
   bool resets = false;                    // it carries the bit of a reset
   bool by_text = false;  // what is prepared is so by text, where weir sees no numbers
   void clear();          // keeps its room
@@ -62,9 +63,12 @@ class LaterCalls {
   explicit LaterCalls(Version version) : walker_(version) {}
   void take(Bytes payload, Outcome& outcome);
   void end(Outcome& outcome);
+  // One of them names a prepared statement by a number.
+  bool calls_prepared() const { return calls_prepared_; }
 
  private:
   CallWalker walker_;
+  bool calls_prepared_ = false;
   bool runs_text_ = false;
 };
 

@@ -84,6 +84,8 @@ std::string_view PacketStream::fault_of(const PacketHead& head) const {
   if (head.bytes < kPacketHeadBytes) return "a packet that is shorter than its head";
   if (head.bytes > bytes_max_) return "a packet that is longer than agreed";
   if (message_open_ && head.type != head_.type) return "a message of packets of several types";
+  constexpr uint8_t kResets = kResetConnection | kResetConnectionSkipTran;
+  if (!message_open_ && (head.status & kResets) == kResets) return "both bits of a reset";
   const bool attention = head.type == PacketType::Attention;
   if (attention && (head.bytes > kPacketHeadBytes || !head.ends_message()))
     return "an attention with a body";  // 2.2.1.7 "Attention"

@@ -48,7 +48,8 @@ void ReplyReader::note(const EnvChange& change) {
     case EnvKind::DefectTransaction:
     case EnvKind::TransactionEnded: server_.transaction = 0; break;
     case EnvKind::ResetDone:
-      server_.transaction = 0;
+      if (server_.turn != ServerState::Turn::Client || !server_.outcome.keeps_transaction)
+        server_.transaction = 0;
       server_.was_reset = true;
       break;
     default: break;

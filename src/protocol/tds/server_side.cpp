@@ -84,7 +84,10 @@ void ServerSide::be_unclear() {
 
 void ServerSide::note_done(const TokenEvent& event) {
   if (event.token == Token::DoneProc) ++server_.call;
-  if (event.done.status & kDoneAttention) ++server_.acknowledged;
+  if (event.done.status & kDoneAttention) {
+    ++server_.acknowledged;
+    server_.failed = true;  // what stood behind has perhaps not come about
+  }
   if (event.done.status & (kDoneError | kDoneServerError)) server_.failed = true;
 }
 
@@ -324,7 +327,15 @@ void ServerSide::forget_state() {
   const SettingMap before = settings_of(server_.in_force);
   server_.settings_unknown = server_.settings_unknown || server_.dirty || server_.pin ||
                              before.contains(kIsolation) || before.contains(kDatabase);
+  const uint64_t transaction = server_.transaction;
+  const bool may_be = server_.may_be_in_transaction;
+  // Its count of transactions stays behind, and no later reset puts it right.
+  if (!server_.announces && (transaction != 0 || may_be)) server_.retire = true;
   server_.forget_state();
+  if (server_.outcome.keeps_transaction) {
+    server_.transaction = transaction;
+    server_.may_be_in_transaction = may_be;
+  }
   server_.new_database.reset();
   client_.wanted = {};
   client_.handles.reset();

@@ -62,6 +62,7 @@ struct ClientState final : protocol::ClientState {
   Interned wanted;                   // the settings that must be in force while it holds a server
   bool begins_implicitly = false;    // a transaction, with whatever touches a table
   std::unique_ptr<Handles> handles;  // most clients have none
+  bool resets_next = false;          // the request that waits for a server carries a reset
   // Of a message that has to be seen whole: how far it is known that it has not ended.
   struct Ahead {
     PacketStream packets;
@@ -135,6 +136,7 @@ struct ServerState final : protocol::ServerState {
     pin.reset();
     in_force = {};
     handles.clear();
+    objection.reset();
   }
   bool at_rest() const {
     return turn == Turn::None && !request_open && attentions == 0 && transaction == 0 &&

@@ -81,12 +81,13 @@ void note_reset(ServerState& server) {
   server.dirty = false;
   server.pin.reset();
   server.handles.clear();
+  server.objection.reset();
 }
 
 // In session mode nobody has looked at what a server that does not announce transactions was asked.
 bool may_have_transaction(const ServerState& server) {
   return server.transaction != 0 || server.may_be_in_transaction ||
-         (!server.announces && server.dirty);
+         (!server.announces && (server.dirty || server.settings_unknown || server.pin));
 }
 
 OwnBatch rollback_batch(ServerState& server) {
@@ -207,11 +208,15 @@ class RecoverTalk final : public Dialogue {
 std::unique_ptr<Dialogue> make_attach(const ClientState& client, ServerState& server) {
   if (!server.settings_unknown && client.wanted == server.in_force) return nullptr;
   const SettingMap wanted = settings_of(client.wanted);
+  const SettingMap current = settings_of(server.in_force);
+  const bool stays = current.contains(kIsolation) || current.contains(kDatabase);
+  // The client's own reset does as well, where it removes all that there is.
+  if (client.resets_next && !stays && !server.settings_unknown && !server.dirty) return nullptr;
   const bool resets = needs_reset(wanted, server);
   OwnBatch batch;
   batch.resets = resets;
-  batch.text = resets ? baseline_text(server) + settings_text(wanted, {})
-                      : settings_text(wanted, settings_of(server.in_force));
+  batch.text =
+      resets ? baseline_text(server) + settings_text(wanted, {}) : settings_text(wanted, current);
   batch.then = [&server, resets, in_force = client.wanted] {
     if (resets) note_reset(server);
     server.in_force = in_force;

@@ -54,8 +54,25 @@ TEST(TdsLink, DistributedTransactionsEndTheServer) {
       is_after([](LinkTalk& talk) {
         EXPECT_EQ(talk.events, " lease");
         EXPECT_EQ(talk.server().transaction, 9U);
+        EXPECT_EQ(talk.link().condition(talk.server()), Condition::Open);
+        talk.server().transaction = 0;
         EXPECT_EQ(talk.link().condition(talk.server()), Condition::Broken);
       }));
+}
+
+// The bit with which a transaction survives the reset (2.2.3.1.2): nothing else tells of it.
+TEST(TdsLink, AResetThatKeepsTheTransaction) {
+  const std::string done = reply(change(EnvKind::ResetDone, {}) + done_token());
+  const std::string kept = batch("SELECT 1", {.descriptor = 7, .status = kResetConnectionSkipTran});
+  const Heard heard =
+      run({says(begin_transaction()), answers(reply(begun(7) + done_token())), says(kept),
+           answers(done), then([](LinkTalk& talk) { EXPECT_EQ(talk.server().transaction, 7U); }),
+           says(commit_transaction(7)), answers(reply(ended(7) + done_token()))});
+  EXPECT_EQ(heard.events, " lease end");
+  EXPECT_THAT(
+      run({says(batch("SELECT 1", {.status = kResetConnection | kResetConnectionSkipTran}))})
+          .events,
+      HasSubstr("fail: both bits"));
 }
 
 TEST(TdsLink, ADescriptorThatIsNoneIsNotTakenForTheEndOfATransaction) {
@@ -134,6 +151,15 @@ TEST(TdsLink, WhoDoesNotAnnounceIsAsked) {
   EXPECT_THAT(run({says(batch("SELECT 1")), answers(good())}, is_before(unannounced)).server,
               ElementsAre("SELECT 1"));
   EXPECT_THAT(run({says(batch("BEGIN TRAN")), answers(good())}).server, ElementsAre("BEGIN TRAN"));
+}
+
+// Babelfish counts on, so that the next one's COMMIT would end nothing.
+TEST(TdsLink, AResetWithinATransactionEndsWhoDoesNotAnnounce) {
+  const std::string done = reply(change(EnvKind::ResetDone, {}) + done_token());
+  run({says(batch("BEGIN TRAN")), answers(good()), answers(count_of(true)),
+       says(batch("SELECT 1", {.status = kResetConnection})), answers(done)},
+      {unannounced,
+       [](LinkTalk& talk) { EXPECT_EQ(talk.link().condition(talk.server()), Condition::Broken); }});
 }
 
 // Whoever cannot say it may be in the middle of one: an error was taken for none.
@@ -263,6 +289,16 @@ TEST(TdsLink, SettingsOfABatchThatFailsKeepTheClient) {
 }
 
 // The database that a client in session mode chose was taken for the next one's.
+// What stands behind a statement that is stopped has perhaps not come about.
+TEST(TdsLink, SettingsOfABatchThatIsStoppedKeepTheClient) {
+  run({says(batch("SELECT 1 SET DATEFIRST 3")), says(attention()), answers(acknowledged())},
+      is_after([](LinkTalk& talk) {
+        EXPECT_EQ(talk.events, " lease");
+        EXPECT_FALSE(talk.client.wanted);
+        EXPECT_TRUE(talk.server().settings_unknown);
+      }));
+}
+
 TEST(TdsLink, WhatOneClientChoseIsNotTheNextOnes) {
   run({says(batch("USE other")),
        answers(reply(change(EnvKind::Database, "other", "shop") + done_token())),
@@ -293,8 +329,8 @@ TEST(TdsLink, WhatAResetLeavesIsPutRightForTheNext) {
       {{says(batch("SET DATEFIRST 3")), answers(good()), says(last), answers(done)},
        Condition::Clean},
       {{says(batch("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")), answers(good()), says(last),
-        answers(done)},
-       Condition::Dirty},
+        answers(done), answers(done)},  // of weir's own before it
+       Condition::Clean},
       {{says(batch("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE SELECT 1/0")), answers(failed()),
         says(last), answers(done)},
        Condition::Dirty},
