@@ -31,6 +31,7 @@ config::ProtocolDescriptor sql_server() {
       .listen_port = 14330,
       .login_methods = {Method::Trust, Method::Plain, Method::Md5, Method::ScramSha256, Method::Pam,
                         Method::Ldap, Method::Passthrough},
+      .logins_have_passwords = true,
       .parameters = {{.name = "host"},
                      {.name = "port"},
                      {.name = "user"},

@@ -74,7 +74,10 @@ class PieceReader {
   // Clients log in with what the URL says.
   void add_login(const ParsedUrl& parsed, const std::string& name, Place place) {
     std::string user = parsed.user;
-    if (parsed.password.empty()) {
+    if (parsed.password.empty() && parsed.protocol->logins_have_passwords) {
+      reading_.complain(place, join_path({}, name),
+                        "expected user:password@ in the URL: these servers let nobody in without");
+    } else if (parsed.password.empty()) {
       without_password_.emplace_back(name, place);
     } else {
       has_password_ = true;

@@ -44,7 +44,8 @@ struct ProtocolDescriptor {
       AuthMethod::Hba,         AuthMethod::Pam,   AuthMethod::Ldap};
   bool other_methods_are_plain = false;
   bool clients_name_database = true;  // false: a listener needs `database` unless there is only one
-  std::string default_user = {};      // of a URL with a password alone: redis://:secret@host
+  bool logins_have_passwords = false;  // its servers let nobody in without one
+  std::string default_user = {};       // of a URL with a password alone: redis://:secret@host
   std::vector<Parameter> parameters =
       {};  // of URLs; host, port, user, password, dbname mean what libpq says
   // Of its databases, besides those that all have: user password settings tls tls.negotiation …

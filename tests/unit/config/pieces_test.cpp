@@ -36,6 +36,14 @@ TEST(Pieces, OneDatabase) {
   EXPECT_FALSE(config.http.address);
 }
 
+TEST(Pieces, WhereALoginHasAPasswordOneIsWanted) {
+  EXPECT_TRUE(from({"sales=mssql://ann:pw@h/sales"}));
+  for (const char* url : {"sales=mssql://h/sales", "sales=mssql://ann@h/sales"})
+    EXPECT_EQ(from({url}).report(),
+              "--database: sales: expected user:password@ in the URL: these servers let nobody in "
+              "without");
+}
+
 TEST(Pieces, SeveralProtocols) {
   const Loaded loaded = from({"app=postgres://ann:pw@h/app", "cache=redis://:pw2@h/2",
                               "notes=sqlite://bob:pw3@/tmp/notes.db"});

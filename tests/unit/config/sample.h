@@ -48,6 +48,7 @@ inline Surroundings sample_surroundings() {
   tds.schemes = {"mssql", "sqlserver"};
   tds.server_port = 1433;
   tds.listen_port = 14330;
+  tds.logins_have_passwords = true;
   tds.login_methods = {AuthMethod::Trust, AuthMethod::Plain, AuthMethod::ScramSha256,
                        AuthMethod::Ldap, AuthMethod::Passthrough};
   tds.parameters = {{"database"}, {"encrypt", {"true", "strict", "false", "disable"}}};
