@@ -364,13 +364,14 @@ Cancelling::Cancelling(Worker& worker, PooledServer& server, Done done)
       place_(server.place),
       peer_(server.stream().peer()),
       dialogue_(backend_->link().cancel(server.state())),
+      is_possible_(dialogue_ && dialler_),
       done_(std::move(done)),
       timer_(on_deadline, this) {
   ++server.cancels;
 }
 
 void Cancelling::begin() {
-  if (!dialogue_ || !dialler_) return finish(false);
+  if (!is_possible_) return finish(false);
   worker_.loop().timers().set(timer_, worker_.now() + patience_);
   connecting_ = dialler_->dial_again(worker_.loop(), place_, peer_,
                                      [this](auto result) { on_connected(std::move(result)); });
@@ -386,7 +387,8 @@ void Cancelling::on_connected(base::Result<std::unique_ptr<net::Stream>> result)
 }
 
 void Cancelling::finish(bool sent) {
-  worker_.stats(*backend_).cancels[sent ? CancelResult::Sent : CancelResult::Failed].add();
+  if (is_possible_)
+    worker_.stats(*backend_).cancels[sent ? CancelResult::Sent : CancelResult::Failed].add();
   const Done done = std::move(done_);
   Worker& worker = worker_;
   const uint64_t server_id = server_id_;

@@ -187,6 +187,7 @@ class Cancelling final : public Errand {
   int place_;
   std::string peer_;
   std::unique_ptr<protocol::Dialogue> dialogue_;
+  const bool is_possible_;  // in this way, with this protocol
   Done done_;
   std::unique_ptr<net::Connecting> connecting_;
   std::unique_ptr<net::Stream> stream_;
