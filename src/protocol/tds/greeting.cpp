@@ -36,12 +36,6 @@ std::string host_in(std::string_view server) {
   return std::string(server.substr(0, server.find(',')));
 }
 
-bool is_hashed(std::string_view secret) {
-  if (secret.starts_with("SCRAM-SHA-256$")) return true;
-  return secret.size() == 35 && secret.starts_with("md5") &&
-         secret.find_first_not_of("0123456789abcdef", 3) == std::string_view::npos;
-}
-
 }  // namespace
 
 TdsGreeting::TdsGreeting(const protocol::GreetingOptions& options, Languages& languages)

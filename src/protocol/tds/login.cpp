@@ -23,12 +23,6 @@ ServerTls server_tls(protocol::Encryption tls) {
   }
 }
 
-bool is_hashed(std::string_view secret) {
-  if (secret.starts_with("SCRAM-SHA-256$")) return true;
-  return secret.size() == 35 && secret.starts_with("md5") &&
-         secret.find_first_not_of("0123456789abcdef", 3) == std::string_view::npos;
-}
-
 // What of a login no LOGIN7 can say; nothing: it can. Never quotes the secret.
 std::string misfit(const protocol::LoginTarget& target) {
   if (is_hashed(target.secret))

@@ -277,4 +277,10 @@ void reveal(std::string& utf16) {
   }
 }
 
+bool is_hashed(std::string_view secret) {
+  if (secret.starts_with("SCRAM-SHA-256$")) return true;
+  return secret.size() == 35 && secret.starts_with("md5") &&
+         secret.find_first_not_of("0123456789abcdef", 3) == std::string_view::npos;
+}
+
 }  // namespace weir::tds

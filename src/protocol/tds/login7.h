@@ -95,6 +95,8 @@ Result<Login7> read_login7(Bytes body);
 // As clients write it, with all of the fixed part. TooLarge: more than can be pointed to.
 Result<std::string> write_login7(const Login7& login);
 
+// md5… or SCRAM-SHA-256$…: of no use here, as the password itself is sent.
+bool is_hashed(std::string_view secret);
 // Per byte: nibbles are exchanged, then the bits of 0xa5 are turned. Hides, but does not protect.
 void obfuscate(std::string& utf16);
 void reveal(std::string& utf16);
