@@ -168,7 +168,8 @@ tier_fuzz() {
       case_of "$target"
     else
       tail -n 30 "$OUT/$target.log"
-      case_of "$target" "see $OUT/$target.log and $OUT/$target-*"
+      # With the input, when it is short: the files may be gone by the time that somebody looks.
+      case_of "$target" "see $OUT/$target.log and $OUT/$target-*"$'\n'"$(grep -E '^(==.*ERROR|SUMMARY|Base64)|runtime error' "$OUT/$target.log")"
     fi
   done
 }

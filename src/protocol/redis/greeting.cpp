@@ -92,9 +92,10 @@ RedisGreeting::Result RedisGreeting::feed(Bytes in, std::string& send) {
   if (state_ == State::Opening) return begin(in, send);
   if (state_ != State::Proving) return {};
   size_t used = 0;
-  if (!is_secured_ && in.starts_with(kTlsHandshake))
-    return fail({ErrorKind::Protocol, "the client began with TLS, which is not spoken here"}, used);
   while (state_ == State::Proving) {
+    if (!is_secured_ && in.substr(used).starts_with(kTlsHandshake))
+      return fail({ErrorKind::Protocol, "the client began with TLS, which is not spoken here"},
+                  used);
     const Request request = cut_request(in.substr(used), limits_);
     switch (request.kind) {
       case Request::Kind::Incomplete: return {Step::Wait, used};

@@ -206,6 +206,8 @@ TEST(RedisGreeting, TlsFromTheFirstByteOn) {
   outcome = greet({}, hello, SIZE_MAX);
   EXPECT_EQ(outcome.error, "the client began with TLS, which is not spoken here");
   EXPECT_EQ(outcome.sent, "");
+  outcome = greet_at_every_split({}, "PING\r\n" + hello);
+  EXPECT_EQ(outcome.error, "the client began with TLS, which is not spoken here");
 }
 
 TEST(RedisGreeting, Ends) {
