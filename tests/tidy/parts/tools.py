@@ -43,20 +43,24 @@ def reformat(tree):
     subprocess.run([name, "-i", *[source.path for source in tree.cpp()]], cwd=tree.root, check=True)
 
 
+def public_places(floor):
+    """Where its public headers are in include/weir: a folder, or files."""
+    if floor == "protocol":
+        return [f"protocol/{name}.h" for name in ("protocol", "dialogues", "relay")]
+    where = FLOORS[floor][0]
+    return [where + ".h" if "/" in where else where]
+
+
 def lay_out_view(root, floor, folder):
     """A folder with links to just those public headers that a floor sees, as cmake/floors.cmake does."""
     view = Path(folder) / floor / "weir"
     seen = [f for f in FLOORS if FLOORS[floor][1] is None or f == floor or f in FLOORS[floor][1]]
     for name in seen:
-        where = FLOORS[name][0]
-        if name == "protocol":
-            where = "protocol/protocol.h"
-        elif "/" in where:
-            where += ".h"
-        target = Path(root) / "include/weir" / where
-        if target.exists():
-            (view / where).parent.mkdir(parents=True, exist_ok=True)
-            (view / where).symlink_to(target)
+        for where in public_places(name):
+            target = Path(root) / "include/weir" / where
+            if target.exists():
+                (view / where).parent.mkdir(parents=True, exist_ok=True)
+                (view / where).symlink_to(target)
     view.mkdir(parents=True, exist_ok=True)
     return view.parent
 
