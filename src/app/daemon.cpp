@@ -27,6 +27,10 @@ uint32_t worker_count(const config::Config& config) {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
+void log_doubts(const config::Config& config) {
+  for (const std::string& doubt : config::doubts_about(config)) log(LogLevel::Warn, "{}", doubt);
+}
+
 }  // namespace
 
 struct Daemon::Seat {
@@ -81,6 +85,7 @@ base::Status Daemon::start() {
   }
   seats_[0]->loop->timers().set(ticker_, seats_[0]->loop->now() + kTick);
   state_ = State::Running;
+  log_doubts(*config);
   notify("READY=1\nSTATUS=running");
   return base::ok();
 }
@@ -323,6 +328,7 @@ base::Status Daemon::apply(std::shared_ptr<const config::Config> config) {
   if (config->admin.socket != before->admin.socket)
     if (auto opened = console_->open_socket(config->admin); !opened)
       log(LogLevel::Error, "reload: {}", opened.error().text);
+  log_doubts(*config);
   house_->reload(config, *seats_[0]->worker);
   on_all([](session::Worker& worker) { worker.refresh_plans(); });
   return base::ok();

@@ -1,5 +1,5 @@
-// The text of `weir check`: every pool with what differs from the built-in options, then the worst
-// cases (worst.cpp).
+// The text of `weir check`: doubts (doubts.cpp), every pool with what differs from the built-in
+// options, then the worst cases (worst.cpp).
 #include <fmt/format.h>
 
 #include <ostream>
@@ -74,6 +74,9 @@ void print_pools(const Config& config, const Database& database, std::ostream& o
 void print_check(const Config& config, std::ostream& out) {
   out << fmt::format("{}: fine\n", config.source);
   for (size_t i = 1; i < config.files.size(); ++i) out << "  and " << config.files[i] << '\n';
+  const std::vector<std::string> doubts = doubts_about(config);
+  if (!doubts.empty()) out << "is this meant?\n";
+  for (const std::string& doubt : doubts) out << "  " << doubt << '\n';
   out << "listeners\n";
   for (const Listener& listener : config.listeners) {
     out << fmt::format("  {} {}{}\n", listener.protocol, listener.address.text(),

@@ -74,6 +74,15 @@ def test_the_end_with_clients_of_every_kind(start, server, signals):
 # ---------------------------------------------------------------- reloads
 
 
+def test_a_reload_warns_of_what_is_hardly_meant(start):
+    weir = start()
+    doubt = "users.ann: has no password, so nobody can log in as this user"
+    assert doubt not in weir.log()
+    weir.config["users"]["ann"] = {"max_server_connections": 3}
+    weir.reload()
+    weir.wait_for_log(doubt)
+
+
 def test_reload_of_the_size(start, server):
     weir = start(size=1)
     with client_of(weir) as one, client_of(weir) as other:

@@ -37,8 +37,12 @@ Database asked_database(const Config& config);
 // The smallest of limits where 0 stands for none; 0 when there is none.
 int smallest_limit(std::initializer_list<int> limits);
 
-// Effective pools, the worst case of server connections by database, user and host against their
-// caps, and what no cap bounds.
+// What is allowed and hardly meant, each with the path of what it is about: a listener that leads
+// to no database, a user without a password. `weir check` prints it, a start and a reload log it.
+std::vector<std::string> doubts_about(const Config& config);
+
+// Doubts, effective pools, the worst case of server connections by database, user and host against
+// their caps, and what no cap bounds.
 void print_check(const Config& config, std::ostream& out);
 
 // One option or entry that differs: "databases.app.pool.size: 20 -> 40", "listeners: + postgres

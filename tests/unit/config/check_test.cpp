@@ -134,6 +134,70 @@ TEST(Check, UsersThatOnlyTheDatabaseKnows) {
       "hosts.\"db1:5432\".max_server_connections\n");
 }
 
+const std::string kDoubts = "is this meant?";
+
+TEST(Check, ListenersAndDatabasesWithoutEachOther) {
+  const std::string app = "databases: {app: {url: postgres://db1/app, user: u, password: p}}\n";
+  EXPECT_EQ(section_of(check_text(good("listeners: [{protocol: postgres, address: 127.0.0.1:1}, "
+                                       "{protocol: tds, address: 127.0.0.1:2}]\n" +
+                                       app)),
+                       kDoubts),
+            "  listeners[1]: there is no tds database for its clients\n");
+  EXPECT_EQ(
+      section_of(check_text(good("listeners: [{protocol: tds, address: 127.0.0.1:2}]\n"
+                                 "databases: {app: {url: postgres://db1/app, user: u, password: "
+                                 "p}, erp: {url: mssql://db2/erp, user: u, password: p}}\n")),
+                 kDoubts),
+      "  databases.app: no listener leads to it; its clients speak postgres\n");
+  // Nobody has to come to the database that is asked for users.
+  EXPECT_EQ(section_of(check_text(good("listeners: [{protocol: tds, address: 127.0.0.1:2}]\n"
+                                       "auth: {query: {database: app, user: u}}\n"
+                                       "databases: {app: {url: postgres://db1/app, user: u, "
+                                       "password: p}, erp: {url: mssql://db2/erp}}\n")),
+                       kDoubts),
+            "none");
+}
+
+TEST(Check, PasswordsInClear) {
+  const auto doubts = [](const std::string& listener, const std::string& url) {
+    return section_of(check_text(good("listeners: [{" + listener +
+                                      "}]\n"
+                                      "databases: {app: {url: \"" +
+                                      url + "\"}}\n")),
+                      kDoubts);
+  };
+  const std::string clear = "  listeners[0].tls: passwords come in clear over the network\n";
+  EXPECT_EQ(doubts("protocol: tds, address: \"*:1\"", "mssql://d/app"), clear);
+  EXPECT_EQ(doubts("protocol: redis, address: \"h:1\"", "redis://d"), clear);
+  EXPECT_EQ(
+      doubts("protocol: postgres, address: \"h:1\", auth: {method: plain}", "postgres://d/app"),
+      clear);
+  EXPECT_EQ(doubts("protocol: postgres, address: \"h:1\"", "postgres://d/app"), "none");
+  EXPECT_EQ(doubts("protocol: tds, address: \"h:1\", auth: {method: trust}", "mssql://d/app"),
+            "none");
+  Config config = good(
+      "listeners: [{protocol: tds, address: \"h:1\"}]\n"
+      "databases: {app: {url: mssql://d/app}}\n");
+  config.listeners[0].tls.mode = TlsMode::Login;
+  EXPECT_TRUE(doubts_about(config).empty());
+  EXPECT_EQ(doubts("protocol: tds, address: \"127.0.0.1:1\"", "mssql://d/app"), "none");
+}
+
+TEST(Check, UsersWhoCannotLogIn) {
+  const auto doubts = [](const std::string& auth, const std::string& database) {
+    return section_of(
+        check_text(good("listeners: [{protocol: postgres, address: 127.0.0.1:1}]\n" + auth +
+                        "users: {ann: {pool: {size: 3}}, bob: {password: b}}\n"
+                        "databases: {app: {url: postgres://d/app" +
+                        database + "}}\n")),
+        kDoubts);
+  };
+  EXPECT_EQ(doubts("", ""), "  users.ann: has no password, so nobody can log in as this user\n");
+  EXPECT_EQ(doubts("auth: {method: trust}\n", ""), "none");
+  EXPECT_EQ(doubts("auth: {query: {database: app, user: bob}}\n", ""), "none");
+  EXPECT_EQ(doubts("", ", user: ann, password: a"), "none");
+}
+
 TEST(Check, ACapBoundsThem) {
   const std::string by_database = asking(kQuery, ", pool: {max_server_connections: 50}");
   EXPECT_EQ(
