@@ -64,9 +64,11 @@ Duration Session::idle_limit() const {
   return pinned > 0 && (in_block == 0 || pinned < in_block) ? pinned : in_block;
 }
 
-// In a transaction, or in a turn that may become one.
+// In a transaction, or in a turn that may become one, perhaps with half of its request.
 bool Session::is_in_block() const {
-  return link().condition(lease_->state()) == Condition::Open || pin_ == protocol::Pin::Bulk;
+  const Condition condition = link().condition(lease_->state());
+  return condition == Condition::Open || pin_ == protocol::Pin::Bulk ||
+         (condition == Condition::Broken && link().owes(lease_->state()));
 }
 
 // A timer that is set too early costs nothing: it looks again. So it is moved only when it is
