@@ -393,3 +393,11 @@ def test_an_unknown_token_is_forwarded_and_ends_the_server(server, weir):
         assert server.session(app="weir")["spid"] == number
     eventually(lambda: all(each["spid"] != number for each in server.sessions()),
                what="that the server is closed")
+
+
+def test_a_setting_that_is_made_again_may_come_with_an_error(weir, pair):
+    one, _ = pair
+    one.batch("SET NOCOUNT ON")
+    for _ in range(2):
+        assert errors(one.batch("SET NOCOUNT ON SELECT 1/0"))
+    assert weir.metrics().sum("weir_pins_total") == 0

@@ -1,5 +1,7 @@
 """Prepared statements of several clients on one connection to SQL Server: each runs its own."""
 
+import time
+
 import pytest
 
 from harness import weir_only
@@ -18,6 +20,11 @@ def prepare(client, sql, declared="@p int"):
                        parameter(nvarchar(sql)), parameter(integer(1)))
     assert not errors(found), shape(found)
     return next(each.value for each in found if each.kind == "RETURNVALUE")
+
+
+def prepexec(client, sql):
+    return client.rpc(13, parameter(integer(None), status=1), parameter(nvarchar("")),
+                      parameter(nvarchar(sql)))
 
 
 def execute(client, handle, number, procedure=12):
@@ -127,3 +134,62 @@ def test_large_values_in_calls_do_not_keep_the_server(weir, pair):
     assert not errors(found)
     assert other.value("SELECT LEN(t) FROM large") == 100_000
     assert weir.metrics().sum("weir_pins_total") == 0
+
+
+# ---------------------------------------------------------------- what they leave
+
+
+def test_what_sp_prepexec_runs_leaves_nothing_to_the_next_client(server, pair):
+    one, other = pair
+    one.batch("CREATE PROCEDURE leaves AS "
+              "EXEC sp_getapplock @Resource = 'r', @LockMode = 'Exclusive', @LockOwner = 'Session' "
+              "EXEC sp_set_session_context N'tenant', 7")
+    assert not errors(prepexec(one, "EXEC leaves"))
+    assert other.value("SELECT SESSION_CONTEXT(N'tenant')") is None
+    assert server.session(app="weir")["applocks"] == []
+    one.batch("DROP PROCEDURE leaves")
+
+
+@pytest.mark.behaviour("tds", "T45")
+def test_prepared_anew_within_a_transaction(pair):
+    """On a server that has been reset meanwhile, weir prepares as a request of the transaction."""
+    one, other = pair
+    mine = prepare(one, "SELECT @p + 100")
+    other.batch("EXEC sp_who")
+    one.manager(b"\x05\0\0\0")
+    assert value(execute(one, mine, 1)) == 101
+    assert one.value("SELECT @@TRANCOUNT") == 1
+    one.manager(b"\x07\0\0\0")
+
+
+@pytest.mark.behaviour("tds", "T46")
+@pytest.mark.parametrize("text", ["DECLARE @h int EXEC sp_prepare @h OUTPUT, N'', N'SELECT 1', 1"])
+def test_whoever_prepares_within_a_text_finds_no_others(pair, text):
+    one, other = pair
+    mine = prepare(one, "SELECT @p + 12345")
+    other.rpc(10, parameter(nvarchar(text)))
+    assert [12346] not in tds_tokens.rows(execute(other, mine, 1))
+
+
+def test_a_cursor_ends_no_prepared_statement(weir, pair):
+    one, _ = pair
+    mine = prepare(one, "SELECT @p + 100")
+    found = one.rpc(2, parameter(integer(None), status=1), parameter(nvarchar("SELECT 1 AS a")),
+                    parameter(integer(8)), parameter(integer(1)),
+                    parameter(integer(None), status=1))
+    assert not errors(found)
+    assert value(execute(one, mine, 1)) == 101
+    assert weir.metrics().sum("weir_pins_total", reason="cursor") == 1
+
+
+@pytest.mark.behaviour("tds", "T45")
+def test_what_was_being_prepared_again_hurts_nobody(pair):
+    one, other = pair
+    mine, yours = prepare(one, "SELECT @p + 1"), prepare(other, "SELECT @p + 1")
+    one.send(RPC, call(13, parameter(integer(mine), status=1), parameter(nvarchar("")),
+                       parameter(nvarchar("WAITFOR DELAY '00:00:20'"))))
+    time.sleep(0.2)
+    one.attention()
+    while not any(each.kind.startswith("DONE") and each.status & 0x20 for each in one.reply()):
+        pass
+    assert value(execute(other, yours, 2)) == 3

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from harness import eventually, weir_only
-from support.tds_client import BATCH, errors, headers, nvarchar, packets, parameter
+from support.tds_client import (BATCH, BULK, errors, headers, integer, nvarchar, packets,
+                                parameter)
 from support.tds_server import TdsServer
 from support.tds_weir import client_of, pair, start, value, weir  # noqa: F401
 
@@ -140,3 +141,49 @@ def test_session_mode(start, server):
         one.batch("BEGIN TRAN INSERT kept VALUES (1)")
     with client_of(weir) as other:
         assert other.rows("SELECT @@TRANCOUNT, COUNT(*) FROM kept") == [[0, 0]]
+
+
+# ---------------------------------------------------------------- what its reset leaves
+
+
+def prepexec(client, sql):
+    return client.rpc(13, parameter(integer(None), status=1), parameter(nvarchar("")),
+                      parameter(nvarchar(sql)))
+
+
+def test_what_sp_prepexec_begins_is_its_client_s(server, pair):
+    one, other = pair
+    assert not errors(prepexec(one, "BEGIN TRAN INSERT kept VALUES (1)"))
+    other.write(request("SELECT @@TRANCOUNT"))
+    time.sleep(0.2)
+    assert count_of(server) == 1
+    one.batch("COMMIT")
+    assert value(other.reply()) == 0
+
+
+def test_a_temporary_table_of_sp_prepexec_is_nobody_else_s(pair):
+    one, other = pair
+    assert not errors(prepexec(one, "SELECT 42 AS a INTO #t"))
+    assert errors(other.batch("SELECT * FROM #t"))
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_a_context_is_nobody_else_s(start, mode):
+    weir = start(mode)
+    with client_of(weir) as one:
+        one.batch("SET CONTEXT_INFO 0x1234")
+        one.batch("EXEC sp_set_session_context N'tenant', 7")
+    with client_of(weir) as other:
+        assert other.rows("SELECT CONTEXT_INFO(), SESSION_CONTEXT(N'tenant')") == [[None, None]]
+
+
+def test_nobody_asks_between_a_bulk_load_and_its_rows(server, start):
+    with client_of(start("transaction")) as one:
+        one.batch("SET IMPLICIT_TRANSACTIONS ON")
+        one.batch("INSERT BULK kept (a int)")
+        rows = (b"\x81\x01\x00" + bytes(4) + b"\x09\0" + b"\x26\x04" + b"\x01a\0"
+                + b"\xd1\x04\x07\0\0\0" + b"\xfd" + bytes(12))
+        one.write(packets(BULK, rows))
+        assert not errors(one.reply())
+        assert one.value("SELECT MAX(a) FROM kept") == 7
+        one.batch("COMMIT")

@@ -175,6 +175,16 @@ def test_a_pin_is_kept_however_long_its_client_is_silent(start):
         assert one.value("SELECT COUNT(*) FROM #mine") == 0
 
 
+def test_half_a_request_does_not_keep_a_transaction_for_ever(start, server):
+    weir = start(**timeouts(transaction="500ms"))
+    with client_of(weir) as one, client_of(weir) as other:
+        one.batch("BEGIN TRAN")
+        one.write(request("SELECT 1 --" + "x" * 60_000)[:80_000])
+        assert other.value("SELECT 2") == 2
+    assert weir.metrics().sum("weir_errors_total", kind="transaction_timeout") == 1
+    server.caught()  # it got half a request
+
+
 def test_slow_requests_are_counted_and_logged(start):
     weir = start(log={"slow_query": "500ms"})
     with client_of(weir) as one:

@@ -1,11 +1,13 @@
 // Walks through the calls of a message of type Rpc, in whatever pieces its payload comes (MS-TDS
 // 2.2.6.6 "RPC Request"): which procedures are called, and how the first values that they get
-// begin. What it does not know (a table as a parameter, an encrypted one) ends the walk until the
-// message ends; it is forwarded all the same.
-// A value that lives with the client. Memory: what ValueStream keeps, and kTextBytesMax of a text.
+// begin. A table (2.2.5.5.5) is passed over. What it does not know (an encrypted parameter) ends the
+// walk until the message ends; it is forwarded all the same.
+// A value that lives with the client. Memory: what ValueStream keeps, of a text as much as is told,
+// and two bytes for each column of a table.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "request.h"
 #include "value_stream.h"
@@ -67,10 +69,11 @@ struct CallEvent {
 
 class CallWalker : private ValueStream {
  public:
-  static constexpr size_t kTextBytesMax = 32 * 1024;  // of a value that is told
-  static constexpr uint16_t kParametersTold = 4;      // of each call
+  static constexpr uint16_t kParametersTold = 4;  // of each call
 
-  explicit CallWalker(Version version) : version_(version) {}
+  // Of a value less than `text_bytes_max` is told.
+  explicit CallWalker(Version version, size_t text_bytes_max = 32 * 1024)
+      : text_bytes_max_(text_bytes_max), version_(version) {}
 
   // Takes bytes of the payload off the front up to the next event. False: all are used up.
   bool next(Bytes& in, CallEvent& event);
@@ -80,7 +83,19 @@ class CallWalker : private ValueStream {
   bool is_lost() const { return phase_ == Phase::Unknown; }
 
  private:
-  enum class Phase : uint8_t { Headers, Call, Parameter, Value, Rest, Unknown };
+  enum class Phase : uint8_t {
+    Headers,
+    Call,
+    Parameter,
+    Value,
+    Rest,
+    Columns,  // of a table
+    Orders,   // what is said of them all
+    Row,      // another one, or the end
+    Cell,
+    CellRest,
+    Unknown,
+  };
 
   bool step(Bytes& in, CallEvent& event, bool& stop);
   bool read_headers(Bytes& in, CallEvent& event, bool& stop);
@@ -88,6 +103,10 @@ class CallWalker : private ValueStream {
   bool read_parameter(Bytes& in, CallEvent& event, bool& stop);
   bool read_value(Bytes& in, CallEvent& event, bool& stop);
   bool read_rest(Bytes& in, CallEvent& event, bool& stop);
+  bool read_columns(Bytes& in, CallEvent& event, bool& stop);
+  bool read_orders(Bytes& in, CallEvent& event, bool& stop);
+  bool read_row(Bytes& in, CallEvent& event, bool& stop);
+  bool read_cell(Bytes& in, bool& stop);
   bool tell_at_once(Bytes& in, CallEvent& event);
   void tell(CallEvent& event) const;
   bool give_up(CallEvent& event);
@@ -95,10 +114,13 @@ class CallWalker : private ValueStream {
   Phase first_phase() const { return is_since_72(version_) ? Phase::Headers : Phase::Call; }
   uint64_t place(Bytes in) const { return given_ - in.size(); }
 
+  size_t text_bytes_max_;
   std::string name_;    // of the parameter, UTF-16LE
   uint64_t given_ = 0;  // bytes of this message, with all that was given to the running call
   uint64_t value_at_ = 0;
   TypeInfo type_;
+  std::vector<ValueRule> columns_;  // of which values come
+  uint16_t column_ = 0;             // of the row, or of those that are still to be described
   uint16_t index_ = 0;
   uint8_t status_ = 0;
   Version version_;

@@ -20,9 +20,17 @@ ServerMessage unknown_handle(int32_t handle) {
 
 std::optional<ClientSide::Step> ClientSide::judge_prepared(const Message& message) {
   Outcome& outcome = server_->outcome;
-  const bool native = server_->pin == Pin::Prepared && !outcome.resets;
-  if (outcome.by_text) return outcome.resets ? std::nullopt : prepared_by_text(message);
+  if (outcome.prepared.size() > kPreparedCallsMax)
+    return refuse(message,
+                  message_of({ErrorKind::Refused,
+                              "too many calls of prepared statements in one message", "54000"},
+                             Gravity::Request));
+  if (outcome.prepares && !outcome.resets) {
+    if (auto step = prepared_by_text(message)) return step;
+  }
+  outcome.native = outcome.prepares;
   if (outcome.prepared.empty()) return std::nullopt;
+  const bool native = server_->native && !outcome.resets;
   const bool carried =
       client_.options.prepared_statements > 0 && message.whole && !outcome.pin && !native;
   if (!carried) return by_servers_numbers(message);
@@ -32,8 +40,7 @@ std::optional<ClientSide::Step> ClientSide::judge_prepared(const Message& messag
   for (const PreparedCall& call : outcome.prepared)
     if (auto step = ready(message, call, answered)) return step;
   if (answered) return unprepare(message);
-  for (const PreparedCall& call : outcome.prepared)
-    if (call.procedure == Procedure::Unprepare) forget(call);
+  for (const PreparedCall& call : outcome.prepared) give_up(call);
   return std::nullopt;
 }
 
@@ -41,20 +48,37 @@ std::optional<ClientSide::Step> ClientSide::judge_prepared(const Message& messag
 // else's may be named.
 std::optional<ClientSide::Step> ClientSide::by_servers_numbers(const Message& message) {
   Outcome& outcome = server_->outcome;
-  if (!outcome.resets && client_.handles && !client_.handles->empty())
+  if (!outcome.resets) {
+    if (client_.handles && !client_.handles->empty())
+      return refuse(message, message_of({ErrorKind::Refused,
+                                         "this call of a prepared statement cannot be carried, and "
+                                         "earlier ones were",
+                                         "0A000"},
+                                        Gravity::Request));
+    const bool may_be_others = !server_->native && server_->handles.made() > 0;
+    for (const PreparedCall& call : outcome.prepared)
+      if (call.names && may_be_others)
+        return refuse(message, unknown_handle(call.handle.value_or(0)));
+    if (auto step = without_others(message)) return step;
+  }
+  outcome.prepared.clear();
+  outcome.native = outcome.leaves = outcome.transaction = true;
+  if (!outcome.pin) outcome.pin = Pin::Prepared;
+  return std::nullopt;
+}
+
+// The client gets a server on which nobody else has prepared anything.
+std::optional<ClientSide::Step> ClientSide::without_others(const Message& message) {
+  if (server_->native || server_->handles.made() == 0) return std::nullopt;
+  const bool in_transaction = server_->transaction != 0 || server_->may_be_in_transaction;
+  if (in_transaction || server_->pin)
     return refuse(message, message_of({ErrorKind::Refused,
-                                       "this call of a prepared statement cannot be carried, and "
-                                       "earlier ones were",
+                                       "this prepared statement cannot be carried, and the "
+                                       "connection has others'",
                                        "0A000"},
                                       Gravity::Request));
-  const bool none_of_its_own = server_->pin != Pin::Prepared && !outcome.resets;
-  for (const PreparedCall& call : outcome.prepared)
-    if (call.names && none_of_its_own && server_->handles.made() > 0)
-      return refuse(message, unknown_handle(call.handle.value_or(0)));
-  outcome.prepared.clear();
-  outcome.pin = Pin::Prepared;
-  outcome.leaves = true;
-  return std::nullopt;
+  server_->settings_unknown = true;
+  return over(Next::Reattach);
 }
 
 // weir answers them itself; unless the server has too many, and does not get rid of them because
@@ -72,23 +96,20 @@ bool ClientSide::only_unprepares() const {
   return !crowded;
 }
 
-// What a text says of handles weir cannot change: the client gets a server that has no others.
+// What a text says of handles weir cannot change.
 std::optional<ClientSide::Step> ClientSide::prepared_by_text(const Message& message) {
-  if (server_->pin != Pin::Prepared && client_.handles && !client_.handles->empty()) {
+  const bool has_handles = client_.handles && !client_.handles->empty();
+  if (!server_->native && has_handles && message.type == PacketType::Batch) {
     const SeenRequest request{message.type, message.payload, message.whole};
     server_->outcome.prepared = unprepares_in(request, client_.version);
     if (!server_->outcome.prepared.empty()) return unprepare(message);
   }
-  if (server_->pin == Pin::Prepared || server_->handles.made() == 0) return std::nullopt;
-  const bool in_transaction = server_->transaction != 0 || server_->may_be_in_transaction;
-  const bool has_handles = client_.handles && !client_.handles->empty();
-  if (in_transaction || has_handles || server_->pin)
+  if (!server_->native && has_handles && server_->handles.made() > 0)
     return refuse(message,
                   message_of({ErrorKind::Refused,
                               "prepared statements by text and by call cannot be mixed", "0A000"},
                              Gravity::Request));
-  server_->settings_unknown = true;
-  return over(Next::Reattach);
+  return without_others(message);
 }
 
 // The server knows what the call stands for, and the call names it by the server's number.
@@ -129,13 +150,14 @@ std::optional<ClientSide::Step> ClientSide::unprepare(const Message& message) {
   return Step{};
 }
 
-// It goes to the server, which forgets the statement for all clients.
-void ClientSide::forget(const PreparedCall& call) {
+// It goes to the server, which forgets the statement that it names for all clients.
+void ClientSide::give_up(const PreparedCall& call) {
+  if (!call.names || call.procedure == Procedure::Execute) return;
   const int32_t handle = call.handle.value_or(0);
   const Interned* found = client_.handles->find(handle);
   if (!found) return;
   server_->handles.forget(*found);
-  client_.handles->forget(handle);
+  if (call.procedure == Procedure::Unprepare) client_.handles->forget(handle);
 }
 
 ClientSide::Step ClientSide::prepare_first(const Message& message, const Interned& definition) {
@@ -144,7 +166,7 @@ ClientSide::Step ClientSide::prepare_first(const Message& message, const Interne
     return refuse(message, why);
   }
   std::string packets;
-  append_prepare(packets, client_.version, definition);
+  append_prepare(packets, client_.version, server_->transaction, definition);
   sink_.to_server.add_copy(packets);
   server_->turn = ServerState::Turn::Prepare;
   server_->preparing = definition;

@@ -104,7 +104,8 @@ ClientSide::Step ClientSide::go_on(Bytes in) {
   if (!server_) return fail("the rest of a message whose server is gone");
   if (client_.later_calls) {
     client_.later_calls->take(run.payload, server_->outcome);
-    if (client_.later_calls->calls_prepared() && server_->handles.made() > 0)
+    const bool may_be_others = !server_->native && server_->handles.made() > 0;
+    if (server_->outcome.native && may_be_others)
       return fail("a call of a prepared statement stands too far behind in its message");
     if (run.ends_message) std::exchange(client_.later_calls, nullptr)->end(server_->outcome);
   }
@@ -209,9 +210,14 @@ std::optional<ClientSide::Step> ClientSide::see(Bytes in, Message& message) {
   return see(in, message);
 }
 
+// In session mode a reset makes good whatever there was; on Babelfish not quite.
+bool ClientSide::looks_at_all() const {
+  return client_.options.transaction_mode || (server_ && !server_->announces);
+}
+
 bool ClientSide::is_enough(const Message& message) const {
   if (message.whole || message.bytes >= kJudgedBytesMax) return true;
-  if (client_.options.transaction_mode) return false;
+  if (looks_at_all()) return false;
   const RequestHead head =
       read_request_head(message.type, client_.version, message.payload, message.whole);
   const size_t body_min = message.type == PacketType::Batch ? kBulkBytes : 0;
@@ -249,16 +255,19 @@ ClientSide::Step ClientSide::judged(Bytes in, const Message& message) {
   outcome.clear();
   outcome.resets = message.resets;
   outcome.keeps_transaction = message.keeps_transaction;
+  const SeenRequest request{message.type, message.payload, message.whole};
+  if (looks_at_all()) judge_request(request, client_.version, outcome);
   if (client_.options.transaction_mode) {
-    judge_request({message.type, message.payload, message.whole}, client_.version, outcome);
     if (const auto step = judge_prepared(message)) return *step;
     if (!message.whole && message.type == PacketType::Rpc) {
       client_.later_calls = std::make_unique<LaterCalls>(client_.version);
       client_.later_calls->take(message.payload, outcome);
     }
   } else {
+    outcome.prepared.clear();
     outcome.leaves = true;
-    outcome.bulk = begins_bulk({message.type, message.payload, message.whole}, client_.version);
+    outcome.bulk = outcome.bulk || begins_bulk(request, client_.version);
+    outcome.sets_context = outcome.sets_context || !message.whole;
   }
   return forward(in, message);
 }

@@ -56,6 +56,7 @@ class ClientSide {
   Step request(Bytes in);
   // Nothing: there is enough of `message`.
   std::optional<Step> see(Bytes in, Message& message);
+  bool looks_at_all() const;
   bool is_enough(const Message& message) const;
   bool needs_its_end(const Message& message) const;
   std::optional<Step> wait_for_end(Bytes in);
@@ -68,11 +69,12 @@ class ClientSide {
   // Prepared statements (client_prepared.cpp). Nothing: the message may be sent.
   std::optional<Step> judge_prepared(const Message& message);
   std::optional<Step> prepared_by_text(const Message& message);
+  std::optional<Step> without_others(const Message& message);
   std::optional<Step> by_servers_numbers(const Message& message);
   bool only_unprepares() const;
   std::optional<Step> ready(const Message& message, const PreparedCall& call, bool answered);
   std::optional<Step> unprepare(const Message& message);
-  void forget(const PreparedCall& call);
+  void give_up(const PreparedCall& call);
   Step prepare_first(const Message& message, const Interned& definition);
   void take(Bytes in, size_t bytes);
   void say(const std::string& answer) { sink_.to_client.add_copy(answer); }
@@ -102,6 +104,10 @@ class ServerSide {
   void note_handle(const TokenEvent& event);
   void note_change(const EnvChange& change);
   void patch_handle(const TokenEvent& event, int32_t number);
+  void keep_tail();
+  void find_acknowledgement();
+  bool may_have_mistaken_a_handle() const;
+  void forget_called();
   void be_unclear();
   size_t bytes_to_wait_for(Bytes in) const;
   bool is_stopped(const PacketStream::Run& shape) const;
@@ -115,6 +121,7 @@ class ServerSide {
   void apply(const Outcome& outcome);
   void forget_state();
   void check_prepared();
+  bool are_in_force(const std::vector<Setting>& settings) const;
   void carry(const std::vector<Setting>& settings);
   void carry_database();
   void put_in_force(const SettingMap& map);

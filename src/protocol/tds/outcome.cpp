@@ -33,6 +33,8 @@ void add(Outcome& outcome, SqlTraits traits) {
   outcome.transaction = outcome.transaction || traits.transaction;
   outcome.ends_server = outcome.ends_server || traits.ends_server;
   outcome.bulk = outcome.bulk || traits.bulk;
+  outcome.prepares = outcome.prepares || traits.prepares;
+  outcome.sets_context = outcome.sets_context || traits.sets_context;
 }
 
 bool equal_texts(std::string_view text, std::string_view lower) {
@@ -71,16 +73,21 @@ bool runs_text(const CallEvent& call) {
   return call.procedure == Procedure::ExecuteSql || equals_folded(name_of(call), "SP_EXECUTESQL");
 }
 
+SqlTraits traits_of(const CallEvent& call) {
+  return call.procedure == Procedure::Named ? traits_of_call(call.name)
+                                            : traits_of_call(call.procedure);
+}
+
 // Reads the calls of a message.
 class CallJudge {
  public:
   CallJudge(Outcome& outcome, Bytes payload, Version version)
-      : outcome_(outcome), payload_(payload), walker_(version) {}
+      : outcome_(outcome), payload_(payload), walker_(version, payload.size()) {}
 
   void judge() {
     Bytes rest = payload_;
     CallEvent event;
-    while (walker_.next(rest, event)) {
+    while (outcome_.prepared.size() <= kPreparedCallsMax && walker_.next(rest, event)) {
       if (event.kind == CallEvent::Kind::Unknown) return be_unclear(outcome_);
       if (event.kind == CallEvent::Kind::Call) on_call(event);
       if (event.kind == CallEvent::Kind::Parameter)
@@ -100,8 +107,7 @@ class CallJudge {
       call_->number = number;
       return;
     }
-    add(outcome_, event.procedure == Procedure::Named ? traits_of_call(event.name)
-                                                      : traits_of_call(event.procedure));
+    add(outcome_, traits_of(event));
   }
 
   // `end`: where it ends in the payload.
@@ -118,9 +124,11 @@ class CallJudge {
       call_->names = !event.null && !(is_preparing() && call_->handle == 0);
       begin_ = end;
     } else if (event.index == 2 && is_preparing()) {
-      const SqlTraits traits = scan_called_sql(event.value);
-      const bool unclear = !event.whole || traits.keeps != Keeps::Nothing || traits.ends_server;
-      if (unclear) return add(outcome_, traits), be_unclear(outcome_);
+      SqlTraits traits = scan_called_sql(event.value);
+      const bool unclear = !event.whole || traits.keeps != Keeps::Nothing || traits.ends_server ||
+                           end - begin_ > kDefinitionBytesMax;
+      if (unclear) return add(outcome_, std::move(traits)), be_unclear(outcome_);
+      if (call_->procedure == Procedure::PrepExec) add(outcome_, traits);  // which runs it
       call_->definition.push_back(static_cast<char>((traits.leaves ? kMayLeave : 0) |
                                                     (traits.transaction ? kMayTransact : 0)));
       call_->definition += payload_.substr(begin_, end - begin_);
@@ -167,7 +175,11 @@ void Outcome::clear() {
   patches.clear();
   settings.clear();
   pin.reset();
-  leaves = transaction = ends_server = bulk = resets = keeps_transaction = by_text = false;
+  leaves = transaction = ends_server = bulk = resets = keeps_transaction = false;
+  sets_context = prepares = native = false;
+  constexpr size_t kKept = 32;
+  if (prepared.capacity() > kKept) std::vector<PreparedCall>().swap(prepared);
+  if (patches.capacity() > kKept) std::vector<Patch>().swap(patches);
 }
 
 void judge_request(const SeenRequest& request, Version version, Outcome& outcome) {
@@ -175,10 +187,7 @@ void judge_request(const SeenRequest& request, Version version, Outcome& outcome
   const RequestHead head = read_request_head(request.type, version, request.payload, request.whole);
   if (head.seen != Seen::Whole) return be_unclear(outcome);
   switch (request.type) {
-    case PacketType::Batch:
-      add(outcome, scan_sql(head.body));
-      outcome.by_text = outcome.pin == Pin::Prepared;
-      break;
+    case PacketType::Batch: add(outcome, scan_sql(head.body)); break;
     case PacketType::Rpc: CallJudge(outcome, request.payload, version).judge(); break;
     default: judge_transaction(outcome, head.transaction); break;
   }
@@ -191,20 +200,21 @@ void LaterCalls::take(Bytes payload, Outcome& outcome) {
   CallEvent event;
   while (walker_.next(payload, event)) {
     if (event.kind == CallEvent::Kind::Unknown) be_unclear(outcome);
-    if (event.kind == CallEvent::Kind::Call) {
-      runs_text_ = runs_text(event);
-      if (prepared_procedure(event)) {
-        calls_prepared_ = true;
-        be_unclear(outcome);
-      }
-      if (!runs_text_)
-        add(outcome, event.procedure == Procedure::Named ? traits_of_call(event.name)
-                                                         : traits_of_call(event.procedure));
-    }
+    if (event.kind == CallEvent::Kind::Call) on_call(event, outcome);
     if (event.kind != CallEvent::Kind::Parameter || !runs_text_ || event.index != 0) continue;
     add(outcome, scan_called_sql(event.value));
     if (!event.whole) be_unclear(outcome);
   }
+  outcome.native = outcome.native || outcome.prepares;
+}
+
+void LaterCalls::on_call(const CallEvent& event, Outcome& outcome) {
+  runs_text_ = runs_text(event);
+  if (prepared_procedure(event)) {
+    outcome.native = true;
+    return be_unclear(outcome);
+  }
+  if (!runs_text_) add(outcome, traits_of(event));
 }
 
 void LaterCalls::end(Outcome& outcome) {

@@ -30,6 +30,9 @@ struct Patch {
   uint64_t value = 0;
 };
 
+// Of one message; what is more is refused.
+constexpr size_t kPreparedCallsMax = 1000;
+
 struct Outcome {
   std::vector<PreparedCall> prepared = {};
   uint32_t calls = 0;                     // with all others
@@ -42,8 +45,10 @@ struct Outcome {
   bool bulk = false;                      // rows follow
   bool keeps_transaction = false;         // whatever it resets
   bool resets = false;                    // it carries the bit of a reset
-  bool by_text = false;  // what is prepared is so by text, where weir sees no numbers
-  void clear();          // keeps its room
+  bool sets_context = false;              // which Babelfish's reset leaves as it is
+  bool prepares = false;                  // in a text, where weir sees no numbers
+  bool native = false;                    // it names prepared statements by the server's numbers
+  void clear();                           // keeps its room, unless that is much
 };
 
 // A client's message as far as it is there, without the heads of its packets.
@@ -63,12 +68,11 @@ class LaterCalls {
   explicit LaterCalls(Version version) : walker_(version) {}
   void take(Bytes payload, Outcome& outcome);
   void end(Outcome& outcome);
-  // One of them names a prepared statement by a number.
-  bool calls_prepared() const { return calls_prepared_; }
 
  private:
+  void on_call(const CallEvent& event, Outcome& outcome);
+
   CallWalker walker_;
-  bool calls_prepared_ = false;
   bool runs_text_ = false;
 };
 
@@ -77,7 +81,7 @@ class LaterCalls {
 std::vector<PreparedCall> unprepares_in(const SeenRequest& request, Version version);
 
 // INSERT BULK, as its first words. A message of which kBulkBytes of text are there, or all.
-constexpr size_t kBulkBytes = 64;
+constexpr size_t kBulkBytes = 2048;
 bool begins_bulk(const SeenRequest& request, Version version);
 
 }  // namespace weir::tds

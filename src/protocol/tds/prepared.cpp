@@ -41,11 +41,12 @@ void ServerHandles::add(const Interned& definition, int32_t handle) {
   handles_.insert_or_assign(definition.id(), Known{definition, handle});
 }
 
-void append_prepare(std::string& out, Version version, const Interned& definition) {
+void append_prepare(std::string& out, Version version, uint64_t transaction,
+                    const Interned& definition) {
   constexpr std::string_view kNoHandle("\0\1\x26\4\0", 5);         // by reference, INTN of 4, null
   constexpr std::string_view kOptions("\0\0\x26\4\4\1\0\0\0", 9);  // 1
   std::string payload;
-  if (is_since_72(version)) append_all_headers(payload, 0);
+  if (is_since_72(version)) append_all_headers(payload, transaction);
   append_le(payload, uint16_t{0xffff});
   append_le(payload, static_cast<uint16_t>(Procedure::Prepare));
   append_le(payload, uint16_t{0});

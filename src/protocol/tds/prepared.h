@@ -20,6 +20,7 @@ using base::Interned;
 // what running it may leave behind.
 constexpr char kMayLeave = 0x01;
 constexpr char kMayTransact = 0x02;
+constexpr size_t kDefinitionBytesMax = 64 * 1024;
 
 // What a client has prepared.
 class Handles {
@@ -47,6 +48,9 @@ class ServerHandles {
   void forget(const Interned& definition) {
     made_ -= static_cast<int>(handles_.erase(definition.id()));
   }
+  // What they were prepared for is no more; they stay until the reset.
+  void lose() { handles_.clear(); }
+  void lose(const Interned& definition) { handles_.erase(definition.id()); }
   // Made since it was reset, also those that nobody can find any more.
   int made() const { return made_; }
   void clear() { *this = ServerHandles(); }
@@ -60,8 +64,9 @@ class ServerHandles {
   int made_ = 0;
 };
 
-// sp_prepare, as a message of its own.
-void append_prepare(std::string& out, Version version, const Interned& definition);
+// sp_prepare, as a message of its own. `transaction`: the descriptor of the one that is open, or 0.
+void append_prepare(std::string& out, Version version, uint64_t transaction,
+                    const Interned& definition);
 // The answer to sp_unprepare. `last` of the calls in a message.
 void append_unprepared(std::string& tokens, Version version, bool last);
 

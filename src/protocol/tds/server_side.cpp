@@ -11,6 +11,8 @@ using protocol::Pin;
 namespace {
 
 constexpr uint8_t kFatalSeverity = 20;  // the server closes behind it
+constexpr int32_t kNoSuchHandle = 8179;
+constexpr int32_t kHandleOfOtherContext = 586;
 // Rows are counted, their values not looked at.
 constexpr std::string_view kCount = "SELECT 1 WHERE @@TRANCOUNT > 0";
 
@@ -38,6 +40,8 @@ Progress ServerSide::judge(Bytes in) {
     value_cut_ = server_.walker.value_bytes();
     value_came_ = false;
     walk(run.payload);
+    if (server_.walker.is_lost()) keep_tail();
+    if (run.ends_message && server_.walker.is_lost()) find_acknowledgement();
     if (!fault_.empty()) return fail(fault_);
     if (!forward(run_, run)) {
       sink_.error = {ErrorKind::Timeout, "the request took longer than timeouts.query", "57014"};
@@ -76,6 +80,25 @@ void ServerSide::note(const TokenEvent& event) {
   }
 }
 
+// Every message ends with a DONE, whatever the walk got lost in: its last bytes.
+void ServerSide::keep_tail() {
+  const size_t bytes = 1 + done_bytes(server_.walker.version());
+  std::string& tail = server_.tail;
+  tail.append(payload_.substr(payload_.size() - std::min(payload_.size(), bytes)));
+  tail.erase(0, tail.size() - std::min(tail.size(), bytes));
+}
+
+void ServerSide::find_acknowledgement() {
+  const std::string tail = std::exchange(server_.tail, {});
+  if (server_.attentions == 0) return;
+  if (tail.size() < 1 + done_bytes(server_.walker.version()))
+    return void(fault_ = "an attention's acknowledgement cannot be looked for");
+  const Done last = read_done(Bytes(tail).substr(1), server_.walker.version());
+  if ((last.status & kDoneAttention) == 0) return;
+  ++server_.acknowledged;
+  server_.failed = true;
+}
+
 // Nobody knows any more how it stands.
 void ServerSide::be_unclear() {
   server_.pin = Pin::Unclear;
@@ -83,7 +106,10 @@ void ServerSide::be_unclear() {
 }
 
 void ServerSide::note_done(const TokenEvent& event) {
-  if (event.token == Token::DoneProc) ++server_.call;
+  // One for each call; procedures that call procedures may bring others (2.2.7.8).
+  if (event.token == Token::DoneProc && server_.outcome.calls > 1) ++server_.call;
+  if (server_.call > server_.outcome.calls && may_have_mistaken_a_handle())
+    fault_ = "there are more answers than calls, so handles cannot be told apart";
   if (event.done.status & kDoneAttention) {
     ++server_.acknowledged;
     server_.failed = true;  // what stood behind has perhaps not come about
@@ -94,9 +120,27 @@ void ServerSide::note_done(const TokenEvent& event) {
 void ServerSide::note_error(const TokenEvent& event) {
   server_.failed = server_.told_error = true;
   if (event.severity >= kFatalSeverity) server_.retire = true;
+  if (event.number == kNoSuchHandle || event.number == kHandleOfOtherContext) forget_called();
   if (server_.turn == ServerState::Turn::Client) ++sink_.errors;
   if (server_.turn == ServerState::Turn::Prepare && !server_.objection)
     server_.objection = read_message(event.body, server_.walker.version());
+}
+
+bool ServerSide::may_have_mistaken_a_handle() const {
+  const auto& calls = server_.outcome.prepared;
+  return std::any_of(calls.begin(), calls.end(), [](const PreparedCall& one) {
+    const bool defines =
+        one.procedure == Procedure::Prepare || one.procedure == Procedure::PrepExec;
+    return defines && (one.number > 0 || !one.definition.empty());
+  });
+}
+
+// The server does not know what weir takes it to know: what is called next is prepared anew.
+void ServerSide::forget_called() {
+  if (!client_.handles) return;
+  for (const PreparedCall& call : server_.outcome.prepared)
+    if (const Interned* definition = client_.handles->find(call.handle.value_or(0)))
+      server_.handles.lose(*definition);
 }
 
 // A call of sp_prepare or sp_prepexec gives it back in the place of its first parameter; others may
@@ -117,11 +161,7 @@ void ServerSide::note_handle(const TokenEvent& event) {
   });
   if (call == calls.end()) return;
   if (!client_.handles) client_.handles = std::make_unique<Handles>();
-  if (call->handle) {  // the server has given that one up
-    if (const Interned* before = client_.handles->find(*call->handle))
-      server_.handles.forget(*before);
-    client_.handles->forget(*call->handle);
-  }
+  if (call->handle) client_.handles->forget(*call->handle);  // as the server has
   const Interned definition = texts_.intern(std::exchange(call->definition, {}));
   server_.handles.add(definition, number);
   const auto own = client_.handles->add(number, definition);
@@ -267,7 +307,8 @@ void ServerSide::end_message() {
     case ServerState::Turn::Prepare: check_prepared(); break;
   }
   // The acknowledgement that is on its way would be taken for the answer.
-  if (server_.must_count && server_.attentions == 0 && !server_.request_open) ask_for_count();
+  const bool may_ask = server_.attentions == 0 && !server_.request_open && !server_.bulk;
+  if (server_.must_count && may_ask) ask_for_count();
   sink_.hold_may_end = server_.at_rest() && !server_.pin && !prepared;
 }
 
@@ -307,14 +348,14 @@ void ServerSide::check_prepared() {
 void ServerSide::apply(const Outcome& outcome) {
   if (outcome.leaves || server_.handles.made() > client_.options.prepared_statements)
     server_.dirty = true;
-  if (outcome.ends_server) server_.retire = true;
+  if (outcome.ends_server || (outcome.sets_context && !server_.announces)) server_.retire = true;
+  if (outcome.native) server_.native = true;
   if (outcome.bulk && !server_.failed) server_.bulk = true;
-  // Which handles are the server's own has to be known, whatever else there is.
-  if (outcome.pin && (!server_.pin || outcome.pin == Pin::Prepared)) server_.pin = outcome.pin;
+  if (outcome.pin && !server_.pin) server_.pin = outcome.pin;
   if (!client_.options.transaction_mode) return;
   if (!server_.failed) {
     carry(outcome.settings);
-  } else if (!outcome.settings.empty()) {  // nobody knows which of them came about
+  } else if (!are_in_force(outcome.settings)) {  // nobody knows which of them came about
     server_.settings_unknown = true;
     if (!server_.pin) server_.pin = Pin::Setting;
   }
@@ -340,6 +381,16 @@ void ServerSide::forget_state() {
   client_.wanted = {};
   client_.handles.reset();
   client_.begins_implicitly = false;
+}
+
+// Whether they are made again or not is all the same.
+bool ServerSide::are_in_force(const std::vector<Setting>& settings) const {
+  if (settings.empty()) return true;
+  const SettingMap map = settings_of(client_.wanted);
+  return std::all_of(settings.begin(), settings.end(), [&](const Setting& setting) {
+    const auto found = map.find(setting.name);
+    return found != map.end() && found->second == setting.value && setting.name != "LANGUAGE";
+  });
 }
 
 void ServerSide::carry(const std::vector<Setting>& settings) {
@@ -371,7 +422,8 @@ void ServerSide::carry_database() {
 }
 
 void ServerSide::put_in_force(const SettingMap& map) {
-  client_.wanted = server_.in_force = intern_settings(texts_, map);
+  client_.wanted = intern_settings(texts_, map);
+  server_.put_in_force(client_.wanted);
 }
 
 void ServerSide::ask_for_count() {

@@ -6,8 +6,9 @@ namespace weir::tds {
 
 namespace {
 
-// The bits that say more than how the client writes its login.
-constexpr uint8_t kFlags1 = kUseDatabaseNotice | kDatabaseMustExist | kSetLanguageNotice;
+// The bits that say more than how the client writes its login. That USE is told of is always asked
+// for: weir has to know.
+constexpr uint8_t kFlags1 = kDatabaseMustExist | kSetLanguageNotice;
 constexpr uint8_t kFlags2 = kLanguageMustExist | kOdbc | kUserTypeMask;
 constexpr uint8_t kTypeFlags = kReadOnlyIntent | 0x0f;
 constexpr uint8_t kFlags3 = kUnknownCollations;
@@ -58,7 +59,7 @@ std::optional<LoginShape> shape_of(const Login7& login, Languages& languages) {
   if (!language) return std::nullopt;
   LoginShape shape;
   shape.version = login.version;
-  shape.flags1 = login.flags1 & kFlags1;
+  shape.flags1 = (login.flags1 & kFlags1) | kUseDatabaseNotice;
   shape.flags2 = login.flags2 & kFlags2;
   shape.type_flags = login.type_flags & kTypeFlags;
   shape.flags3 = login.flags3 & kFlags3;

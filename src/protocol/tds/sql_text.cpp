@@ -18,22 +18,17 @@ constexpr std::string_view kCursorProcedures = "SP_CURSOR";  // and what follows
 
 // Those of which more is known than of any other.
 constexpr KnownProcedure kProcedures[] = {
-    {"SP_BINDSESSION", Keeps::Setting, true},
-    {"SP_EXECUTE", Keeps::Prepared},
-    {"SP_GETAPPLOCK", Keeps::Lock},
-    {"SP_PREPARE", Keeps::Prepared},
-    {"SP_PREPEXEC", Keeps::Prepared},
-    {"SP_PREPEXECRPC", Keeps::Prepared},
-    {"SP_SETAPPROLE", Keeps::Context, true},
-    {"SP_SET_SESSION_CONTEXT", Keeps::Context},
-    {"SP_UNPREPARE", Keeps::Prepared},
-    {"SP_XML_PREPAREDOCUMENT", Keeps::Prepared},  // a handle as well
+    {"SP_BINDSESSION", Keeps::Setting, true}, {"SP_EXECUTE", Keeps::Prepared},
+    {"SP_GETAPPLOCK", Keeps::Lock},           {"SP_PREPARE", Keeps::Prepared},
+    {"SP_PREPEXEC", Keeps::Prepared},         {"SP_PREPEXECRPC", Keeps::Prepared},
+    {"SP_SETAPPROLE", Keeps::Context, true},  {"SP_SET_SESSION_CONTEXT", Keeps::Context},
+    {"SP_UNPREPARE", Keeps::Prepared},        {"SP_XML_PREPAREDOCUMENT", Keeps::Cursor},
 };
 
 void note_call(SqlTraits& traits, Bytes name) {
   traits.transaction = traits.leaves = true;
   if (!starts_folded(name, "SP_")) return;
-  if (starts_folded(name, kCursorProcedures)) return traits.keep(Keeps::Prepared);
+  if (starts_folded(name, kCursorProcedures)) return traits.keep(Keeps::Cursor);
   for (const KnownProcedure& known : kProcedures) {
     if (!equals_folded(name, known.name)) continue;
     traits.ends_server |= known.ends_server;
@@ -190,22 +185,27 @@ void Scanner::on_call_of(Bytes name) {
   note_call(traits_, ends_with_transaction ? Bytes{} : name);
 }
 
-// "sp_getapplock": the lock ends with its transaction, or with the session.
+// "sp_getapplock": the lock ends with its transaction, which is what it does unless told otherwise,
+// or with the session.
 bool Scanner::is_owned_by_transaction() {
-  bool by_transaction = false;
-  bool may_stay = false;
+  bool says_transaction = false, says_other = false, all_named = true;
+  bool begins = true;  // an argument
   for (; !tokens_.at_border(); tokens_.advance()) {
-    if (tokens_.now().kind == TokenKind::Variable &&
-        equals_folded(tokens_.now().text, "@LOCKOWNER")) {
-      tokens_.advance();
-      tokens_.take(u'=');
-      may_stay |= tokens_.now().kind == TokenKind::Variable;
+    if (begins) {
+      const Token first = tokens_.now();
+      const bool is_variable = first.kind == TokenKind::Variable;
+      if (is_variable) tokens_.advance();
+      const bool is_named = is_variable && tokens_.take(u'=');
+      all_named = all_named && is_named;
+      if (is_named && equals_folded(first.text, "@LOCKOWNER"))
+        says_other = says_other || tokens_.now().kind == TokenKind::Variable;
       if (tokens_.at_border()) break;
     }
-    by_transaction |= equals_folded(tokens_.now().text, "TRANSACTION");
-    may_stay |= equals_folded(tokens_.now().text, "SESSION");
+    begins = tokens_.now().is(u',');
+    says_transaction = says_transaction || equals_folded(tokens_.now().text, "TRANSACTION");
+    says_other = says_other || equals_folded(tokens_.now().text, "SESSION");
   }
-  return by_transaction && !may_stay;
+  return (says_transaction || all_named) && !says_other;
 }
 
 // DROP … IF EXISTS name skips no other statement.
@@ -253,7 +253,9 @@ SqlTraits traits_of_call(Bytes name_utf16) {
 SqlTraits traits_of_call(Procedure procedure) {
   SqlTraits traits;
   note_call(traits, {});
-  if (procedure != Procedure::Named && procedure != Procedure::ExecuteSql)
+  if (procedure >= Procedure::Cursor && procedure <= Procedure::CursorClose)
+    traits.keep(Keeps::Cursor);
+  else if (procedure != Procedure::Named && procedure != Procedure::ExecuteSql)
     traits.keep(Keeps::Prepared);
   return traits;
 }

@@ -18,8 +18,8 @@ namespace weir::tds {
 enum class Keeps : uint8_t {
   Nothing,
   TempTable,
-  Cursor,    // a global one
-  Prepared,  // statements, and other handles that are numbers
+  Cursor,    // a global one, or a handle of one; of a document, too
+  Prepared,  // statements
   Lock,      // of sp_getapplock, of the session
   Context,   // CONTEXT_INFO, SESSION_CONTEXT, who the session is, keys that are open
   Setting,   // that cannot be carried, or may or may not have been made
@@ -43,6 +43,8 @@ struct SqlTraits {
   bool ends_server = false;      // no reset undoes it: impersonation, application roles, DTC
   bool bulk = false;             // INSERT BULK: its data follow
   Keeps keeps = Keeps::Nothing;  // the first reason; never without `leaves`
+  bool prepares = false;         // Prepared is among the reasons
+  bool sets_context = false;     // Context is
   // That can be carried to another server, in the order in which they were said; a name may come
   // again. Order matters: LANGUAGE sets DATEFIRST and DATEFORMAT too, ANSI_NULL_DFLT_ON and
   // ANSI_NULL_DFLT_OFF switch each other off.
@@ -51,6 +53,8 @@ struct SqlTraits {
   bool operator==(const SqlTraits&) const = default;
   void keep(Keeps why) {
     leaves = true;
+    prepares = prepares || why == Keeps::Prepared;
+    sets_context = sets_context || why == Keeps::Context;
     if (keeps == Keeps::Nothing) keeps = why;
   }
   // What this is cannot be told.

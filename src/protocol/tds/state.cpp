@@ -28,4 +28,24 @@ SettingMap settings_of(const Interned& set) {
   return map;
 }
 
+namespace {
+
+// Error 586: a handle is not valid elsewhere.
+bool prepare_alike(const Interned& one, const Interned& other) {
+  const SettingMap a = settings_of(one), b = settings_of(other);
+  const auto equal_in = [&](std::string_view name) {
+    const auto in_a = a.find(name), in_b = b.find(name);
+    return in_a == a.end() ? in_b == b.end() : in_b != b.end() && in_a->second == in_b->second;
+  };
+  return equal_in(kDatabase) && equal_in("ANSI_NULLS") && equal_in("QUOTED_IDENTIFIER");
+}
+
+}  // namespace
+
+void ServerState::put_in_force(const Interned& settings) {
+  if (in_force == settings) return;
+  if (!prepare_alike(in_force, settings)) handles.lose();
+  in_force = settings;
+}
+
 }  // namespace weir::tds

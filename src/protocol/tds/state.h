@@ -106,6 +106,7 @@ struct ServerState final : protocol::ServerState {
   uint32_t own_attentions = 0;              // the first of these, which are weir's own
   PacketStream packets{Side::Server};
   TokenWalker walker{Version::V74};
+  std::string tail;  // of a message that the walker does not understand
 
   uint64_t transaction = 0;            // its descriptor; 0: none is open
   bool may_be_in_transaction = false;  // of one that is not announced
@@ -113,6 +114,7 @@ struct ServerState final : protocol::ServerState {
   Interned in_force;
   bool settings_unknown = false;     // attach() starts from a reset
   std::optional<protocol::Pin> pin;  // why its client keeps it
+  bool native = false;               // who names prepared statements by the server's numbers
   bool dirty = false;                // only a reset removes what may be there
   bool retire = false;               // no reset does
   bool bulk = false;                 // it waits for rows
@@ -129,10 +131,11 @@ struct ServerState final : protocol::ServerState {
   Interned preparing;                      // Turn::Prepare
   std::optional<ServerMessage> objection;  // to that
 
+  void put_in_force(const Interned& settings);
   // Others may do with it as they like: what is said here must be forgotten.
   void forget_state() {
     transaction = 0;
-    may_be_in_transaction = dirty = false;
+    may_be_in_transaction = dirty = native = false;
     pin.reset();
     in_force = {};
     handles.clear();

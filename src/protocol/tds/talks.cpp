@@ -80,6 +80,8 @@ void note_reset(ServerState& server) {
   server.settings_unknown = false;
   server.dirty = false;
   server.pin.reset();
+  server.native = false;
+  server.in_force = {};
   server.handles.clear();
   server.objection.reset();
 }
@@ -168,6 +170,7 @@ class RecoverTalk final : public Dialogue {
     server_.retire = server_.retire || server_.outcome.ends_server;
     server_.outcome = {};
     server_.held = {};
+    server_.tail.clear();
     server_.must_count = false;
     server_.reply_open = server_.failed = server_.was_reset = false;
     server_.settings_unknown = true;
@@ -219,7 +222,7 @@ std::unique_ptr<Dialogue> make_attach(const ClientState& client, ServerState& se
       resets ? baseline_text(server) + settings_text(wanted, {}) : settings_text(wanted, current);
   batch.then = [&server, resets, in_force = client.wanted] {
     if (resets) note_reset(server);
-    server.in_force = in_force;
+    server.put_in_force(in_force);
     server.settings_unknown = false;
   };
   // Until then, as an error may come in the middle of them.
@@ -231,16 +234,17 @@ std::unique_ptr<Dialogue> make_attach(const ClientState& client, ServerState& se
 }
 
 std::unique_ptr<Dialogue> make_reset(ServerState& server, const std::string& how) {
-  if (how == "never") return nullptr;
+  if (how == "never") {  // what there is is everybody's
+    server.pin.reset();
+    return nullptr;
+  }
   const bool is_clean =
       !server.dirty && !server.settings_unknown && !server.pin && !may_have_transaction(server);
   if (is_clean && how != "always") return nullptr;
   std::vector<OwnBatch> batches;
   if (may_have_transaction(server)) batches.push_back(rollback_batch(server));
-  batches.push_back({.text = baseline_text(server), .resets = true, .then = [&server] {
-                       note_reset(server);
-                       server.in_force = {};
-                     }});
+  batches.push_back(
+      {.text = baseline_text(server), .resets = true, .then = [&server] { note_reset(server); }});
   if (how != "auto" && how != "always") batches.push_back({.text = how});
   return make_talk(server, std::move(batches));
 }

@@ -42,6 +42,19 @@ TEST(TdsLink, AttentionsToWhatRuns) {
   }
 }
 
+// The next request waited for it for ever.
+TEST(TdsLink, AnAcknowledgementBehindWhatNobodyKnows) {
+  const Heard heard = run({says(batch("SELECT 1")), says(attention()),
+                           answers(reply(hex("42 0000") + done_token(kDoneAttention))),
+                           says(batch("SELECT 2")), answers(good())});
+  EXPECT_THAT(heard.server, ElementsAre("SELECT 1", "attention", "SELECT 2"));
+  EXPECT_EQ(heard.events, " lease");
+  const Heard apart = run({says(batch("SELECT 1")), says(attention()),
+                           answers(reply(hex("42 0000") + done_token())), answers(acknowledged()),
+                           says(batch("SELECT 2")), answers(good())});
+  EXPECT_THAT(apart.server, ElementsAre("SELECT 1", "attention", "SELECT 2"));
+}
+
 TEST(TdsLink, AnAttentionThatCrossesTheEnd) {
   const Heard heard = run({says(batch("SELECT 1")), answers(good()), says(attention()),
                            says(batch("SELECT 2")), answers(good())});

@@ -230,6 +230,35 @@ TEST(TdsLink, WhoLeavesBeforeTheCountLeavesNothing) {
        }});
 }
 
+// A question in front of the rows would take the load back.
+TEST(TdsLink, NobodyIsAskedBetweenABulkLoadAndItsRows) {
+  const auto implicit = [](LinkTalk& talk) {
+    unannounced(talk);
+    talk.client.begins_implicitly = true;
+  };
+  const Heard heard = run({says(batch("INSERT BULK t (a int)")), answers(good()),
+                           says(rows("rows")), answers(good()), answers(good())},
+                          is_before(implicit));
+  EXPECT_THAT(heard.server, ElementsAre("INSERT BULK t (a int)", "rows 4", kCountText));
+  EXPECT_EQ(heard.events, " lease end");
+}
+
+// No reset of Babelfish's removes it: the server ends with its client.
+TEST(TdsLink, AContextEndsWhoDoesNotAnnounce) {
+  for (const char* text :
+       {"SET CONTEXT_INFO 0x1", "SELECT 1 INTO #t EXEC sp_set_session_context a, b"})
+    for (const bool session : {false, true}) {
+      const auto before = [session](LinkTalk& talk) {
+        unannounced(talk);
+        if (session) in_session_mode(talk);
+      };
+      run({says(batch(text)), answers(good()), answers(good())},
+          {before, [](LinkTalk& talk) { EXPECT_TRUE(talk.server().retire) << talk.events; }});
+    }
+  run({says(batch("SET CONTEXT_INFO 0x1")), answers(good())},
+      is_after([](LinkTalk& talk) { EXPECT_FALSE(talk.server().retire); }));
+}
+
 TEST(TdsLink, NobodyIsAskedInSessionMode) {
   const auto before = [](LinkTalk& talk) {
     unannounced(talk);
@@ -288,7 +317,6 @@ TEST(TdsLink, SettingsOfABatchThatFailsKeepTheClient) {
       }));
 }
 
-// The database that a client in session mode chose was taken for the next one's.
 // What stands behind a statement that is stopped has perhaps not come about.
 TEST(TdsLink, SettingsOfABatchThatIsStoppedKeepTheClient) {
   run({says(batch("SELECT 1 SET DATEFIRST 3")), says(attention()), answers(acknowledged())},
@@ -299,6 +327,20 @@ TEST(TdsLink, SettingsOfABatchThatIsStoppedKeepTheClient) {
       }));
 }
 
+// Whoever repeats what is so already was kept for ever by the first error behind it.
+TEST(TdsLink, SettingsThatAreInForceMayFailAgain) {
+  for (const std::string& way : {failed(), acknowledged()}) {
+    const std::vector<std::string> again{batch("SET NOCOUNT ON SELECT 1/0")};
+    const Heard heard = run({says(batch("SET NOCOUNT ON")), answers(good()), says(again[0]),
+                             says(way == acknowledged() ? attention() : ""), answers(way)});
+    EXPECT_EQ(heard.events, " lease end lease end");
+  }
+  const Heard other = run({says(batch("SET NOCOUNT ON")), answers(good()),
+                           says(batch("SET NOCOUNT OFF SELECT 1/0")), answers(failed())});
+  EXPECT_EQ(other.events, " lease end lease");
+}
+
+// The database that a client in session mode chose was taken for the next one's.
 TEST(TdsLink, WhatOneClientChoseIsNotTheNextOnes) {
   run({says(batch("USE other")),
        answers(reply(change(EnvKind::Database, "other", "shop") + done_token())),

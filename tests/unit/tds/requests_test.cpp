@@ -1,4 +1,6 @@
 // What clients ask for (MS-TDS 2.2.5.3, 2.2.6.6, 2.2.6.7, 2.2.6.9).
+#include <gmock/gmock.h>
+
 #include "walks.h"
 
 namespace weir::tds {
@@ -155,7 +157,7 @@ void expect_same(const std::string& said, const std::string& expected) {
 }
 
 TEST(TdsCalls, LongTextsAreToldAsFarAsTheyAreKept) {
-  const std::string kept(CallWalker::kTextBytesMax / 2, 'x');
+  const std::string kept(16 * 1024, 'x');
   const std::string begin = "headers 7; call 10'' options 0 at 26; parameter 0'' '";
   const std::string call = headers() + by_number(10);
   for (const size_t more : {0, 1, 5000}) {
@@ -171,6 +173,38 @@ TEST(TdsCalls, LongTextsAreToldAsFarAsTheyAreKept) {
   const std::string shorter = kept.substr(1);
   expect_same(walk_calls(call + parameter("", nvarchar(shorter))),
               begin + shorter + "' at 40; good");
+}
+
+// 2.2.5.5.5: three columns, of which one has no values in the rows, and an order.
+TEST(TdsCalls, TablesArePassedOver) {
+  const std::string name = hex("f3 00") + text8("dbo") + text8("Ids");
+  const std::string column = hex("00000000 0000"), defaulted = hex("00000000 0002");
+  const std::string columns = le(uint16_t{3}) + column + hex("2604 00") + defaulted +
+                              hex("2604 00") + column + hex("e7 ffff") + kCollation + hex("00");
+  const std::string orders = hex("10 0100 0100 01") + hex("11 0200 0100 0200") + hex("00");
+  const std::string chunks = hex("feffffffffffffff 04000000 61006200 00000000");
+  const std::string rows =
+      hex("01 04 07000000") + chunks + hex("01 00 ffffffffffffffff") + hex("00");
+  const std::string table = name + columns + orders + rows;
+  const std::string none = name + hex("ffff") + hex("00") + hex("00");
+  const std::string before = "headers 7; call 0'p' options 0 at 26; ";
+  for (const auto& each : {table, none}) {
+    const size_t behind = 26 + 2 + 2 + each.size() + 2 + 3;
+    EXPECT_EQ(
+        walk_calls(headers() + by_name("p") + parameter("", each) + parameter("", integer(1))),
+        before + "parameter 1'' 1 at " + std::to_string(behind) + "; good");
+    EXPECT_THAT(walk_calls(headers() + by_name("p") + parameter("", each) + hex("ff") +
+                           by_number(12) + parameter("", integer(5))),
+                testing::HasSubstr("call 12"));
+  }
+  for (const char* wrong : {"02", "0201"})  // no such row
+    EXPECT_THAT(walk_calls(headers() + by_name("p") +
+                           parameter("", name + hex("ffff") + hex("00") + hex(wrong))),
+                testing::EndsWith("unknown; not good"));
+  EXPECT_THAT(walk_calls(headers() + by_name("p") + parameter("", name + hex("ffff 13"))),
+              testing::EndsWith("unknown; not good"));
+  EXPECT_THAT(walk_calls(headers() + by_name("p") + parameter("", name + columns)),
+              testing::EndsWith("not good"));
 }
 
 TEST(TdsCalls, ManyParametersAreToldUpToTheFourth) {

@@ -99,6 +99,13 @@ TEST(TdsReset, OnlyWhenThereIsSomething) {
   EXPECT_NE(reset("auto")(*server_in(dirty)), nullptr);
 }
 
+// The next client was kept for it.
+TEST(TdsReset, WithoutOneAPinEndsWithItsClient) {
+  const auto server = server_in([](ServerState& now) { now.pin = Pin::TempTable; });
+  EXPECT_EQ(reset("never")(*server), nullptr);
+  EXPECT_FALSE(server->pin);
+}
+
 TEST(TdsReset, RemovesWhatIsThere) {
   const auto dirty = [](ServerState& server) {
     server.dirty = server.settings_unknown = true;
