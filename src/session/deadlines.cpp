@@ -130,7 +130,7 @@ void Session::on_wait_time(Time now) {
   waiter_.ticket.wait++;
   stats().acquire_timeouts.add();
   if (state_ == State::Settling) return refuse(EndReason::AcquireTimeout, error);
-  answer_error(error);
+  answer_no_server(error);
 }
 
 void Session::on_linked_time(Time now) {

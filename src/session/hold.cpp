@@ -44,6 +44,7 @@ void Session::served(std::unique_ptr<PooledServer> server) {
   lease_->client_id = id_;
   lease_->keeper = 0;
   lease_->activity = "active";
+  lease_->lent_at = worker_.now();
   const Duration rested = worker_.now() - lease_->idle_since;
   if (lease_->ended || !lease_->is_alive(worker_.now())) return drop_server(CloseReason::Lost);
   stats().acquire.observe(worker_.now() - wait_since_);
@@ -61,6 +62,13 @@ void Session::wait_failed(const base::Error& why) {
   // It is the client's own login that the server does not take any more.
   if (is_refused && plan_->logs_in_as_client && link().ends_user(why))
     return end(EndReason::Refused, why);
+  answer_no_server(why);
+}
+
+void Session::answer_no_server(const base::Error& why) {
+  if (const auto ending = worker_.without_server().ending(worker_.now()))
+    base::log(base::LogLevel::Warn, "client {} got no server of {}/{}: {}{}", id_,
+              backend_->database(), backend_->user(), why.text, *ending);
   answer_error(why);
 }
 

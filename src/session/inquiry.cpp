@@ -52,6 +52,7 @@ void Inquiry::served(std::unique_ptr<PooledServer> server) {
   timer_.drop();
   lease_ = Lease(std::move(server));
   lease_->activity = "active";
+  lease_->lent_at = worker_.now();
   auto lookup = backend_->protocol().lookup(question_.text, question_.argument, lease_->state());
   if (!lookup) return finish(Error{ErrorKind::Config, "this protocol has no lookups"});
   lookup_ = lookup.get();

@@ -162,6 +162,7 @@ void Lane::served(std::unique_ptr<PooledServer> server) {
   }
   lease_ = Lease(std::move(server));
   lease_->activity = kind_ == Kind::Hub ? "hub" : "active";
+  lease_->lent_at = worker_.now();
   lease_->client_id = id_;
   lease_->keeper = waiter_.keeps ? id_ : 0;
   plan_ = backend_->plan();

@@ -5,6 +5,11 @@
 
 namespace weir::session {
 
+std::string tls_of(const net::Stream& stream) {
+  const net::TlsFacts* facts = stream.tls();
+  return facts ? facts->version + '/' + facts->cipher : std::string();
+}
+
 ClientView Session::view() const {
   static constexpr const char* kNames[] = {"login",  "login",   "idle",   "waiting",
                                            "active", "active",  "active", "active",
@@ -14,6 +19,7 @@ ClientView Session::view() const {
   view.user = user_;
   view.application_name = application_name_;
   view.peer = stream_->peer();
+  view.tls = tls_of(*stream_);
   view.state = kNames[static_cast<size_t>(state_)];
   view.connected_at = connected_at_;
   view.request_at = turn_began_;

@@ -11,6 +11,8 @@
 
 namespace weir::session {
 
+std::string tls_of(const net::Stream& stream);  // as SHOW has it; empty: in clear
+
 // Who uses a server. Without one, what the server says is a surprise.
 class ServerUser {
  public:
@@ -55,7 +57,8 @@ class PooledServer final : public pool::Server, public net::Deferred, private ne
   bool served = false;               // it has served somebody since its login
   bool said_farewell = false;        // its last words went to the client
   uint64_t client_id = 0;
-  std::string_view activity = "idle";  // for people
+  std::string_view activity = "idle";  // for people, as is the next
+  Time lent_at = 0;                    // to whom it serves or has served; 0: to nobody yet
 
  private:
   static constexpr Duration kPeekAfter = 2 * base::kMillisecond;

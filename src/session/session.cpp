@@ -391,7 +391,9 @@ void Session::end(EndReason reason, const base::Error& why) {
   }
   leave_server(reason);
   count_end(reason);
-  log(was_greeting ? LogLevel::Debug : LogLevel::Info, "client {} left after {} ms: {}{}{}", id_,
+  const bool is_servers = reason == EndReason::ServerLost || reason == EndReason::ServerProtocol;
+  const LogLevel level = is_servers ? LogLevel::Warn : LogLevel::Info;
+  log(was_greeting ? LogLevel::Debug : level, "client {} left after {} ms: {}{}{}", id_,
       (worker_.now() - connected_at_) / base::kMillisecond, text(reason),
       why.text.empty() ? "" : ": ", why.text);
   to(State::Ended);
@@ -413,7 +415,9 @@ void Session::leave_server(EndReason reason) {
   if (state_ == State::Attaching || state_ == State::Reattaching || server->ended ||
       !server->in.empty() || server->unjudged > 0 || !server->outlet.empty() ||
       reason == EndReason::ServerProtocol)
-    return worker_.close(std::move(server), CloseReason::Abandoned);
+    return worker_.close(std::move(server), reason == EndReason::ServerLost
+                                                ? CloseReason::Lost
+                                                : CloseReason::Abandoned);
   if (link().condition(server->state()) == Condition::Broken)
     return worker_.close(std::move(server), CloseReason::ClientError);
   if (plan_->replication != protocol::Replication::None)

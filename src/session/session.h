@@ -139,6 +139,7 @@ class Session final : public net::Deferred,
   void end_hold();
   void lost_server(const base::Error& why);
   void answer_error(const base::Error& error);
+  void answer_no_server(const base::Error& why);
 
   void want_lane(protocol::LaneKind kind);
   // No lane owes it anything, nor is it in the middle of what one tells it.

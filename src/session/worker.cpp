@@ -132,7 +132,8 @@ std::vector<ServerView> Worker::servers() const {
   for (const auto& [id, server] : servers_) {
     Backend& backend = server->backend();
     out.push_back({id, backend.database(), backend.user(), std::string(server->activity),
-                   server->stream().peer(), backend.plan()->replication, server->opened_at,
+                   server->stream().peer(), tls_of(server->stream()), backend.plan()->replication,
+                   server->opened_at, std::max(server->opened_at, server->lent_at),
                    server->state().remote_id(), server->client_id});
   }
   return out;
@@ -178,7 +179,7 @@ void Worker::carry_out_here(Backend& backend, Order order) {
     case Order::Kind::Close: {
       std::unique_ptr<PooledServer> server(static_cast<PooledServer*>(order.server.release()));
       const auto why = order.origin_gone ? CloseReason::AddressGone : CloseReason::Retired;
-      stats(backend).closes[why].add();
+      note_closed(*server, why);
       return start(std::make_unique<Closing>(*this, std::move(server), true));
     }
   }
@@ -280,12 +281,17 @@ void Worker::release(std::unique_ptr<PooledServer> server) {
   start(std::make_unique<Caretaker>(*this, std::move(server), Caretaker::Work{}));
 }
 
+void Worker::note_closed(PooledServer& server, CloseReason why) {
+  Backend& backend = server.backend();
+  stats(backend).closes[why].add();
+  log(LogLevel::Info, "server {} closed: {}, {}/{}", server.id, label(why), backend.database(),
+      backend.user());
+}
+
 void Worker::close(std::unique_ptr<PooledServer> server, CloseReason why) {
   Backend& backend = server->backend();
   server->use(nullptr);
-  stats(backend).closes[why].add();
-  log(LogLevel::Info, "server {} closed: {}, {}/{}", server->id, label(why), backend.database(),
-      backend.user());
+  note_closed(*server, why);
   backend.pool().closing(*server, now(), orders_);
   start(std::make_unique<Closing>(*this, std::move(server), false));
   if (!orders_.empty()) carry_out(backend);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <weir/base/network.h>
+#include <weir/base/sparing.h>
 #include <weir/session/backend.h>
 
 namespace weir::session {
@@ -106,15 +107,16 @@ class House {
 struct ClientView {
   uint64_t id = 0;
   std::string database, user, server_user, application_name, peer, state;
+  std::string tls;  // "TLSv1.3/TLS_AES_256_GCM_SHA384"; empty: in clear
   protocol::Replication replication = protocol::Replication::None;
   Time connected_at = 0, request_at = 0, waiting_since = 0;
   uint64_t server_id = 0;
 };
 struct ServerView {
   uint64_t id = 0;
-  std::string database, user, state, peer;
+  std::string database, user, state, peer, tls;
   protocol::Replication replication = protocol::Replication::None;
-  Time opened_at = 0;
+  Time opened_at = 0, request_at = 0;
   int64_t remote_id = 0;
   uint64_t client_id = 0;
 };
@@ -186,6 +188,8 @@ class Worker {
   }  // clients whose backend is not known yet, or never will be
   const Stats& strangers() const { return strangers_; }
 
+  base::Sparing& without_server() { return without_server_; }  // lines of clients that got none
+
   // ---- for app
   void end_idle_sessions(EndReason why);  // drain: those that hold no server
   void end_all_sessions(EndReason why);
@@ -200,6 +204,7 @@ class Worker {
   friend class PooledServer;
   void carry_out_here(Backend& backend, pool::Order order);
   void forward(Backend& backend, pool::Order order);
+  void note_closed(PooledServer& server, CloseReason why);
   Holder* holder(uint64_t id) const;
   void serve(Backend& backend, pool::Order order);
   void move(Backend& backend, pool::Order order);
@@ -235,6 +240,7 @@ class Worker {
       agenda_;            // orders that wait for the one being carried out
   bool working_ = false;  // an order of agenda_ is being carried out
   bool draining_ = false;
+  base::Sparing without_server_;
 };
 
 }  // namespace weir::session
