@@ -56,9 +56,13 @@ engine::AdminDatabase database_of(const config::Database& database, const std::s
   engine::AdminDatabase out;
   out.name = name;
   out.protocol = database.protocol;
-  for (const config::Host& host : database.all_hosts())
-    out.host += (out.host.empty() ? "" : ",") + host.host;
-  if (!database.url.hosts.empty()) out.port = database.url.hosts[0].port;
+  const auto hosts = database.all_hosts();
+  if (!hosts.empty()) out.port = hosts[0].port;
+  // One port is said for all: where they differ, each host says its own.
+  const auto has_that = [&](const config::Host& host) { return host.port == out.port; };
+  const bool are_alike = std::all_of(hosts.begin(), hosts.end(), has_that);
+  for (const config::Host& host : hosts)
+    out.host += (out.host.empty() ? "" : ",") + (are_alike ? host.host : host.text());
   out.remote_database = database.url.path.empty() ? name : database.url.path;
   out.forced_user = database.user;
   out.pool_size = database.pool.size;
@@ -117,6 +121,7 @@ AdminPeople people_of(const session::Worker& worker) {
                            .application_name = std::move(view.application_name),
                            .peer = std::move(view.peer),
                            .state = std::move(view.state),
+                           .tls = std::move(view.tls),
                            .connected_at = view.connected_at,
                            .request_at = view.request_at,
                            .waiting_since = view.waiting_since,
@@ -129,7 +134,9 @@ AdminPeople people_of(const session::Worker& worker) {
                            .user = std::move(view.user),
                            .peer = std::move(view.peer),
                            .state = std::move(view.state),
+                           .tls = std::move(view.tls),
                            .opened_at = view.opened_at,
+                           .request_at = view.request_at,
                            .remote_id = view.remote_id,
                            .client_id = view.client_id,
                            .replication = kReplications[static_cast<size_t>(view.replication)],

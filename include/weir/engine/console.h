@@ -36,6 +36,7 @@ struct AdminPool {
 struct AdminClient {
   uint64_t id = 0;
   std::string database, user, server_user, application_name, peer, state;
+  std::string tls;  // empty: in clear
   base::Time connected_at = 0, request_at = 0;
   base::Time waiting_since = 0;  // 0: does not wait
   const char* replication = "none";
@@ -45,8 +46,8 @@ struct AdminClient {
 
 struct AdminServer {
   uint64_t id = 0;
-  std::string database, user, peer, state;
-  base::Time opened_at = 0;
+  std::string database, user, peer, state, tls;
+  base::Time opened_at = 0, request_at = 0;
   int64_t remote_id = 0;
   uint64_t client_id = 0;  // 0: serves nobody
   const char* replication = "none";

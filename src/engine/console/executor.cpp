@@ -187,8 +187,11 @@ void ConsoleExecutor::on_late() {
 
 Answer ConsoleExecutor::begin(const Act& act) {
   const AdminCommand& command = act.command;
-  base::log(base::LogLevel::Info, "console: {} says {} {}{}", seat_.session.user, act.tag,
-            command.database, command.client > 0 ? std::to_string(command.client) : "");
+  std::string said = act.tag;
+  if (!command.database.empty()) said += ' ' + command.database;
+  if (command.client > 0) said += ' ' + std::to_string(command.client);
+  if (command.verb == AdminVerb::ShutDownWaiting) said += " WAIT_FOR_CLIENTS";
+  base::log(base::LogLevel::Info, "console: {} says {}", seat_.session.user, said);
   begin_waiting(limits_.deadline);
   auto kept = std::make_unique<Result>();
   kept->tag = act.tag;

@@ -110,7 +110,7 @@ Row client_row(const AdminClient& client, const Clock& clock) {
   row.text(when(client.connected_at, clock));
   row.text(when(std::max(client.request_at, client.connected_at), clock));
   row.number(seconds(waited)).number(microseconds_beyond(waited)).number(0);
-  row.text(pointer('c', client.id)).text(pointer('s', client.server_id)).number(0).text("");
+  row.text(pointer('c', client.id)).text(pointer('s', client.server_id)).number(0).text(client.tls);
   row.text(client.application_name).number(0).number(static_cast<int64_t>(client.id));
   return row.text(client.server_user).number(client.worker);
 }
@@ -120,10 +120,10 @@ Row server_row(const AdminServer& server, const Clock& clock) {
   Row row;
   row.text("S").text(server.user).text(server.database).text(server.replication).text(server.state);
   row.text(place.address).number(place.port).text("").number(0);
-  row.text(when(server.opened_at, clock)).text(when(server.opened_at, clock));
+  row.text(when(server.opened_at, clock)).text(when(server.request_at, clock));
   row.number(0).number(0).number(0);
   row.text(pointer('s', server.id)).text(pointer('c', server.client_id));
-  row.number(server.remote_id).text("").text("").number(0);
+  row.number(server.remote_id).text(server.tls).text("").number(0);
   return row.number(static_cast<int64_t>(server.id)).text(server.user).number(server.worker);
 }
 
