@@ -75,6 +75,8 @@ void doubt_users(const Config& config, std::vector<std::string>& doubts) {
         return lets_in_by_secrets_of_users(config, listener);
       });
   if (!by_secrets) return;
+  if (config.users.empty() && !config.listeners.empty())
+    doubts.emplace_back("users: there are none, and clients log in with their passwords");
   for (const auto& [name, user] : config.users)
     if (user.password.empty() && !is_servers_user(config, name))
       doubts.push_back(fmt::format("{}: has no password, so nobody can log in as this user",

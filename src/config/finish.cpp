@@ -161,9 +161,13 @@ std::vector<std::string> databases_for(const std::string& protocol, const Config
 
 void settle_database(Reading& reading, Config& config, Listener& listener,
                      const std::string& path) {
+  const bool names_one = find_protocol(reading.around(), listener.protocol)->clients_name_database;
   if (!listener.database.empty()) {
     const Database* database = config.database(listener.database);
-    if (!database) {
+    if (listener.database == "*" && names_one) {
+      reading.complain_of(path + ".database",
+                          "expected the name of one database; without it, clients name theirs");
+    } else if (!database) {
       reading.complain_of(path + ".database", "expected the name of a database");
     } else if (!database->protocol.empty() &&
                !serves(reading.around(), *database, listener.protocol)) {
@@ -172,7 +176,7 @@ void settle_database(Reading& reading, Config& config, Listener& listener,
     }
     return;
   }
-  if (find_protocol(reading.around(), listener.protocol)->clients_name_database) return;
+  if (names_one) return;
   const auto fitting = databases_for(listener.protocol, config, reading.around());
   if (fitting.size() == 1) {
     listener.database = fitting[0];
@@ -258,6 +262,24 @@ void check_method(Reading& reading, const Config& config, size_t index, Names& t
                         "expected to be given, as its clients log in by certificate");
 }
 
+// Some servers let nobody in without.
+void check_password(Reading& reading, const Config& config, const Database& database) {
+  const ProtocolDescriptor* protocol = find_protocol(reading.around(), database.protocol);
+  if (!protocol || !protocol->logins_have_passwords) return;
+  if (database.user.empty() || !database.password.empty()) return;
+  const User* user = config.user(database.user);
+  if (user && !user->password.empty()) return;
+  const auto passes_through = [&](const Listener& listener) {
+    return listener.auth.method.value_or(config.auth.method) == AuthMethod::Passthrough &&
+           config.leads_to(listener, database);
+  };
+  // That it has a user at all is complained of then.
+  if (std::any_of(config.listeners.begin(), config.listeners.end(), passes_through)) return;
+  reading.complain_of(join_path("databases", database.name) + ".password",
+                      "expected to be given, as weir logs in as " + masked(database.user) +
+                          ", whose password is not under users either");
+}
+
 void check_auth(Reading& reading, const Config& config) {
   const Auth::Query& query = config.auth.query;
   if (query.database.empty()) {
@@ -340,6 +362,7 @@ void finish(Reading& reading, Config& config) {
     settle_hosts(reading, database);
   }
   for (size_t i = 0; i < config.listeners.size(); ++i) check_listener(reading, config, i);
+  for (const auto& [name, database] : config.databases) check_password(reading, config, database);
   check_auth(reading, config);
   check_addresses(reading, config);
   if (!reading.clean()) return;

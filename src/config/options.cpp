@@ -3,6 +3,8 @@
 #include <weir/config/hba.h>
 #include <weir/config/ident.h>
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include <weir/config/check.h>
@@ -255,7 +257,8 @@ void read_tls_file(Reading& reading, const Value& value, auto& owner) {
   read_scalar<SomeText>(reading, value, name);
   name = reading.resolve(name, value.place.source);
   if (!name.empty() && !std::ifstream(name))
-    reading.complain(value.place, value.path, "expected a file that can be read");
+    reading.complain(value.place, value.path,
+                     std::string("expected a file that can be read: ") + std::strerror(errno));
 }
 
 template <class Owner, auto Member>

@@ -74,7 +74,7 @@ class PieceReader {
   // Clients log in with what the URL says.
   void add_login(const ParsedUrl& parsed, const std::string& name, Place place) {
     std::string user = parsed.user;
-    if (parsed.password.empty() && parsed.protocol->logins_have_passwords) {
+    if (user.empty() && parsed.password.empty() && parsed.protocol->logins_have_passwords) {
       reading_.complain(place, join_path({}, name),
                         "expected user:password@ in the URL: these servers let nobody in without");
     } else if (parsed.password.empty()) {

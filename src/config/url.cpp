@@ -244,6 +244,11 @@ base::Result<ParsedUrl> parse_url(std::string_view text, const Surroundings& aro
     return wrong("unknown scheme; expected a URL, one of: " + known_schemes(around));
   }
   const Parts parts = cut(text.substr(colon + 3));
+  // The rest of a password that is not escaped would be taken for hosts.
+  if (!parts.hosts.empty() && parts.path.find('@') != std::string_view::npos)
+    return wrong(
+        "expected no @ behind the hosts of the URL; in a user or password write / ? # @ as %2F %3F "
+        "%23 %40");
   if (auto r = read_user_info(parts.user_info, out); !r) return r.error();
   if (!parts.hosts.empty()) {
     if (auto r = read_hosts(parts.hosts, out); !r) return r.error();

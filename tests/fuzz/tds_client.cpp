@@ -25,7 +25,7 @@ uint64_t walk(const std::string& bytes, uint8_t how, size_t piece) {
   for (size_t at = 0; at < bytes.size(); at += std::min(piece, bytes.size() - at)) {
     Bytes in = Bytes(bytes).substr(at, piece);
     while (walker.next(in, event)) {
-      check(event.at <= bytes.size() && event.value.size() <= CallWalker::kTextBytesMax);
+      check(event.at <= bytes.size() && event.value.size() <= 32 * 1024);
       check(!event.in_place || event.value == Bytes(bytes).substr(event.at, event.value.size()));
       add(said, event);
     }

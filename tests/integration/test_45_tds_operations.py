@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -176,8 +177,11 @@ def test_what_is_shown(start, server):
         assert active["link"] == clients["active"]["ptr"] and clients["idle"]["link"] == ""
         assert (clients["active"]["database"], clients["active"]["user"]) == ("app", "app")
         assert clients["active"]["application_name"] == "orders"
+        assert clients["active"]["tls"] == active["tls"] == ""
+        assert active["request_time"] >= active["connect_time"]
         database = show(weir, "DATABASES")[0]
         assert (database["name"], database["protocol"]) == ("app", "tds")
+        assert (database["host"], database["port"]) == ("127.0.0.1", server.port)
         with client_of(weir) as waiting:
             idle.batch("BEGIN TRAN")
             with client_of(weir) as third:
@@ -188,6 +192,69 @@ def test_what_is_shown(start, server):
         assert stats["total_query_count"] >= 4 and stats["total_client_login_count"] == 4
     assert "secret" not in "".join(ctl(weir, f"SHOW {what}").stdout for what in (
         "CONFIG", "DATABASES", "USERS"))
+
+
+def test_hosts_with_ports_of_their_own_are_shown_with_them(start, server):
+    weir = start(database={"read_only": ["other:1500"], "failover_partner": "third:1600"})
+    assert show(weir, "DATABASES")[0]["host"] == (
+        f"127.0.0.1:{server.port},other:1500,third:1600")
+
+
+def test_the_log_says_what_the_console_was_told(weir):
+    ctl(weir, "PAUSE app")
+    ctl(weir, "RESUME")
+    ctl(weir, "SHUTDOWN WAIT_FOR_CLIENTS")
+    weir.wait_for_end()
+    said = [line.split(" says ")[1] for line in weir.log().splitlines() if " says " in line]
+    assert said == ["PAUSE app", "RESUME", "SHUTDOWN WAIT_FOR_CLIENTS"]
+
+
+# ---------------------------------------------------------------- what the log says
+
+
+def test_who_gets_no_server_is_in_the_log_but_not_by_the_thousand(start):
+    weir = start(defaults={"pool": {"acquire_timeout": "100ms"}})
+    with client_of(weir) as holder, client_of(weir) as waiting:
+        holder.batch("BEGIN TRAN")
+        for _ in range(4):
+            assert errors(waiting.batch("SELECT 1")) == [17809]
+        time.sleep(0.8)
+        assert errors(waiting.batch("SELECT 1")) == [17809]
+    lines = [line for line in weir.log().splitlines() if "got no server of app/app" in line]
+    assert len(lines) == 2 and " W " in lines[0]
+    assert "all 1 of the pool are in use" in lines[0]
+    assert lines[1].endswith("(3 more since the last such line)")
+
+
+def test_a_server_that_is_lost_is_not_abandoned(start, server):
+    weir = start()
+    with client_of(weir) as one:
+        one.write(request("WAITFOR DELAY '00:00:20'"))
+        eventually(lambda: server.sessions(), what="the server")
+        server.ask("kill", spid=server.session(app="weir")["spid"])
+        ended(one)
+    closes = lambda why: weir.metrics().sum("weir_server_closes_total", reason=why)  # noqa: E731
+    eventually(lambda: closes("lost") == 1, what="that it is counted")
+    assert closes("abandoned") == 0
+    weir.wait_for_log(": the server connection was lost")
+    line = next(each for each in weir.log().splitlines() if "connection was lost" in each)
+    assert " W client " in line
+
+
+def test_a_server_that_is_retired_is_in_the_log(start):
+    weir = start()
+    with client_of(weir) as one:
+        one.batch("SELECT 1")
+        weir.config["databases"]["app"]["url"] += "?encrypt=disable"
+        weir.reload()
+        weir.wait_for_log("server 1 closed: retired, app/app")
+
+
+def test_a_listener_that_leads_nowhere_is_an_error_of_the_command_line():
+    done = subprocess.run([str(weir_binary()), "run", "--listen", "tds:127.0.0.1:1"],
+                          capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert "--listen: there is no tds database for its clients" in done.stderr
 
 
 def test_pause_and_resume(weir):

@@ -1,7 +1,7 @@
 // Walks through the calls of a message of type Rpc, in whatever pieces its payload comes (MS-TDS
 // 2.2.6.6 "RPC Request"): which procedures are called, and how the first values that they get
-// begin. A table (2.2.5.5.5) is passed over. What it does not know (an encrypted parameter) ends the
-// walk until the message ends; it is forwarded all the same.
+// begin. A table (2.2.5.5.5) is passed over. What it does not know (an encrypted parameter) ends
+// the walk until the message ends; it is forwarded all the same.
 // A value that lives with the client. Memory: what ValueStream keeps, of a text as much as is told,
 // and two bytes for each column of a table.
 #pragma once

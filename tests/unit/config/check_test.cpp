@@ -137,7 +137,9 @@ TEST(Check, UsersThatOnlyTheDatabaseKnows) {
 const std::string kDoubts = "is this meant?";
 
 TEST(Check, ListenersAndDatabasesWithoutEachOther) {
-  const std::string app = "databases: {app: {url: postgres://db1/app, user: u, password: p}}\n";
+  const std::string app =
+      "users: {ann: {password: a}}\n"
+      "databases: {app: {url: postgres://db1/app, user: u, password: p}}\n";
   EXPECT_EQ(section_of(check_text(good("listeners: [{protocol: postgres, address: 127.0.0.1:1}, "
                                        "{protocol: tds, address: 127.0.0.1:2}]\n" +
                                        app)),
@@ -145,6 +147,7 @@ TEST(Check, ListenersAndDatabasesWithoutEachOther) {
             "  listeners[1]: there is no tds database for its clients\n");
   EXPECT_EQ(
       section_of(check_text(good("listeners: [{protocol: tds, address: 127.0.0.1:2}]\n"
+                                 "users: {ann: {password: a}}\n"
                                  "databases: {app: {url: postgres://db1/app, user: u, password: "
                                  "p}, erp: {url: mssql://db2/erp, user: u, password: p}}\n")),
                  kDoubts),
@@ -162,6 +165,7 @@ TEST(Check, PasswordsInClear) {
   const auto doubts = [](const std::string& listener, const std::string& url) {
     return section_of(check_text(good("listeners: [{" + listener +
                                       "}]\n"
+                                      "users: {ann: {password: a}}\n"
                                       "databases: {app: {url: \"" +
                                       url + "\"}}\n")),
                       kDoubts);
@@ -177,6 +181,7 @@ TEST(Check, PasswordsInClear) {
             "none");
   Config config = good(
       "listeners: [{protocol: tds, address: \"h:1\"}]\n"
+      "users: {ann: {password: a}}\n"
       "databases: {app: {url: mssql://d/app}}\n");
   config.listeners[0].tls.mode = TlsMode::Login;
   EXPECT_TRUE(doubts_about(config).empty());
@@ -196,6 +201,8 @@ TEST(Check, UsersWhoCannotLogIn) {
   EXPECT_EQ(doubts("auth: {method: trust}\n", ""), "none");
   EXPECT_EQ(doubts("auth: {query: {database: app, user: bob}}\n", ""), "none");
   EXPECT_EQ(doubts("", ", user: ann, password: a"), "none");
+  EXPECT_EQ(section_of(check_text(good(kRest)), kDoubts),
+            "  users: there are none, and clients log in with their passwords\n");
 }
 
 TEST(Check, ACapBoundsThem) {

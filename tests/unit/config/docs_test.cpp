@@ -93,10 +93,10 @@ TEST(Documentation, TheExampleLoadsWithItsCommentsTakenOut) {
   Surroundings around = sample_surroundings();
   around.variable = [](const std::string&) { return std::optional<std::string>("x"); };
   const Loaded loaded = load_text(text, "weir.yaml", around);
-  EXPECT_EQ(loaded.config.databases.size(), 4u) << text;
+  EXPECT_EQ(loaded.config.databases.size(), 5u) << text;
   EXPECT_EQ(loaded.config.users.size(), 3u) << text;
   EXPECT_EQ(loaded.config.hosts.size(), 1u) << text;
-  EXPECT_EQ(loaded.config.listeners.size(), 3u) << text;
+  EXPECT_EQ(loaded.config.listeners.size(), 4u) << text;
   for (const Problem& problem : loaded.problems) {  // of the files that it mentions
     EXPECT_TRUE(problem.expected.find("No such file") != std::string::npos) << problem.text();
   }

@@ -216,6 +216,13 @@ const Case kDatabaseCases[] = {
     {"a url with a bad port", "{url: \"postgres://h:99999/app\"}",
      "3:14: databases.app.url: expected host, host:port or [v6]:port between the commas of the "
      "URL\n"},
+    // Its rest would be taken for a host, and shown.
+    {"a password that is not escaped", "{url: \"mssql://sa:p@ss/word@h:1433/sales\"}",
+     "3:14: databases.app.url: expected no @ behind the hosts of the URL; in a user or password "
+     "write / ? # @ as %2F %3F %23 %40\n"},
+    {"a user without a password", "{url: \"mssql://h/app\", user: bob}",
+     "3:3: databases.app.password: expected to be given, as weir logs in as bob, whose password is "
+     "not under users either\n"},
     {"a list as url", "{url: [a]}", "3:14: databases.app.url: expected a URL\n"},
     {"an option of another protocol", "{url: \"postgres://h/app\", lanes: 3}",
      "3:41: databases.app.lanes: not an option of a postgres database\n"},

@@ -153,6 +153,18 @@ TEST(Tds, PassingThroughConcernsAllDatabasesOfTheListener) {
   EXPECT_TRUE(with(listener + ", database: sales", "", "  crm: {url: \"mssql://ann:x@h/crm\"}\n"));
 }
 
+TEST(Tds, AListenerForAnyDatabaseNamesNone) {
+  EXPECT_EQ(problems_of(with(", database: \"*\"", "", "  \"*\": {url: \"mssql://h\"}\n")),
+            "1:55: listeners[0].database: expected the name of one database; without it, clients "
+            "name theirs\n");
+}
+
+TEST(Tds, TheUsersPasswordIsTheServers) {
+  EXPECT_TRUE(with("", ", user: bob", "users: {bob: {password: b}}\n"));
+  EXPECT_TRUE(with("", ", user: bob, password: b"));
+  EXPECT_FALSE(with("", ", user: bob", "users: {bob: {max_server_connections: 3}}\n"));
+}
+
 TEST(Tds, Urls) {
   const auto tls = [](const std::string& url, const std::string& options = "") {
     const Loaded loaded =
