@@ -234,7 +234,7 @@ EndReason Session::farewell() const {
   // A transaction that is left open is rolled back.
   const bool waits_for_nothing =
       state_ == State::Idle || (state_ == State::Linked && !link().owes(lease_->state()) &&
-                                link().condition(lease_->state()) != Condition::Broken);
+                                link().is_idle(*client_) && pin_ != protocol::Pin::Bulk);
   const bool rests = client_ && waits_for_nothing && in_.empty() && outlet_.empty();
   return rests && !link().clients_say_goodbye() ? EndReason::ClientLeft : EndReason::ClientLost;
 }
@@ -419,7 +419,9 @@ void Session::leave_server(EndReason reason) {
                                                 ? CloseReason::Lost
                                                 : CloseReason::Abandoned);
   if (link().condition(server->state()) == Condition::Broken)
-    return worker_.close(std::move(server), CloseReason::ClientError);
+    return worker_.close(std::move(server), client_ && link().is_idle(*client_)
+                                                ? CloseReason::Retired
+                                                : CloseReason::ClientError);
   if (plan_->replication != protocol::Replication::None)
     return worker_.close(std::move(server), CloseReason::Retired);
   const Caretaker::Work work{.cancel = reason != EndReason::ClientLeft,
