@@ -4,7 +4,6 @@
 #include <weir/config/check.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -41,11 +40,6 @@ std::string config_file(const Arguments& arguments) {
   return {};
 }
 
-bool leads_somewhere(const config::Config& config, const config::Listener& listener) {
-  return std::any_of(config.databases.begin(), config.databases.end(),
-                     [&](const auto& each) { return config.leads_to(listener, each.second); });
-}
-
 // --listen and --http win over what a file or the demo says.
 config::Loaded with_options(config::Loaded loaded, const Arguments& arguments) {
   const auto complain = [&](const char* option, const base::Error& error) {
@@ -60,7 +54,7 @@ config::Loaded with_options(config::Loaded loaded, const Arguments& arguments) {
     }
     if (auto chosen = config::choose_database(*listener, loaded.config, surroundings()); !chosen)
       complain("--listen", chosen.error());
-    else if (!leads_somewhere(loaded.config, *listener))
+    else if (!loaded.config.leads_somewhere(*listener))
       complain("--listen", {base::ErrorKind::Config,
                             "there is no " + listener->protocol + " database for its clients"});
     listeners.push_back(std::move(*listener));

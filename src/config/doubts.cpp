@@ -37,8 +37,7 @@ bool lets_in_by_secrets_of_users(const Config& config, const Listener& listener)
 void doubt_listeners(const Config& config, std::vector<std::string>& doubts) {
   for (size_t i = 0; i < config.listeners.size(); ++i) {
     const Listener& listener = config.listeners[i];
-    const auto leads = [&](const auto& each) { return config.leads_to(listener, each.second); };
-    if (std::none_of(config.databases.begin(), config.databases.end(), leads))
+    if (!config.leads_somewhere(listener))
       doubts.push_back(fmt::format("listeners[{}]: there is no {} database for its clients", i,
                                    listener.protocol));
     const bool is_clear = listener.tls.mode == TlsMode::Disable && !listener.address.is_local();

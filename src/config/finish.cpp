@@ -267,6 +267,7 @@ void check_password(Reading& reading, const Config& config, const Database& data
   const ProtocolDescriptor* protocol = find_protocol(reading.around(), database.protocol);
   if (!protocol || !protocol->logins_have_passwords) return;
   if (database.user.empty() || !database.password.empty()) return;
+  if (database.given.contains("password")) return;  // it is said to be empty
   const User* user = config.user(database.user);
   if (user && !user->password.empty()) return;
   const auto passes_through = [&](const Listener& listener) {

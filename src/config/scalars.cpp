@@ -170,6 +170,25 @@ std::string Host::text() const {
   return (v6 ? '[' + host + ']' : host) + ':' + std::to_string(port);
 }
 
+std::vector<Host> Database::all_hosts() const {
+  std::vector<Host> all;
+  const auto add = [&all](const Host& host) {
+    if (std::find(all.begin(), all.end(), host) == all.end()) all.push_back(host);
+  };
+  std::for_each(url.hosts.begin(), url.hosts.end(), add);
+  std::for_each(read_only.begin(), read_only.end(), add);
+  if (failover_partner) add(*failover_partner);
+  return all;
+}
+
+bool Config::leads_somewhere(const Listener& listener) const {
+  const bool has_console = listener.protocol == "postgres" && listener.database.empty() &&
+                           !(admin.users.empty() && admin.stats_users.empty());
+  return has_console || std::any_of(databases.begin(), databases.end(), [&](const auto& each) {
+           return leads_to(listener, each.second);
+         });
+}
+
 bool Config::leads_to(const Listener& listener, const Database& of) const {
   return listener.database.empty() ? listener.protocol == of.clients
                                    : database(listener.database) == &of;

@@ -245,10 +245,13 @@ base::Result<ParsedUrl> parse_url(std::string_view text, const Surroundings& aro
   }
   const Parts parts = cut(text.substr(colon + 3));
   // The rest of a password that is not escaped would be taken for hosts.
-  if (!parts.hosts.empty() && parts.path.find('@') != std::string_view::npos)
+  const std::string_view before_value = parts.query.substr(0, parts.query.find('='));
+  const bool has_at = parts.path.find('@') != std::string_view::npos ||
+                      before_value.find('@') != std::string_view::npos;
+  if (!parts.hosts.empty() && has_at)
     return wrong(
         "expected no @ behind the hosts of the URL; in a user or password write / ? # @ as %2F %3F "
-        "%23 %40");
+        "%23 %40, in a name @ as %40");
   if (auto r = read_user_info(parts.user_info, out); !r) return r.error();
   if (!parts.hosts.empty()) {
     if (auto r = read_hosts(parts.hosts, out); !r) return r.error();

@@ -277,12 +277,7 @@ struct Database {
   bool retry_reads = false;
   Named<std::string> command_class;      // a command, or command|subcommand, in small letters
   Names given;                           // what was set in this entry itself
-  std::vector<Host> all_hosts() const {  // where its servers may be
-    std::vector<Host> all = url.hosts;
-    all.insert(all.end(), read_only.begin(), read_only.end());
-    if (failover_partner) all.push_back(*failover_partner);
-    return all;
-  }
+  std::vector<Host> all_hosts() const;   // where its servers may be, each once
 };
 
 struct HostLimit {
@@ -318,6 +313,7 @@ struct Config {
   const Database* database(std::string_view name) const;
   // May clients of this listener be clients of this database?
   bool leads_to(const Listener& listener, const Database& database) const;
+  bool leads_somewhere(const Listener& listener) const;  // perhaps to the console
   const User* user(std::string_view name) const;
 };
 

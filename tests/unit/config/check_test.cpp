@@ -161,6 +161,25 @@ TEST(Check, ListenersAndDatabasesWithoutEachOther) {
             "none");
 }
 
+TEST(Check, AListenerForTheConsoleIsMeant) {
+  EXPECT_EQ(section_of(check_text(good("listeners: [{protocol: postgres, address: 127.0.0.1:1}, "
+                                       "{protocol: redis, address: 127.0.0.1:2}]\n"
+                                       "admin: {users: [ann]}\n"
+                                       "users: {ann: {password: a}}\n"
+                                       "databases: {cache: {url: redis://h}}\n")),
+                       kDoubts),
+            "none");
+}
+
+// A limit of one left no room for what counted twice.
+TEST(Check, AHostThatIsThereTwiceCountsOnce) {
+  Database database;
+  database.url.hosts = {{"a", 1433}, {"b", 1433}};
+  database.read_only = {{"b", 1433}, {"c", 1433}};
+  database.failover_partner = Host{"a", 1433};
+  EXPECT_EQ(database.all_hosts(), (std::vector<Host>{{"a", 1433}, {"b", 1433}, {"c", 1433}}));
+}
+
 TEST(Check, PasswordsInClear) {
   const auto doubts = [](const std::string& listener, const std::string& url) {
     return section_of(check_text(good("listeners: [{" + listener +

@@ -219,7 +219,10 @@ const Case kDatabaseCases[] = {
     // Its rest would be taken for a host, and shown.
     {"a password that is not escaped", "{url: \"mssql://sa:p@ss/word@h:1433/sales\"}",
      "3:14: databases.app.url: expected no @ behind the hosts of the URL; in a user or password "
-     "write / ? # @ as %2F %3F %23 %40\n"},
+     "write / ? # @ as %2F %3F %23 %40, in a name @ as %40\n"},
+    {"one with a question mark", "{url: \"mssql://app:1433,999?x@h/sales\"}",
+     "3:14: databases.app.url: expected no @ behind the hosts of the URL; in a user or password "
+     "write / ? # @ as %2F %3F %23 %40, in a name @ as %40\n"},
     {"a user without a password", "{url: \"mssql://h/app\", user: bob}",
      "3:3: databases.app.password: expected to be given, as weir logs in as bob, whose password is "
      "not under users either\n"},
