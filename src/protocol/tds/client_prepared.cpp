@@ -20,11 +20,6 @@ ServerMessage unknown_handle(int32_t handle) {
 
 std::optional<ClientSide::Step> ClientSide::judge_prepared(const Message& message) {
   Outcome& outcome = server_->outcome;
-  if (outcome.prepared.size() > kPreparedCallsMax)
-    return refuse(message,
-                  message_of({ErrorKind::Refused,
-                              "too many calls of prepared statements in one message", "54000"},
-                             Gravity::Request));
   if (outcome.prepares && !outcome.resets) {
     if (auto step = prepared_by_text(message)) return step;
   }
@@ -36,6 +31,11 @@ std::optional<ClientSide::Step> ClientSide::judge_prepared(const Message& messag
   if (!carried) return by_servers_numbers(message);
   // The server forgets all handles before it looks at the calls.
   if (outcome.resets) return std::nullopt;
+  if (outcome.prepared.size() > kPreparedCallsMax)
+    return refuse(message,
+                  message_of({ErrorKind::Refused,
+                              "too many calls of prepared statements in one message", "54000"},
+                             Gravity::Request));
   const bool answered = only_unprepares();
   for (const PreparedCall& call : outcome.prepared)
     if (auto step = ready(message, call, answered)) return step;
@@ -170,6 +170,7 @@ ClientSide::Step ClientSide::prepare_first(const Message& message, const Interne
   sink_.to_server.add_copy(packets);
   server_->turn = ServerState::Turn::Prepare;
   server_->preparing = definition;
+  server_->call = 0;
   server_->objection.reset();
   server_->failed = false;
   sink_.turn_began = true;

@@ -104,7 +104,8 @@ ClientSide::Step ClientSide::go_on(Bytes in) {
   if (!server_) return fail("the rest of a message whose server is gone");
   if (client_.later_calls) {
     client_.later_calls->take(run.payload, server_->outcome);
-    const bool may_be_others = !server_->native && server_->handles.made() > 0;
+    const bool may_be_others =
+        client_.options.transaction_mode && !server_->native && server_->handles.made() > 0;
     if (server_->outcome.native && may_be_others)
       return fail("a call of a prepared statement stands too far behind in its message");
     if (run.ends_message) std::exchange(client_.later_calls, nullptr)->end(server_->outcome);
@@ -156,6 +157,8 @@ ClientSide::Step ClientSide::refuse(const Message& message, const ServerMessage&
   std::string answer;
   append_error_answer(answer, client_.version, why);
   take(message.begin, message.bytes);
+  client_.resets_next = false;  // no server has heard of it
+  if (server_) server_->outcome.clear();
   client_.dropping = !message.whole;
   if (client_.dropping) {
     client_.answer = std::move(answer);
@@ -191,6 +194,8 @@ ClientSide::Step ClientSide::request(Bytes in) {
   if (server_->turn != ServerState::Turn::None || server_->attentions > 0) return over(Next::Later);
   Message message;
   if (const auto step = see(in, message)) return *step;
+  // A reset that was to make them so was not sent after all.
+  if (!message.resets && server_->in_force != client_.wanted) return over(Next::Reattach);
   return judged(in, message);
 }
 
@@ -259,15 +264,15 @@ ClientSide::Step ClientSide::judged(Bytes in, const Message& message) {
   if (looks_at_all()) judge_request(request, client_.version, outcome);
   if (client_.options.transaction_mode) {
     if (const auto step = judge_prepared(message)) return *step;
-    if (!message.whole && message.type == PacketType::Rpc) {
-      client_.later_calls = std::make_unique<LaterCalls>(client_.version);
-      client_.later_calls->take(message.payload, outcome);
-    }
   } else {
     outcome.prepared.clear();
+    outcome.pin.reset();
     outcome.leaves = true;
     outcome.bulk = outcome.bulk || begins_bulk(request, client_.version);
-    outcome.sets_context = outcome.sets_context || !message.whole;
+  }
+  if (looks_at_all() && !message.whole && message.type == PacketType::Rpc) {
+    client_.later_calls = std::make_unique<LaterCalls>(client_.version);
+    client_.later_calls->take(message.payload, outcome);
   }
   return forward(in, message);
 }

@@ -44,7 +44,7 @@ bool equal_texts(std::string_view text, std::string_view lower) {
 }
 
 void be_unclear(Outcome& outcome) {
-  outcome.leaves = outcome.transaction = true;
+  outcome.leaves = outcome.transaction = outcome.sets_context = true;
   if (!outcome.pin) outcome.pin = Pin::Unclear;
 }
 
@@ -169,17 +169,21 @@ void judge_transaction(Outcome& outcome, const TransactionRequest& request) {
 
 }  // namespace
 
-void Outcome::clear() {
+void Outcome::forget_calls() {
+  constexpr size_t kKept = 32;
   prepared.clear();
-  calls = 0;
   patches.clear();
+  if (prepared.capacity() > kKept) std::vector<PreparedCall>().swap(prepared);
+  if (patches.capacity() > kKept) std::vector<Patch>().swap(patches);
+}
+
+void Outcome::clear() {
+  forget_calls();
+  calls = 0;
   settings.clear();
   pin.reset();
   leaves = transaction = ends_server = bulk = resets = keeps_transaction = false;
   sets_context = prepares = native = false;
-  constexpr size_t kKept = 32;
-  if (prepared.capacity() > kKept) std::vector<PreparedCall>().swap(prepared);
-  if (patches.capacity() > kKept) std::vector<Patch>().swap(patches);
 }
 
 void judge_request(const SeenRequest& request, Version version, Outcome& outcome) {

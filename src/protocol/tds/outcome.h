@@ -30,8 +30,8 @@ struct Patch {
   uint64_t value = 0;
 };
 
-// Of one message; what is more is refused.
-constexpr size_t kPreparedCallsMax = 1000;
+// Of one message; what is more is refused. Drivers send a batch of rows as a call for each.
+constexpr size_t kPreparedCallsMax = 500'000;
 
 struct Outcome {
   std::vector<PreparedCall> prepared = {};
@@ -49,6 +49,7 @@ struct Outcome {
   bool prepares = false;                  // in a text, where weir sees no numbers
   bool native = false;                    // it names prepared statements by the server's numbers
   void clear();                           // keeps its room, unless that is much
+  void forget_calls();
 };
 
 // A client's message as far as it is there, without the heads of its packets.

@@ -93,6 +93,8 @@ void ServerSide::find_acknowledgement() {
   if (server_.attentions == 0) return;
   if (tail.size() < 1 + done_bytes(server_.walker.version()))
     return void(fault_ = "an attention's acknowledgement cannot be looked for");
+  const auto token = static_cast<Token>(tail[0]);
+  if (token != Token::Done && token != Token::DoneProc && token != Token::DoneInProc) return;
   const Done last = read_done(Bytes(tail).substr(1), server_.walker.version());
   if ((last.status & kDoneAttention) == 0) return;
   ++server_.acknowledged;
@@ -107,7 +109,8 @@ void ServerSide::be_unclear() {
 
 void ServerSide::note_done(const TokenEvent& event) {
   // One for each call; procedures that call procedures may bring others (2.2.7.8).
-  if (event.token == Token::DoneProc && server_.outcome.calls > 1) ++server_.call;
+  const bool is_answer = server_.turn == ServerState::Turn::Client;
+  if (is_answer && event.token == Token::DoneProc && server_.outcome.calls > 1) ++server_.call;
   if (server_.call > server_.outcome.calls && may_have_mistaken_a_handle())
     fault_ = "there are more answers than calls, so handles cannot be told apart";
   if (event.done.status & kDoneAttention) {
@@ -319,7 +322,7 @@ void ServerSide::end_turn() {
   // An error may have ended one.
   const bool unclear = outcome.transaction || client_.begins_implicitly ||
                        (server_.failed && server_.may_be_in_transaction);
-  server_.outcome.prepared.clear();  // their definitions may be long
+  server_.outcome.forget_calls();  // their definitions may be long
   if (!server_.announces && client_.options.transaction_mode && unclear)
     server_.may_be_in_transaction = server_.must_count = true;
   else if (server_.transaction == 0 && !server_.may_be_in_transaction)
@@ -348,7 +351,7 @@ void ServerSide::check_prepared() {
 void ServerSide::apply(const Outcome& outcome) {
   if (outcome.leaves || server_.handles.made() > client_.options.prepared_statements)
     server_.dirty = true;
-  if (outcome.ends_server || (outcome.sets_context && !server_.announces)) server_.retire = true;
+  if (server_.outlives_resets(outcome)) server_.retire = true;
   if (outcome.native) server_.native = true;
   if (outcome.bulk && !server_.failed) server_.bulk = true;
   if (outcome.pin && !server_.pin) server_.pin = outcome.pin;

@@ -185,27 +185,26 @@ void Scanner::on_call_of(Bytes name) {
   note_call(traits_, ends_with_transaction ? Bytes{} : name);
 }
 
-// "sp_getapplock": the lock ends with its transaction, which is what it does unless told otherwise,
-// or with the session.
+// "sp_getapplock": the lock ends with its transaction, unless its third argument says something else.
 bool Scanner::is_owned_by_transaction() {
-  bool says_transaction = false, says_other = false, all_named = true;
-  bool begins = true;  // an argument
-  for (; !tokens_.at_border(); tokens_.advance()) {
-    if (begins) {
-      const Token first = tokens_.now();
-      const bool is_variable = first.kind == TokenKind::Variable;
-      if (is_variable) tokens_.advance();
-      const bool is_named = is_variable && tokens_.take(u'=');
-      all_named = all_named && is_named;
-      if (is_named && equals_folded(first.text, "@LOCKOWNER"))
-        says_other = says_other || tokens_.now().kind == TokenKind::Variable;
-      if (tokens_.at_border()) break;
+  bool is_owned = true;
+  for (int place = 1; !tokens_.at_border(); ++place) {
+    Token value = tokens_.now();
+    bool is_owner = place == 3;
+    if (value.kind == TokenKind::Variable) {
+      tokens_.advance();
+      if (tokens_.take(u'=')) {
+        is_owner = equals_folded(value.text, "@LOCKOWNER");
+        value = tokens_.now();
+      }
     }
-    begins = tokens_.now().is(u',');
-    says_transaction = says_transaction || equals_folded(tokens_.now().text, "TRANSACTION");
-    says_other = says_other || equals_folded(tokens_.now().text, "SESSION");
+    const bool says_so =
+        value.kind != TokenKind::Variable && equals_folded(value.text, "TRANSACTION");
+    is_owned = is_owned && (!is_owner || says_so);
+    while (!tokens_.at_border() && !tokens_.now().is(u',')) tokens_.advance();
+    tokens_.take(u',');
   }
-  return (says_transaction || all_named) && !says_other;
+  return is_owned;
 }
 
 // DROP … IF EXISTS name skips no other statement.

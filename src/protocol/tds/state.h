@@ -132,6 +132,10 @@ struct ServerState final : protocol::ServerState {
   std::optional<ServerMessage> objection;  // to that
 
   void put_in_force(const Interned& settings);
+  // What was asked for leaves something that its resets do not remove.
+  bool outlives_resets(const Outcome& asked) const {
+    return asked.ends_server || (asked.sets_context && !announces);
+  }
   // Others may do with it as they like: what is said here must be forgotten.
   void forget_state() {
     transaction = 0;

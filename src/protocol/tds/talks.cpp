@@ -167,7 +167,7 @@ class RecoverTalk final : public Dialogue {
     // Who announces has done so; of the others any request may have begun one.
     if (turn == Turn::Count || (turn == Turn::Client && !server_.announces))
       server_.may_be_in_transaction = true;
-    server_.retire = server_.retire || server_.outcome.ends_server;
+    server_.retire = server_.retire || server_.outlives_resets(server_.outcome);
     server_.outcome = {};
     server_.held = {};
     server_.tail.clear();
@@ -236,6 +236,8 @@ std::unique_ptr<Dialogue> make_attach(const ClientState& client, ServerState& se
 std::unique_ptr<Dialogue> make_reset(ServerState& server, const std::string& how) {
   if (how == "never") {  // what there is is everybody's
     server.pin.reset();
+    server.native = false;
+    server.objection.reset();
     return nullptr;
   }
   const bool is_clean =

@@ -257,6 +257,37 @@ TEST(TdsLink, AContextEndsWhoDoesNotAnnounce) {
     }
   run({says(batch("SET CONTEXT_INFO 0x1")), answers(good())},
       is_after([](LinkTalk& talk) { EXPECT_FALSE(talk.server().retire); }));
+  // What is too long to be looked at may set one; rows do not, nor do values.
+  const auto quiet_session = [](LinkTalk& talk) {
+    unannounced(talk);
+    in_session_mode(talk);
+  };
+  const auto ends_it = [&](const Script& script) {
+    LinkTalk talk;
+    run_once(quiet_session, script, whole(), talk);
+    return talk.server().retire;
+  };
+  EXPECT_TRUE(ends_it({says(batch("SELECT 1 --" + std::string(80'000, 'x'))), answers(good())}));
+  EXPECT_FALSE(ends_it({says(batch("INSERT BULK t (a int)")), answers(good()),
+                        says(rows(std::string(90'000, 'r'))), answers(good())}));
+  const std::string value = hex("00 00 a7 ffff 0904d00034 feffffffffffffff 00800000") +
+                            std::string(0x8000, 'v') + hex("00800000") + std::string(0x8000, 'v') +
+                            hex("00000000");
+  EXPECT_FALSE(ends_it(
+      {says(request(PacketType::Rpc, hex("0100 7000 0000") + value + value)), answers(good())}));
+}
+
+// Nor does it end with a client that is gone before its answer.
+TEST(TdsLink, AContextOfOneThatIsGoneEndsWhoDoesNotAnnounce) {
+  run({says(batch("EXEC sp_set_session_context a, b WAITFOR DELAY '0:1'"))},
+      {unannounced, [](LinkTalk& talk) {
+         ServerState& server = talk.server();
+         const auto recover = talk.link().recover(server);
+         std::string send;
+         recover->start(send);
+         recover->feed(acknowledged(), send);
+         EXPECT_TRUE(server.retire);
+       }});
 }
 
 TEST(TdsLink, NobodyIsAskedInSessionMode) {

@@ -18,6 +18,9 @@ const std::string kNoRows = reply(columns({hex("38")}) + done_token(kDoneCount))
 std::string used(const std::string& database) {
   return reply(change(EnvKind::Database, database, "shop") + done_token());
 }
+Line uses(size_t number) {
+  return then([number](LinkTalk& talk) { talk.use(number); });
+}
 void with_others(LinkTalk& talk) {
   talk.server().handles.add(talk.texts().intern(std::string(1, '\0') + "of another one"), 5);
 }
@@ -116,6 +119,16 @@ TEST(TdsPrepared, AHandleBehindTheEndOfAnotherProcedure) {
        answers(reply(call_done(kDoneMore) + handle_tokens(9, kDoneMore) + handle_tokens(10)))},
       whole(), talk);
   EXPECT_THAT(several.events, HasSubstr("fail: there are more answers than calls"));
+  // Weir's own preparation is no answer of them, nor is what came before.
+  const Heard anew = run({says(calls({prepare(kInsert), prepare("SELECT @a")})),
+                          answers(reply(handle_tokens(1, kDoneMore) + handle_tokens(2))), uses(1),
+                          says(calls({execute(1), prepexec("DELETE t")})), answers(handle_reply(7)),
+                          answers(reply(call_done(kDoneMore) + handle_tokens(8))),
+                          then([](LinkTalk& now) { now.server(1).handles.clear(); }),
+                          says(calls({execute(1), prepexec("DELETE t")})), answers(handle_reply(3)),
+                          answers(reply(call_done(kDoneMore) + handle_tokens(4)))},
+                         is_before([](LinkTalk& now) { now.add_server(); }));
+  EXPECT_EQ(anew.events, " lease end lease end lease end");
   // Whoever makes none may get as many as it likes.
   const Heard runs = run({says(calls({prepare("EXEC p")})), answers(handle_reply(1)),
                           says(calls({execute(1), execute(1)})),
@@ -185,14 +198,24 @@ TEST(TdsPrepared, LongTextsAreCarried) {
 }
 
 TEST(TdsPrepared, TooManyCallsAreRefused) {
-  std::vector<std::string> many(kPreparedCallsMax + 1, execute(1));
+  const std::vector<std::string> many(kPreparedCallsMax + 1, call(Procedure::Execute, ""));
   LinkTalk talk;
+  talk.client.options.statement_bytes_max = 0;
   const Heard heard = run_once(nullptr, {says(calls(many))}, whole(), talk);
   EXPECT_THAT(heard.client, ElementsAre(HasSubstr("too many calls of prepared statements")));
   EXPECT_THAT(heard.server, IsEmpty());
-  const auto& prepared = talk.server().outcome.prepared;
-  EXPECT_LE(prepared.capacity(), 2 * kPreparedCallsMax + 2);
-  run_once(nullptr, {says(batch("SELECT 1")), answers(links::good())}, whole(), talk);
+  EXPECT_EQ(talk.server().outcome.prepared.capacity(), 0U);
+}
+
+// A batch of rows is a call for each.
+TEST(TdsPrepared, AsManyCallsAsThereAreRows) {
+  const std::vector<std::string> many(5000, execute(1));
+  LinkTalk talk;
+  const Heard heard = run_once(nullptr,
+                               {says(calls({prepare(kInsert)})), answers(handle_reply(1)),
+                                says(calls(many)), answers(call_reply())},
+                               whole(), talk);
+  EXPECT_EQ(heard.events, " lease end lease end");
   EXPECT_EQ(talk.server().outcome.prepared.capacity(), 0U);
 }
 
