@@ -195,7 +195,10 @@ ClientSide::Step ClientSide::request(Bytes in) {
   Message message;
   if (const auto step = see(in, message)) return *step;
   // A reset that was to make them so was not sent after all.
-  if (!message.resets && server_->in_force != client_.wanted) return over(Next::Reattach);
+  if (!message.resets && server_->in_force != client_.wanted) {
+    client_.resets_next = false;
+    return over(Next::Reattach);
+  }
   return judged(in, message);
 }
 
