@@ -275,9 +275,9 @@ struct Database {
   int lanes = 1;
   Pubsub pubsub = Pubsub::Hub;
   bool retry_reads = false;
-  Named<std::string> command_class;      // a command, or command|subcommand, in small letters
-  Names given;                           // what was set in this entry itself
-  std::vector<Host> all_hosts() const;   // where its servers may be, each once
+  Named<std::string> command_class;     // a command, or command|subcommand, in small letters
+  Names given;                          // what was set in this entry itself
+  std::vector<Host> all_hosts() const;  // where its servers may be, each once
 };
 
 struct HostLimit {

@@ -185,7 +185,8 @@ void Scanner::on_call_of(Bytes name) {
   note_call(traits_, ends_with_transaction ? Bytes{} : name);
 }
 
-// "sp_getapplock": the lock ends with its transaction, unless its third argument says something else.
+// "sp_getapplock": the lock ends with its transaction, unless its third argument says something
+// else.
 bool Scanner::is_owned_by_transaction() {
   bool is_owned = true;
   for (int place = 1; !tokens_.at_border(); ++place) {
