@@ -54,8 +54,12 @@ void Session::served(std::unique_ptr<PooledServer> server) {
   attach();
 }
 
-void Session::wait_failed(const base::Error& why) {
-  const bool is_refused = why.kind == ErrorKind::Refused;
+void Session::wait_failed(const base::Error& error) {
+  const bool is_refused = error.kind == ErrorKind::Refused;
+  base::Error why = error;
+  // Who reads this looks for the mistake in what it has sent itself.
+  if (is_refused && !plan_->logs_in_as_client)
+    why.text = "weir's own login is refused by the server: " + why.text;
   if (!is_refused) stats().acquire_timeouts.add();
   if (state_ == State::Settling)
     return refuse(is_refused ? EndReason::Refused : EndReason::AcquireTimeout, why);

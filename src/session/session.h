@@ -56,7 +56,7 @@ class Session final : public net::Deferred,
   // From the worker.
   bool waits_for(const pool::Ticket& ticket) const override;
   void served(std::unique_ptr<PooledServer> server) override;
-  void wait_failed(const base::Error& why) override;
+  void wait_failed(const base::Error& error) override;
   void cancel(const protocol::CancelRequest& request, std::function<void()> done);
   bool can_leave() const;
   void refresh_plan();
