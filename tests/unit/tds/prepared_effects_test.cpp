@@ -72,8 +72,8 @@ TEST(TdsPrepared, InAnotherDatabaseTheyArePreparedAnew) {
 
 // Also where weir makes the settings: two clients of one server.
 TEST(TdsPrepared, WhoComesFromAnotherDatabasePreparesAnew) {
-  ServerState server;
   InternTable texts;
+  ServerState server;
   const Interned statement = texts.intern("x"), shop = intern_settings(texts, {{"USE", "shop"}});
   server.handles.add(statement, 1);
   server.put_in_force(intern_settings(texts, {{"NOCOUNT", "ON"}}));
