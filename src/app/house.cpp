@@ -146,7 +146,7 @@ pool::Options House::options_of(const Entry& entry, const config::Database& data
                                 bool movable) const {
   pool::Options out =
       pool_options(config::effective(*config_, database, entry.login).pool, movable);
-  if (entry.backend->protocol().has_lanes())
+  if (entry.backend->protocol().lanes())
     out.reserved = std::min(out.size / 2, database.lanes * static_cast<int>(worker_count_));
   out.min_at_once = !entry.backend->plan()->passes_through && !entry.is_any;
   return out;

@@ -160,19 +160,9 @@ void Session::on_linked_time(Time now) {
     link().say_notice("the query takes longer than timeouts.query: it is cancelled", notice);
     outlet_.send(*stream_, notice);
   }
-  interrupt();
-  if (state_ != State::Ended) arm();
-}
-
-// On its own connection, or on another one.
-void Session::interrupt() {
-  std::string stop;
-  if (!link().interrupt(lease_->state(), stop))
-    return worker_.start(std::make_unique<Cancelling>(worker_, *lease_, [](bool) {}));
-  stats().cancels[CancelResult::Sent].add();
-  stats().server_out.add(static_cast<int64_t>(stop.size()));
-  if (lease_->outlet.send(lease_->stream(), stop) == Sent::Broken)
-    lost_server({base::ErrorKind::Unreachable, "connection lost"});
+  if (!stop_work(worker_, *lease_, [](bool) {}))
+    return lost_server({base::ErrorKind::Unreachable, "connection lost"});
+  arm();
 }
 
 }  // namespace weir::session

@@ -132,10 +132,7 @@ void Opening::on_login(base::Status result, const std::string& rest) {
   if (!result && goes_elsewhere(login_->elsewhere())) return;
   if (!result) return fail(result.error());
   auto state = login_->take_server();
-  backend_->with_facts([&](protocol::Facts& facts) {
-    facts.learn(*state);
-    facts.equip(*state);
-  });
+  backend_->with_facts([&](protocol::Facts& facts) { facts.learn(*state); });
   server_ =
       std::make_unique<PooledServer>(worker_, *backend_, std::move(stream_), std::move(state));
   server_->generation = generation_;
@@ -289,9 +286,9 @@ void Caretaker::begin() {
   server_->activity = work_.check ? "checking" : "resetting";
   server_->outlet.flush(server_->stream());
   server_->stream().resume(net::kPausePeerFull);
-  if (work_.cancel && backend_link().owes(server_->state())) {
-    worker_.start(std::make_unique<Cancelling>(worker_, *server_, [](bool) {}));
-  }
+  if (work_.cancel && backend_link().owes(server_->state()))
+    stop_work(worker_, *server_, [](bool) {});
+  if (!server_->outlet.empty()) return give_up(CloseReason::Abandoned);
   recover();
 }
 
@@ -355,7 +352,26 @@ void Caretaker::give_up(CloseReason why) {
 
 // ---------------------------------------------------------------- Cancelling
 
-Cancelling::Cancelling(Worker& worker, PooledServer& server, Done done)
+bool stop_work(Worker& worker, PooledServer& server, Cancelling::Done done) {
+  std::string stop;
+  auto talk = server.backend().link().cancel(server.state(), stop);
+  if (talk) {
+    worker.start(std::make_unique<Cancelling>(worker, server, std::move(talk), std::move(done)));
+    return true;
+  }
+  Sent sent = Sent::All;
+  if (!stop.empty()) {
+    Stats& stats = worker.stats(server.backend());
+    stats.cancels[CancelResult::Sent].add();
+    stats.server_out.add(static_cast<int64_t>(stop.size()));
+    sent = server.outlet.send(server.stream(), stop);
+  }
+  done(!stop.empty());
+  return sent != Sent::Broken;
+}
+
+Cancelling::Cancelling(Worker& worker, PooledServer& server,
+                       std::unique_ptr<protocol::Dialogue> dialogue, Done done)
     : worker_(worker),
       backend_(server.backend().shared_from_this()),
       patience_(backend_->plan()->talk_timeout()),
@@ -363,8 +379,8 @@ Cancelling::Cancelling(Worker& worker, PooledServer& server, Done done)
       dialler_(server.dialler),
       place_(server.place),
       peer_(server.stream().peer()),
-      dialogue_(backend_->link().cancel(server.state())),
-      is_possible_(dialogue_ && dialler_),
+      dialogue_(std::move(dialogue)),
+      is_possible_(dialler_ != nullptr),
       done_(std::move(done)),
       timer_(on_deadline, this) {
   ++server.cancels;

@@ -171,7 +171,8 @@ class Caretaker final : public Errand {
 class Cancelling final : public Errand {
  public:
   using Done = std::function<void(bool sent)>;
-  Cancelling(Worker& worker, PooledServer& server, Done done);
+  Cancelling(Worker& worker, PooledServer& server, std::unique_ptr<protocol::Dialogue> dialogue,
+             Done done);
   void begin() override;
 
  private:
@@ -187,12 +188,15 @@ class Cancelling final : public Errand {
   int place_;
   std::string peer_;
   std::unique_ptr<protocol::Dialogue> dialogue_;
-  const bool is_possible_;  // in this way, with this protocol
+  const bool is_possible_;  // this server can be dialled
   Done done_;
   std::unique_ptr<net::Connecting> connecting_;
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<Conversation> conversation_;
   base::Timer timer_;
 };
+
+// Asks a server to stop what it does, in its protocol's way. False: its connection is broken.
+bool stop_work(Worker& worker, PooledServer& server, Cancelling::Done done);
 
 }  // namespace weir::session

@@ -36,6 +36,7 @@ constexpr uint32_t kManyRequests = 4;
 Lane::Lane(Worker& worker, Backend& backend, Sort sort, uint64_t id)
     : worker_(worker),
       backend_(backend.shared_from_this()),
+      lanes_(*backend.protocol().lanes()),
       id_(id),
       kind_(sort.kind),
       timer_(on_timer, this) {
@@ -127,7 +128,7 @@ void Lane::forget(uint64_t session) {
 
 void Lane::leave(uint64_t session) {
   base::Gather for_server;
-  backend_->link().leave(lease_->state(), session, for_server);
+  lanes_.leave(lease_->state(), session, for_server);
   say(for_server);
   if (!sharing_ && !backend_->link().owes(lease_->state())) after_answers();
 }
@@ -167,7 +168,7 @@ void Lane::served(std::unique_ptr<PooledServer> server) {
   lease_->keeper = waiter_.keeps ? id_ : 0;
   plan_ = backend_->plan();
   owed_since_ = 0;
-  auto talk = backend_->link().change_flavour(lease_->state(), waiter_.flavour);
+  auto talk = lanes_.change_flavour(lease_->state(), waiter_.flavour);
   if (!talk) return open_up();
   state_ = State::Attaching;
   conversation_ = std::make_unique<Conversation>(worker_.loop(), lease_->stream(), std::move(talk));
@@ -218,7 +219,7 @@ void Lane::after_answers() {
   if (state_ != State::Open && state_ != State::Draining) return;
   const bool owes = backend_->link().owes(lease_->state());
   owed_since_ = owes ? worker_.now() : 0;
-  if (kind_ == Kind::Hub && backend_->link().has_listeners(lease_->state())) return;
+  if (kind_ == Kind::Hub && lanes_.has_listeners(lease_->state())) return;
   if (!owes) return give_back();
   if (state_ == State::Open && worker_.now() - opened_at_ >= kHoldWhenWanted &&
       backend_->pool().wants_back())
@@ -242,8 +243,7 @@ void Lane::die(const base::Error& why) {
   // Closing may serve others, who then are on this lane with another server.
   const std::vector<Session*> lost = worker_.sessions_on(*this);
   base::Gather nothing;
-  for (const Session* session : lost)
-    backend_->link().leave(server->state(), session->id(), nothing);
+  for (const Session* session : lost) lanes_.leave(server->state(), session->id(), nothing);
   worker_.close(std::move(server), close_reason(why.kind));
   for (Session* session : lost) session->lane_lost(why);
   for (const uint64_t id : blocked)
@@ -274,7 +274,7 @@ void Lane::on_server_bytes(Bytes bytes) {
 bool Lane::share(Bytes& bytes) {
   shares_.clear();
   base::Gather for_server;
-  const Progress progress = backend_->link().on_lane(lease_->state(), bytes, shares_, for_server);
+  const Progress progress = lanes_.on_server(lease_->state(), bytes, shares_, for_server);
   say(for_server);  // before anybody asks for more
   sharing_ = true;
   for (const protocol::Share& each : shares_)

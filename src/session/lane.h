@@ -91,6 +91,7 @@ class Lane final : public net::Deferred, public Holder, private ServerUser {
 
   Worker& worker_;
   std::shared_ptr<Backend> backend_;
+  const protocol::Lanes& lanes_;
   const uint64_t id_;
   const Kind kind_;
   State state_ = State::Resting;

@@ -324,8 +324,7 @@ void Session::cancel(const protocol::CancelRequest& request, std::function<void(
     stats().cancels[CancelResult::Ignored].add();  // finished, or weir's own statement runs
     return done();
   }
-  worker_.start(std::make_unique<Cancelling>(worker_, *lease_,
-                                             [finish = std::move(done)](bool) { finish(); }));
+  stop_work(worker_, *lease_, [finish = std::move(done)](bool) { finish(); });
 }
 
 }  // namespace weir::session

@@ -45,7 +45,8 @@ std::optional<protocol::Neighbour> Session::as_neighbour(const std::string& data
   out.idle_s = (worker_.now() - std::max(state_since_, turn_began_)) / base::kSecond;
   const protocol::ServerState* server = lease_ ? &lease_->state() : nullptr;
   if (server) out.remote_id = server->remote_id();
-  out.listens = server && link().has_listeners(*server);
+  const protocol::Lanes* lanes = protocol.lanes();
+  out.listens = server && lanes && lanes->has_listeners(*server);
   out.description = link().describe(*client_, server, out);
   return out;
 }

@@ -189,12 +189,12 @@ class Session final : public net::Deferred,
   void on_wait_time(Time now);
   void on_linked_time(Time now);
   void end_idle();
-  void interrupt();
   bool is_in_block() const;
   bool pins_in_vain() const;
   void leave_server(EndReason reason);
   static void on_timer(void* self, Time now) { static_cast<Session*>(self)->on_time(now); }
   const protocol::Link& link() const { return backend_->link(); }
+  const protocol::Lanes& lanes() const { return *backend_->protocol().lanes(); }
   Stats& stats() { return backend_ ? worker_.stats(*backend_) : worker_.strangers(); }
 
   Worker& worker_;

@@ -30,7 +30,7 @@ protocol::ServerState* Session::server_state() {
   if (lease_) return &lease_->state();
   // Nothing is due on a lane when its client changes its flavour.
   if (lane_ && lane_turns_ == 0 && !client_->listens() &&
-      lane_->flavour() != link().lane_flavour(*client_, lane_->kind()))
+      lane_->flavour() != lanes().flavour(*client_, lane_->kind()))
     lane_ = nullptr;
   return lane_ && lane_->is_open() ? &lane_->state() : nullptr;
 }
@@ -74,7 +74,7 @@ void Session::note_owed(const protocol::Sink& sink) {
 // The next request may be mixed with those of others, but the lane is not open.
 void Session::want_lane(LaneKind kind) {
   const auto light = static_cast<uint32_t>(id_ % std::max(plan_->lanes, 1U));
-  lane_ = &worker_.lane(*backend_, {.flavour = link().lane_flavour(*client_, kind),
+  lane_ = &worker_.lane(*backend_, {.flavour = lanes().flavour(*client_, kind),
                                     .kind = kind,
                                     .number = kind == LaneKind::Light ? light : 0});
   if (lane_->is_open()) return go_on();

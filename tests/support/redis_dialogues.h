@@ -139,7 +139,7 @@ class Driver {
 
 class NoFacts final : public protocol::Facts {
  public:
-  void learn(const protocol::ServerState&) override {}
+  void learn(protocol::ServerState&) override {}
 };
 
 inline Outcome greet(const Host& host, const std::string& bytes, size_t piece) {

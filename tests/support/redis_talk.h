@@ -4,12 +4,13 @@
 // waits until its lane owes it nothing, whatever is given back is brought into order or closed.
 #pragma once
 
+#include <weir/protocol/redis.h>
+
+#include <algorithm>
 #include <deque>
 
 #include "redis_again.h"
 #include "redis_peers.h"
-
-#include <weir/protocol/redis.h>
 
 namespace weir::redis::script {
 
@@ -25,6 +26,7 @@ class World {
   explicit World(size_t piece = SIZE_MAX, Connect connect = {}, protocol::LoginTarget target = {})
       : protocol_(make_protocol()),
         link_(protocol_->link()),
+        shared_(*protocol_->lanes()),
         facts_(protocol_->facts()),
         piece_(piece),
         connect_(std::move(connect)),
@@ -48,11 +50,9 @@ class World {
   }
   Client& client(size_t id) { return clients_.at(id - 1); }
   // One that is open, as it owes answers.
-  Server& lane(LaneKind kind = LaneKind::Light) {
-    return *lanes_.at({flavour_of(kHome, kind == LaneKind::Hub ? 3 : 2), kind});
-  }
+  Server& lane(LaneKind kind = LaneKind::Light) { return *lanes_.at(usual(kind)); }
   const protocol::Link& link() const { return link_; }
-  const protocol::Facts& facts() const { return *facts_; }
+  protocol::Facts& facts() { return *facts_; }
   size_t leases_opened() const { return leases_opened_; }
   size_t servers() const { return servers_.size(); }
   bool all_are_idle() const {
@@ -78,8 +78,8 @@ class World {
       for (size_t i = 0; i < servers_.size(); ++i) {  // there may be more of them meanwhile
         Server& server = servers_[i];
         if (!server.model->closed) server.coming += server.model->feed({});
-        check(server.used || server.coming.empty());
         if (server.coming.empty()) continue;
+        check(server.used);
         const std::string bytes = server.coming.substr(0, piece_);
         server.coming.erase(0, bytes.size());
         arrive(server, bytes);
@@ -88,7 +88,7 @@ class World {
     }
     for (size_t id = 1; id <= clients_.size(); ++id) {
       Client& each = client(id);
-      if (each.lease && each.lease->model->closed && !each.over) lose(each);
+      if (each.lease && each.lease->model->closed && !each.over) lose(id);
     }
   }
 
@@ -103,13 +103,11 @@ class World {
 
   // A lane's server is gone.
   void lose_lane(LaneKind kind) {
-    lane_dies({flavour_of(kHome, kind == LaneKind::Hub ? 3 : 2), kind},
-              {base::ErrorKind::Unreachable, "server connection lost", "08006"});
+    lane_dies(usual(kind), {base::ErrorKind::Unreachable, "server connection lost", "08006"});
   }
   bool has_lane(LaneKind kind) const {
-    for (const auto& [name, server] : lanes_)
-      if (name.second == kind) return true;
-    return false;
+    const auto fits = [kind](const auto& each) { return each.first.second == kind; };
+    return std::ranges::any_of(lanes_, fits);
   }
 
   // The client is gone.
@@ -119,7 +117,7 @@ class World {
     for (const auto& [name, server] : lanes_) {
       if (name.second != LaneKind::Hub) continue;
       base::Gather to_server;
-      link_.leave(server->state, id, to_server);
+      shared_.leave(server->state, id, to_server);
       server->coming += server->model->feed(take(to_server));
     }
     if (Server* server = std::exchange(client.lease, nullptr)) release(*server);
@@ -127,10 +125,13 @@ class World {
 
  private:
   using LaneName = std::pair<uint64_t, LaneKind>;  // of what flavour
+  static LaneName usual(LaneKind kind) {
+    return {flavour_of(kHome, kind == LaneKind::Hub ? 3 : 2), kind};
+  }
 
   LaneName name_of(const Client& client) const {
     const bool stays = client.turns > 0 || client.state.listens();
-    return {stays ? client.lane_flavour : link_.lane_flavour(client.state, client.on), client.on};
+    return {stays ? client.lane_flavour : shared_.flavour(client.state, client.on), client.on};
   }
   static bool is_settled(const Client& client) {
     return client.turns == 0 && !client.in_lane_piece;
@@ -144,7 +145,7 @@ class World {
     auto login = protocol_->login(target_);
     check(talk(server, *login).text.empty());
     server.state = std::move(static_cast<ServerState&>(*login->take_server()));
-    facts_->equip(server.state);
+    facts_->learn(server.state);
     return server;
   }
 
@@ -222,7 +223,7 @@ class World {
       protocol::Neighbour self{
           .id = each.state.id, .user = "default", .peer = "127.0.0.1:1", .description = {}};
       self.remote_id = server ? server->id : 0;
-      self.listens = server && link_.has_listeners(*server);
+      self.listens = server && shared_.has_listeners(*server);
       self.description = link_.describe(each.state, server, self);
       roll.push_back(std::move(self));
     }
@@ -302,7 +303,7 @@ class World {
     client.lane_flavour = flavour;
     if (lanes_.contains(name)) return true;
     Server& server = lend(flavour);
-    if (auto change = link_.change_flavour(server.state, flavour))
+    if (auto change = shared_.change_flavour(server.state, flavour))
       if (const Error why = talk(server, *change); !why.text.empty())
         return refuse(client, server, why);
     check(server.state.flavour() == flavour);
@@ -402,7 +403,7 @@ class World {
       std::vector<Share> shares;
       const std::string in = server.in;
       base::Gather to_server;
-      const Progress progress = link_.on_lane(server.state, in, shares, to_server);
+      const Progress progress = shared_.on_server(server.state, in, shares, to_server);
       server.coming += server.model->feed(take(to_server));
       check(progress.consumed <= in.size());
       server.in.erase(0, progress.consumed);
@@ -450,7 +451,7 @@ class World {
     if (sharing_) return;
     for (auto lane = lanes_.begin(); lane != lanes_.end();) {
       Server& server = *lane->second;
-      const bool stays = lane->first.second == LaneKind::Hub && link_.has_listeners(server.state);
+      const bool stays = lane->first.second == LaneKind::Hub && shared_.has_listeners(server.state);
       if (link_.owes(server.state) || stays) {
         ++lane;
       } else {
@@ -471,20 +472,19 @@ class World {
       const bool is_on = each.turns > 0 || each.state.listens();
       if (!is_on || name_of(each) != name || each.over) continue;
       base::Gather nothing;
-      link_.leave(server.state, id, nothing);
+      shared_.leave(server.state, id, nothing);
       end(id, " lost", why);
     }
   }
 
-  void lose(Client& client) {
-    Error why{base::ErrorKind::Unreachable, "server connection lost", "08006"};
-    if (client.lease->farewell) why.text.clear();
-    for (size_t id = 1; id <= clients_.size(); ++id)
-      if (&this->client(id) == &client) end(id, " lost", why);
+  void lose(size_t id) {
+    const char* text = client(id).lease->farewell ? "" : "server connection lost";
+    end(id, " lost", {base::ErrorKind::Unreachable, text, "08006"});
   }
 
   std::unique_ptr<protocol::Protocol> protocol_;
   const protocol::Link& link_;
+  const protocol::Lanes& shared_;
   std::unique_ptr<protocol::Facts> facts_;
   size_t piece_;
   Connect connect_;

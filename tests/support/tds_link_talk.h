@@ -73,7 +73,7 @@ class LinkTalk {
   }
 
   void interrupt() {
-    if (held_) check(link_.interrupt(*held_, to_server));
+    if (held_) check(!link_.cancel(*held_, to_server));
   }
   void serve() {
     if (!std::exchange(waiting_, false)) return;

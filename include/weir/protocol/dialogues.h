@@ -28,8 +28,10 @@ struct ClientState {
   // talk. Who shares a lane is of its flavour.
   virtual uint64_t flavour() const { return 0; }
   // Its lane tells it what it has not asked for just now: it stays on that lane.
+  // tidy(shared-interface): goes with Lanes
   virtual bool listens() const { return false; }
   // It may say later that it is somebody else: Next::Login.
+  // tidy(shared-interface): only Redis lets a client log in again
   virtual bool may_change_user() const { return false; }
 };
 
@@ -85,6 +87,7 @@ class Dialogue {
   virtual Result start(std::string& send) = 0;
   virtual Result feed(Bytes in, std::string& send) = 0;
   // Of StartTls: what carries the handshake. Null: its records go as they are.
+  // tidy(shared-interface): only TDS wraps a handshake in packets of its own
   virtual std::shared_ptr<base::Envelope> envelope() { return nullptr; }
   virtual void secured(const Secured&) {}  // after StartTls, before feed({})
   // After Work. Once; may outlive the dialogue, not its protocol.
@@ -190,9 +193,8 @@ struct CancelRequest {
 class Facts {
  public:
   virtual ~Facts() = default;
-  virtual void learn(const ServerState& server) = 0;  // after a login
-  // Behind learn(): hangs on the server what all servers of the pool have in common.
-  virtual void equip(ServerState& /*server*/) const {}
+  // After a login. Hangs on the server what all servers of the pool have in common.
+  virtual void learn(ServerState& server) = 0;
 };
 
 class Greeting : public Dialogue {
@@ -256,6 +258,7 @@ class Login : public Dialogue {
     std::string host;
     uint16_t port = 0;
   };
+  // tidy(shared-interface): only TDS has routing in its login
   virtual std::optional<Elsewhere> elsewhere() const { return std::nullopt; }
   virtual std::unique_ptr<ServerState> take_server() = 0;  // after Done
 };

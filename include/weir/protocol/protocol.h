@@ -26,18 +26,22 @@ class Protocol {
   virtual ~Protocol() = default;
   virtual std::string_view name() const = 0;
   virtual const Link& link() const = 0;
-  virtual bool has_lanes() const { return false; }
+  // Null: this protocol has none, its link never says NeedLane.
+  // tidy(shared-interface): goes with Lanes
+  virtual const Lanes* lanes() const { return nullptr; }
   // Whose variant this is has said that it will only read.
   virtual bool reads_only(uint64_t /*variant*/) const { return false; }
   virtual std::unique_ptr<Greeting> greet(const GreetingOptions& options) const = 0;
   // For one that is logged in and says that it is somebody else: take_client() is the same client
   // then. One command is judged; Wait: it has been refused.
+  // tidy(shared-interface): only Redis lets a client log in again
   virtual std::unique_ptr<Greeting> greet_again(const ClientState&) const { return nullptr; }
   virtual std::unique_ptr<Login> login(const LoginTarget& target) const = 0;
   virtual std::unique_ptr<Facts> facts() const = 0;
   virtual std::unique_ptr<Dialogue> query(const std::string& text,
                                           ServerState& server) const = 0;  // connect_query
   // Null: this protocol has none.
+  // tidy(shared-interface): users are looked up in PostgreSQL (auth.query)
   virtual std::unique_ptr<Lookup> lookup(const std::string& /*text*/,
                                          const std::string& /*argument*/,
                                          ServerState& /*server*/) const {

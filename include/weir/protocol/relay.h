@@ -134,24 +134,8 @@ class Link {
   // A client that closes at rest without it is lost.
   virtual bool clients_say_goodbye() const { return true; }
 
-  // A lane's server sent bytes: says whose they are. `shares` is cleared by the caller; what they
-  // look at lives until the next call. `to_server`: what has to be said to it on account of that.
-  // Next: Feed, Flush or Fail.
-  virtual Progress on_lane(ServerState&, Bytes, std::vector<Share>&,
-                           base::Gather& /*to_server*/) const {
-    return {Next::Fail, 0, 0};
-  }
-
-  // Of the lanes that this client shares with others.
-  virtual uint64_t lane_flavour(const ClientState& client, LaneKind) const {
-    return client.flavour();
-  }
-  // Clients listen to it: it stays with whoever holds it.
-  virtual bool has_listeners(const ServerState&) const { return false; }
-  // A client of a hub is gone: it listens no more, and nothing that is due to it reaches anybody.
-  virtual void leave(ServerState&, uint64_t /*owner*/, base::Gather& /*to_server*/) const {}
-
   // The words of a client's protocol for one of its clients. `server`: that it holds, or null.
+  // tidy(shared-interface): only Redis has a command that lists clients
   virtual std::string describe(const ClientState&, const ServerState* /*server*/,
                                const Neighbour&) const {
     return {};
@@ -170,6 +154,7 @@ class Link {
   virtual void say_notice(const std::string& text, std::string& out) const = 0;
   // What a client that waits for a server has sent takes its request back: it waits no more, and
   // on_client() is called without a server.
+  // tidy(shared-interface): elsewhere a cancel comes on a connection of its own, or not at all
   virtual bool takes_back(const ClientState&, Bytes /*parked*/) const { return false; }
   virtual std::string_view goodbye() const = 0;  // said to a server before it is closed at rest
 
@@ -187,23 +172,35 @@ class Link {
       const ServerState& server) const = 0;  // something is running: cancel makes sense
   virtual bool cancel_matches(const ClientState& client, const CancelRequest& request) const = 0;
 
-  // For those who share a lane; see ClientState::flavour(). Null: it has this flavour.
-  virtual std::unique_ptr<Dialogue> change_flavour(ServerState&, uint64_t /*flavour*/) const {
-    return nullptr;
-  }
-
   // Null when there is nothing to do. They act on `server` (and `client`), which outlive them.
   virtual std::unique_ptr<Dialogue> attach(ClientState& client, ServerState& server) const = 0;
   virtual std::unique_ptr<Dialogue> reset(ServerState& server, const std::string& how) const = 0;
   virtual std::unique_ptr<Dialogue> recover(ServerState& server) const = 0;
   virtual std::unique_ptr<Dialogue> check(ServerState& server) const = 0;
-  virtual std::unique_ptr<Dialogue> cancel(
-      const ServerState& server) const = 0;  // on a new connection
-  // The same on its own, where that is how it is done: appends what the server is to hear. False:
-  // it is not.
-  virtual bool interrupt(ServerState& /*server*/, std::string& /*to_server*/) const {
-    return false;
-  }
+  // Asks the server to stop what it does: appends what it is to hear on its own connection, or
+  // gives the talk for a new one. Neither: it cannot be asked.
+  virtual std::unique_ptr<Dialogue> cancel(ServerState& server, std::string& to_server) const = 0;
+};
+
+// Servers that many clients share at once, each client's requests whole and in turn. Of protocols
+// in which one connection may bear the requests of several clients.
+// tidy(shared-interface): a connection of PostgreSQL or of TDS has the state of one client
+class Lanes {
+ public:
+  virtual ~Lanes() = default;
+  // A lane's server sent bytes: says whose they are. `shares` is cleared by the caller; what they
+  // look at lives until the next call. `to_server`: what has to be said to it on account of that.
+  // Next: Feed, Flush or Fail.
+  virtual Progress on_server(ServerState& server, Bytes in, std::vector<Share>& shares,
+                             base::Gather& to_server) const = 0;
+  // Of the lanes of this kind that this client shares with others.
+  virtual uint64_t flavour(const ClientState& client, LaneKind kind) const = 0;
+  // Null: it has this flavour.
+  virtual std::unique_ptr<Dialogue> change_flavour(ServerState& server, uint64_t flavour) const = 0;
+  // Clients listen to it: it stays with whoever holds it.
+  virtual bool has_listeners(const ServerState& server) const = 0;
+  // A client of a hub is gone: it listens no more, and nothing that is due to it reaches anybody.
+  virtual void leave(ServerState& server, uint64_t owner, base::Gather& to_server) const = 0;
 };
 
 }  // namespace weir::protocol

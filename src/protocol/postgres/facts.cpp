@@ -19,8 +19,11 @@ PostgresFacts::PostgresFacts(SettingMap reported)
     by_lower_name_.insert_or_assign(lower_case(name), value);
 }
 
-void PostgresFacts::learn(const protocol::ServerState& server) {
-  const auto& state = static_cast<const ServerState&>(server);
+void PostgresFacts::learn(protocol::ServerState& server) {
+  note(static_cast<const ServerState&>(server));
+}
+
+void PostgresFacts::note(const ServerState& state) {
   if (known_ && state.base == reported_) return;
   // Another server version may spell values in another way.
   if (known_ && version_in(state.base) != version_in(reported_)) {

@@ -20,7 +20,8 @@ class PostgresFacts final : public protocol::Facts {
   PostgresFacts() = default;
   explicit PostgresFacts(SettingMap reported);
 
-  void learn(const protocol::ServerState& server) override;
+  void learn(protocol::ServerState& server) override;
+  void note(const ServerState& state);
 
   bool known() const { return known_; }
   const SettingMap& reported() const { return reported_; }  // names as the server spells them

@@ -387,7 +387,7 @@ PostgresGreeting::Result PostgresGreeting::welcome(protocol::Facts& facts,
   const bool plain_name = is_plain_application_name(request_.application_name);
   SettingMap wanted;
   if (attached) {
-    if (!known.known()) known.learn(*attached);
+    if (!known.known()) known.note(static_cast<const ServerState&>(*attached));
     SettingMap accepted = settings_of(client_->wanted);
     wanted = accepted;
     if (plain_name) accepted.erase("application_name");

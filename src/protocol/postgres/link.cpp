@@ -132,7 +132,7 @@ class PostgresLink final : public protocol::Link {
   std::unique_ptr<Dialogue> check(protocol::ServerState& server) const override {
     return make_check(of(server));
   }
-  std::unique_ptr<Dialogue> cancel(const protocol::ServerState& server) const override {
+  std::unique_ptr<Dialogue> cancel(protocol::ServerState& server, std::string&) const override {
     return make_cancel(of(server));
   }
 

@@ -49,27 +49,6 @@ class RedisLink final : public protocol::Link {
     return ServerSide(of(client), of(server), sink).judge(in);
   }
 
-  Progress on_lane(protocol::ServerState& server, Bytes in, std::vector<protocol::Share>& shares,
-                   base::Gather& to_server) const override {
-    if (of(server).hub) return share_with_listeners(of(server), in, {shares, to_server});
-    return share_answers(of(server), in, shares);
-  }
-  // With RESP3 pushes can be told from answers. Clients of RESP2 do nothing there but listen.
-  uint64_t lane_flavour(const protocol::ClientState& client,
-                        protocol::LaneKind kind) const override {
-    if (kind != protocol::LaneKind::Hub) return client.flavour();
-    return flavour_of(of(client).resp == 3 ? of(client).database : kHome, 3);
-  }
-  bool has_listeners(const protocol::ServerState& server) const override {
-    const ServerState& state = of(server);
-    if (state.hub) return !state.hub->is_empty() || state.reply.open();
-    return state.subscriptions.all() > 0;
-  }
-  void leave(protocol::ServerState& server, uint64_t owner,
-             base::Gather& to_server) const override {
-    leave_hub(of(server), owner, to_server);
-  }
-
   bool on_idle_server(protocol::ServerState&, Bytes in) const override { return in.empty(); }
 
   size_t answer_error(protocol::ClientState& client, const Error& error, Bytes in,
@@ -123,10 +102,6 @@ class RedisLink final : public protocol::Link {
     return false;
   }
 
-  std::unique_ptr<Dialogue> change_flavour(protocol::ServerState& server,
-                                           uint64_t flavour) const override {
-    return make_shared_flavour(of(server), flavour);
-  }
   std::unique_ptr<Dialogue> attach(protocol::ClientState& client,
                                    protocol::ServerState& server) const override {
     // While a script keeps the server busy nothing but what ends it may be asked.
@@ -143,18 +118,47 @@ class RedisLink final : public protocol::Link {
   std::unique_ptr<Dialogue> check(protocol::ServerState& server) const override {
     return make_check(of(server));
   }
-  std::unique_ptr<Dialogue> cancel(const protocol::ServerState&) const override { return nullptr; }
+  std::unique_ptr<Dialogue> cancel(protocol::ServerState&, std::string&) const override {
+    return nullptr;
+  }
+};
+
+class RedisLanes final : public protocol::Lanes {
+ public:
+  Progress on_server(protocol::ServerState& server, Bytes in, std::vector<protocol::Share>& shares,
+                     base::Gather& to_server) const override {
+    if (of(server).hub) return share_with_listeners(of(server), in, {shares, to_server});
+    return share_answers(of(server), in, shares);
+  }
+  // With RESP3 pushes can be told from answers. Clients of RESP2 do nothing there but listen.
+  uint64_t flavour(const protocol::ClientState& client, protocol::LaneKind kind) const override {
+    if (kind != protocol::LaneKind::Hub) return client.flavour();
+    return flavour_of(of(client).resp == 3 ? of(client).database : kHome, 3);
+  }
+  std::unique_ptr<Dialogue> change_flavour(protocol::ServerState& server,
+                                           uint64_t flavour) const override {
+    return make_shared_flavour(of(server), flavour);
+  }
+  bool has_listeners(const protocol::ServerState& server) const override {
+    const ServerState& state = of(server);
+    if (state.hub) return !state.hub->is_empty() || state.reply.open();
+    return state.subscriptions.all() > 0;
+  }
+  void leave(protocol::ServerState& server, uint64_t owner,
+             base::Gather& to_server) const override {
+    leave_hub(of(server), owner, to_server);
+  }
 };
 
 class RedisFacts final : public protocol::Facts {
  public:
-  void learn(const protocol::ServerState& server) override {
-    if (of(server).audience) audience_ = of(server).audience;
-  }
   // A server that does not say who it is counts as the one before.
-  void equip(protocol::ServerState& server) const override {
+  void learn(protocol::ServerState& server) override {
     of(server).pause = pause_;
-    if (!of(server).audience) of(server).audience = audience_;
+    if (of(server).audience)
+      audience_ = of(server).audience;
+    else
+      of(server).audience = audience_;
   }
 
  private:
@@ -166,7 +170,7 @@ class RedisProtocol final : public protocol::Protocol {
  public:
   std::string_view name() const override { return "redis"; }
   const protocol::Link& link() const override { return link_; }
-  bool has_lanes() const override { return true; }
+  const protocol::Lanes* lanes() const override { return &lanes_; }
   std::unique_ptr<protocol::Greeting> greet(
       const protocol::GreetingOptions& options) const override {
     return std::make_unique<RedisGreeting>(options);
@@ -186,6 +190,7 @@ class RedisProtocol final : public protocol::Protocol {
 
  private:
   RedisLink link_;
+  RedisLanes lanes_;
   mutable CommandTables tables_;
   mutable Audiences audiences_;
 };

@@ -13,7 +13,7 @@ class TdsFacts final : public protocol::Facts {
  public:
   static constexpr size_t kShapesMax = 1000;
 
-  void learn(const protocol::ServerState& server) override {
+  void learn(protocol::ServerState& server) override {
     const auto& state = static_cast<const ServerState&>(server);
     if (by_shape_.size() >= kShapesMax) by_shape_.clear();
     by_shape_.insert_or_assign(state.variant(), state.facts);

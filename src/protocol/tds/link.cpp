@@ -92,16 +92,16 @@ class TdsLink final : public protocol::Link {
   std::unique_ptr<Dialogue> check(protocol::ServerState& server) const override {
     return make_check(of(server));
   }
-  std::unique_ptr<Dialogue> cancel(const protocol::ServerState&) const override { return nullptr; }
   // 2.2.1.7 "Attention".
-  bool interrupt(protocol::ServerState& state, std::string& to_server) const override {
+  std::unique_ptr<Dialogue> cancel(protocol::ServerState& state,
+                                   std::string& to_server) const override {
     ServerState& server = of(state);
     if (server.turn != ServerState::Turn::Client || server.request_open || server.attentions > 0)
-      return true;
+      return nullptr;
     append_attention(to_server);
     ++server.attentions;
     ++server.own_attentions;
-    return true;
+    return nullptr;
   }
 
  private:

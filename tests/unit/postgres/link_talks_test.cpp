@@ -264,13 +264,14 @@ TEST(LinkCancel, GoesWithTheServersOwnKey) {
   LinkTalk talk;
   talk.server(0).process_id = 0x01020304;
   talk.server(0).cancel_key = "\x05\x06\x07\x08";
-  const auto cancel = talk.link().cancel(talk.server(0));
   std::string send;
+  const auto cancel = talk.link().cancel(talk.server(0), send);
+  EXPECT_TRUE(send.empty());
   EXPECT_EQ(cancel->start(send).step, Step::Wait);
   EXPECT_EQ(send, "\0\0\0\x10\x04\xd2\x16\x2e\1\2\3\4\5\6\7\x08"s);
   EXPECT_EQ(cancel->on_end().step, Step::Done);
   talk.server(0).process_id = 0;
-  EXPECT_EQ(talk.link().cancel(talk.server(0)), nullptr);
+  EXPECT_EQ(talk.link().cancel(talk.server(0), send), nullptr);
 }
 
 TEST(LinkIdle, ANoticeOrASettingIsNoSurprise) {

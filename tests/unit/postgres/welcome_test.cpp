@@ -48,7 +48,7 @@ bool settled(const PostgresFacts& facts, const SettingList& settings) {
 TEST(Welcome, NeedsAServerUntilOneIsKnown) {
   PostgresFacts facts;
   EXPECT_FALSE(settled(facts, {}));
-  facts.learn(server());
+  facts.note(server());
   EXPECT_TRUE(settled(facts, {}));
   EXPECT_TRUE(settled(facts, {{"application_name", "anything"}}));
   EXPECT_FALSE(settled(facts, {{"application_name", std::string(64, 'x')}}));
@@ -61,7 +61,7 @@ TEST(Welcome, NeedsAServerUntilOneIsKnown) {
 
 TEST(Welcome, TellsWhatTheServersReportWithTheClientsOwnOnTop) {
   PostgresFacts facts;
-  facts.learn(server());
+  facts.note(server());
   const Outcome outcome = greet_at_every_split(
       trusting(&facts),
       {startup({{"user", "u"}, {"application_name", "App"}, {"timezone", "UTC"}})});
@@ -74,7 +74,7 @@ TEST(Welcome, TellsWhatTheServersReportWithTheClientsOwnOnTop) {
 
 TEST(Welcome, FillsTheClientsState) {
   PostgresFacts facts;
-  facts.learn(server());
+  facts.note(server());
   std::unique_ptr<PostgresGreeting> greeting;
   Host host = trusting(&facts);
   host.admission.cancel_key = std::string(protocol::kCancelKeyBytes, 'k');
@@ -125,7 +125,7 @@ TEST(Welcome, RemembersWhatAServerMadeOfTheSettings) {
 
 TEST(Facts, ForgetWhenTheServerIsAnother) {
   PostgresFacts facts;
-  facts.learn(server());
+  facts.note(server());
   const Interned set = intern_settings(texts(), {{"geqo", "0"}});
   facts.remember(set, intern_settings(texts(), {{"geqo", "off"}}));
   ASSERT_TRUE(facts.canonical(set));
@@ -141,7 +141,7 @@ TEST(Facts, ForgetWhenTheServerIsAnother) {
 
 TEST(Facts, AreBounded) {
   PostgresFacts facts;
-  facts.learn(server());
+  facts.note(server());
   for (size_t i = 0; i < PostgresFacts::kSetsMax + 100; ++i) {
     const Interned set = intern_settings(texts(), {{"geqo", std::to_string(i)}});
     facts.remember(set, set);

@@ -19,7 +19,7 @@ class RedisCounts : public testing::Test {
     world.go_on();
     EXPECT_FALSE(world.leaked);
     ServerState any;
-    world.facts().equip(any);
+    world.facts().learn(any);
     EXPECT_TRUE(any.audience->is_empty());
   }
   size_t add(const std::string& asks) {
