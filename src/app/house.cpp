@@ -257,6 +257,7 @@ std::shared_ptr<const session::Plan> House::make_plan(const config::Database& da
                                database.command_class.end());
   plan->client = {.statement_mode = pool.mode == config::PoolMode::Statement,
                   .transaction_mode = pool.mode != config::PoolMode::Session,
+                  .separate_readers = entry.read_only_dialler != nullptr,
                   .prepared_statements = pool.prepared_statements,
                   .statement_bytes_max = config_->limits.statement_bytes,
                   .pool = entry.number};

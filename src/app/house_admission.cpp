@@ -23,7 +23,7 @@ Error nobody_can_tell(const Error& why) {
 
 // Of a client that has its server to itself nothing needs to be carried.
 void keep_nothing(protocol::Admission::ClientOptions& options) {
-  options.statement_mode = options.transaction_mode = false;
+  options.statement_mode = options.transaction_mode = options.separate_readers = false;
   options.prepared_statements = 0;
 }
 

@@ -7,6 +7,7 @@ import pytest
 from harness import (PASSWORD, ServerError, behaviour, eventually, free_port, merge, pg,
                      weir_only)
 from support.fake_server import STATUS
+from support.postgres_server import PostgresStandby
 
 pytestmark = weir_only
 
@@ -115,3 +116,82 @@ def test_a_dead_host_is_left_out(start_hosts):
     assert time.monotonic() - began < 5
     assert opened_at(pool) == [1] * 4
     assert pool.log().count(f"127.0.0.1:{pool.hosts[0]} cannot be opened") <= 2
+
+
+# --- clients that only read ------------------------------------------------------------------
+
+READER = {"default_transaction_read_only": "on"}
+STANDS_BY = "select pg_is_in_recovery()"
+
+
+@pytest.fixture(scope="module")
+def standby(postgres_for_all):
+    server = PostgresStandby(postgres_for_all)
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def start_readers(start_pool, standby):
+    def start(read_only=None, **pool):
+        host = read_only or f"{standby.host}:{standby.port}"
+        return start_pool(config={"databases": {"app": {"read_only": [host]}}}, **pool)
+    return start
+
+
+@pytest.mark.parametrize("startup", [
+    READER, {"options": "-c default_transaction_read_only=true"}])
+@pytest.mark.parametrize("size", [4, 1])
+def test_who_only_reads_gets_a_standby(start_readers, startup, size):
+    """With one connection for all it changes from the one to the other."""
+    pool = start_readers(size=size)
+    for _ in range(3):
+        with pool.client() as writer, pool.client(startup=startup) as reader:
+            assert reader.parameters["in_hot_standby"] == "on"
+            assert writer.parameters["in_hot_standby"] == "off"
+            for _ in range(2):
+                assert [reader.value(STANDS_BY), writer.value(STANDS_BY)] == ["t", "f"]
+
+
+def test_who_only_reads_cannot_write_by_changing_his_mind(start_readers):
+    reader = start_readers(size=2).client(startup=READER)
+    reader.rows("set default_transaction_read_only = off")
+    with pytest.raises(ServerError) as refused:
+        reader.rows("create table never (id int)")
+    assert refused.value.sqlstate == "25006"
+    assert reader.value(STANDS_BY) == "t"
+
+
+def test_who_only_reads_reads_elsewhere_when_there_is_no_standby(start_readers):
+    pool = start_readers(f"127.0.0.1:{free_port()}", size=2)
+    assert pool.client(startup=READER).value(STANDS_BY) == "f"
+
+
+def test_who_turns_reading_on_later_stays(start_readers):
+    """A host is chosen at login; a setting says nothing of hosts."""
+    pool = start_readers(size=2)
+    client = pool.client()
+    client.rows("set default_transaction_read_only = on")
+    assert client.value(STANDS_BY) == "f"
+
+
+def test_a_reload_brings_hosts_for_readers(start_pool, standby):
+    pool = start_pool(size=2)
+    assert pool.client(startup=READER).value(STANDS_BY) == "f"
+    pool.config = merge(pool.config, {"databases": {"app": {
+        "read_only": [f"{standby.host}:{standby.port}"]}}})
+    pool.reload()
+    with pool.client(startup=READER) as reader:
+        assert reader.value(STANDS_BY) == "t"
+        del pool.config["databases"]["app"]["read_only"]
+        pool.reload()
+        assert eventually(lambda: reader.value(STANDS_BY) == "f", what="the usual host")
+
+
+def test_roles_of_real_servers(start_pool, postgres, standby):
+    hosts = f"{standby.host}:{standby.port},{postgres.host}:{postgres.port}"
+    for wanted, found in [("primary", "f"), ("standby", "t"), ("prefer-standby", "t"),
+                          ("read-write", "f")]:
+        pool = start_pool(size=1, config={"databases": {"app": {
+            "url": f"postgres://{hosts}/app?target_session_attrs={wanted}"}}})
+        assert pool.client().value(STANDS_BY) == found, wanted

@@ -174,6 +174,7 @@ struct Admission {
   struct ClientOptions {
     bool statement_mode = false;     // refuse transaction blocks
     bool transaction_mode = true;    // servers change between turns: names and settings are carried
+    bool separate_readers = false;   // who only reads has hosts of his own
     int prepared_statements = 200;   // kept per server; 0: names pass through unchanged
     size_t statement_bytes_max = 0;  // of a message that has to be seen whole
     uint32_t pool = 0;  // names the client's pool: what one of its clients has proved holds for all

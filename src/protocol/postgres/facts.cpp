@@ -20,7 +20,18 @@ PostgresFacts::PostgresFacts(SettingMap reported)
 }
 
 void PostgresFacts::learn(protocol::ServerState& server) {
-  note(static_cast<const ServerState&>(server));
+  const auto& state = static_cast<const ServerState&>(server);
+  of(state.variant()).note(state);
+}
+
+const PostgresFacts* PostgresFacts::of(uint64_t variant) const {
+  return variant == kReaders ? of_readers_.get() : this;
+}
+
+PostgresFacts& PostgresFacts::of(uint64_t variant) {
+  if (variant != kReaders) return *this;
+  if (!of_readers_) of_readers_ = std::make_unique<PostgresFacts>();
+  return *of_readers_;
 }
 
 void PostgresFacts::note(const ServerState& state) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -22,6 +23,9 @@ class PostgresFacts final : public protocol::Facts {
 
   void learn(protocol::ServerState& server) override;
   void note(const ServerState& state);
+  // Of the servers of this variant; null: none has said anything yet.
+  const PostgresFacts* of(uint64_t variant) const;
+  PostgresFacts& of(uint64_t variant);
 
   bool known() const { return known_; }
   const SettingMap& reported() const { return reported_; }  // names as the server spells them
@@ -43,6 +47,8 @@ class PostgresFacts final : public protocol::Facts {
   SettingMap by_lower_name_;
   std::unordered_map<uint64_t, Accepted> sets_;
   std::deque<uint64_t> order_;  // oldest first
+  // Standbys, perhaps: they say something else of themselves.
+  std::unique_ptr<PostgresFacts> of_readers_;
 };
 
 }  // namespace weir::postgres

@@ -20,6 +20,21 @@ constexpr char kTlsHandshake =
 
 Error invalid(std::string text) { return {ErrorKind::Protocol, std::move(text), "08P01"}; }
 
+// As the server reads a setting that is a truth ("Setting Parameters", 20.1.1): a word may be cut
+// short.
+bool is_on(std::string_view value) {
+  const std::string word = lower_case(value);
+  const auto begins = [&word](std::string_view whole) {
+    return !word.empty() && whole.starts_with(word);
+  };
+  return word == "on" || word == "1" || begins("true") || begins("yes");
+}
+
+bool asks_to_read(const SettingMap& settings) {
+  const auto found = settings.find("default_transaction_read_only");
+  return found != settings.end() && is_on(found->second);
+}
+
 }  // namespace
 
 PostgresGreeting::Result PostgresGreeting::start(std::string&) { return {}; }
@@ -336,6 +351,7 @@ PostgresGreeting::Result PostgresGreeting::on_sasl_final(Bytes body, std::string
 PostgresGreeting::Result PostgresGreeting::authenticated() {
   client_ = std::make_unique<ClientState>();
   client_->options = admission_.options;
+  client_->is_reader = admission_.options.separate_readers && asks_to_read(settings_);
   client_->session_id = admission_.session_id;
   client_->cancel_key = admission_.cancel_key;
   if (version_ < kVersion32) client_->cancel_key.resize(kOldCancelKeyBytes);
@@ -377,13 +393,14 @@ std::string PostgresGreeting::learnt_secret() const { return learnt_secret_; }
 // ---------------------------------------------------------------- the welcome
 
 bool PostgresGreeting::settled_by(const protocol::Facts& facts) const {
-  return static_cast<const PostgresFacts&>(facts).canonical(asked_).has_value();
+  const auto* known = static_cast<const PostgresFacts&>(facts).of(client_->variant());
+  return known && known->canonical(asked_);
 }
 
 PostgresGreeting::Result PostgresGreeting::welcome(protocol::Facts& facts,
                                                    const protocol::ServerState* attached,
                                                    std::string& send) {
-  auto& known = static_cast<PostgresFacts&>(facts);
+  PostgresFacts& known = static_cast<PostgresFacts&>(facts).of(client_->variant());
   const bool plain_name = is_plain_application_name(request_.application_name);
   SettingMap wanted;
   if (attached) {

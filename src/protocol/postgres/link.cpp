@@ -157,6 +157,7 @@ class PostgresProtocol final : public protocol::Protocol {
     return std::make_unique<PostgresLogin>(target, PostgresLogin::Parts{secrets_});
   }
   std::unique_ptr<protocol::Facts> facts() const override { return make_facts({}); }
+  bool reads_only(uint64_t variant) const override { return variant == kReaders; }
   std::unique_ptr<Dialogue> query(const std::string& text,
                                   protocol::ServerState& server) const override {
     return make_query(of(server), text);

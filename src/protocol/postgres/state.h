@@ -61,7 +61,11 @@ class StatementNames {
   std::unique_ptr<Table> table_;  // most clients have none
 };
 
+// The variant of who has said that he only reads, where such clients have hosts of their own.
+constexpr uint64_t kReaders = 1;
+
 struct ClientState final : protocol::ClientState {
+  uint64_t variant() const override { return is_reader ? kReaders : 0; }
   uint64_t flavour() const override { return wanted.id(); }
 
   protocol::Admission::ClientOptions options;
@@ -75,7 +79,8 @@ struct ClientState final : protocol::ClientState {
   std::string unnamed;        // the last unnamed statement, as a key of text.h; empty: none
   uint64_t unnamed_mark = 0;  // which one it is; see ServerState::unnamed_mark
   uint32_t unnamed_count = 0;
-  uint64_t body_left = 0;     // of the message being relayed
+  uint64_t body_left = 0;  // of the message being relayed
+  bool is_reader = false;
   bool body_dropped = false;  // that body goes nowhere
   bool skip_to_sync = false;  // weir answered an error without a server: all but Sync is dropped
 };
@@ -175,6 +180,7 @@ class Ledger {
 enum class Copy : uint8_t { None, In, Out, Both };
 
 struct ServerState final : protocol::ServerState {
+  uint64_t variant() const override { return is_readers ? kReaders : 0; }
   uint64_t flavour() const override { return in_force.id(); }
   int64_t remote_id() const override { return process_id; }
 
@@ -184,6 +190,7 @@ struct ServerState final : protocol::ServerState {
   // How it was secured, and how its cancels are: None, Required (after a request), Direct.
   protocol::Encryption tls = protocol::Encryption::None;
   protocol::Role role = protocol::Role::Any;  // what it has to be, and to stay
+  bool is_readers = false;                    // see kReaders
   int32_t process_id = 0;                     // BackendKeyData; 0: none came, cancel does nothing
   std::string cancel_key;
   SettingMap reported;  // ParameterStatus as it stands, names as the server spells them

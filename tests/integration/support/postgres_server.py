@@ -166,3 +166,22 @@ class PostgresServer:
         names = ",".join(f"'{role}'" for role in LOGIN_ROLES)
         count = f"select count(*) from pg_stat_activity where usename in ({names})"
         eventually(lambda: self.value(count) == "0", what="all sessions of earlier tests gone")
+
+
+class PostgresStandby(PostgresServer):
+    """A hot standby, as `primary` is now: it does not follow, so that no session of its own is
+    among those that tests count."""
+
+    def __init__(self, primary):
+        self.primary = primary
+        super().__init__()
+
+    def _initialise(self):
+        self._run("pg_basebackup", "-h", self.primary.host, "-p", str(self.primary.port),
+                  "-U", "repl", "-D", str(self.data), "-X", "fetch", "-c", "fast", "--no-sync")
+        (self.data / "standby.signal").touch()
+        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
+            conf.write(f"port = {self.port}\nunix_socket_directories = '{self.directory}'\n")
+
+    def _create_objects(self):
+        pass  # they come from the primary

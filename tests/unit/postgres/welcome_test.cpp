@@ -139,6 +139,33 @@ TEST(Facts, ForgetWhenTheServerIsAnother) {
   EXPECT_FALSE(facts.canonical(set));
 }
 
+// A standby says `in_hot_standby`; a client that is told so, and wants to write, goes away.
+TEST(Facts, OfReadersAreApart) {
+  ServerState standby = server();
+  standby.is_readers = true;
+  standby.base["in_hot_standby"] = "on";
+  PostgresFacts facts;
+  facts.learn(standby);
+  const auto is_settled = [&facts](const char* reads_only, bool separate_readers) {
+    Host host = trusting(nullptr);
+    host.admission.options.separate_readers = separate_readers;
+    PostgresGreeting greeting({texts(), store(), 100000, fixed_bytes});
+    std::string send;
+    greeting.feed(startup({{"user", "u"}, {"default_transaction_read_only", reads_only}}), send);
+    greeting.admit(host.admission, send);
+    return std::pair(greeting.client().variant(), greeting.settled_by(facts));
+  };
+  standby.base["default_transaction_read_only"] = "on";
+  facts.learn(standby);
+  EXPECT_EQ(is_settled("on", true), std::pair(kReaders, true));
+  for (const char* word : {"ON", "1", "t", "Tru", "true", "y", "yes"})
+    EXPECT_EQ(is_settled(word, true), std::pair(kReaders, false)) << word;  // spelt otherwise
+  for (const char* word : {"off", "o", "0", "false", "no", "", "truely", "2"})
+    EXPECT_EQ(is_settled(word, true), std::pair(uint64_t{0}, false)) << word;
+  EXPECT_EQ(is_settled("on", false), std::pair(uint64_t{0}, false));
+  EXPECT_FALSE(facts.known());
+}
+
 TEST(Facts, AreBounded) {
   PostgresFacts facts;
   facts.note(server());
