@@ -49,6 +49,13 @@ CASES = [
     ("concrete-classes", None,
      {"include/weir/protocol/redis.h": "class Redis final : public Protocol {};\n", "src/session/a.cpp": "Redis r;\n"},
      {"include/weir/protocol/redis.h": "class Redis final : public Protocol {};\n", "src/app/a.cpp": "Redis r;\n"}),
+    ("shared-interface", None,
+     {"include/weir/protocol/relay.h": "class A {\n  virtual int f(int (*g)(int)) const = 0;\n};\n",
+      "src/protocol/redis/a.h": "int f(int (*g)(int)) const override;\n"},
+     {"include/weir/protocol/relay.h": "class A {\n  virtual int f(int a) const = 0;\n};\n"
+                                       "// tidy(shared-interface): why\nclass B {\n  virtual int g() { return 0; }\n};\n",
+      "src/protocol/redis/a.h": "int f(\n    int a) const override {\n",
+      "src/protocol/tds/a.h": "int f(int a) const override;\n"}),
     ("cmake-floors", "CMakeLists.txt", "weir_floor(pool FOLDER pool ON base net)\n",
      "weir_floor(pool FOLDER pool ON base)\n"),
     ("function-length", "src/pool/a.cpp", f"void f() {{\n{BODY}}}\n", f"void f() {{\n{BODY[:600]}\n}}\n"),
