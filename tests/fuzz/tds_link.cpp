@@ -96,7 +96,7 @@ Heard play(const std::vector<Line>& lines, uint8_t how, size_t piece) {
     if (line.who == 2) talk.interrupt();
     if (line.who == 3) talk.use(line.bytes.size() % 2);
     LinkTalk::check(talk.kept_bytes() <= given);
-    for (size_t i = 0; i < 2; ++i) LinkTalk::check(talk.server(i).held.bytes.size() <= 100);
+    for (size_t i = 0; i < 2; ++i) LinkTalk::check(talk.server(i).answer.held.bytes.size() <= 100);
   }
   LinkTalk::check(are_packets(talk.to_server, Side::Client));
   LinkTalk::check(are_packets(talk.to_client, Side::Server));

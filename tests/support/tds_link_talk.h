@@ -182,8 +182,9 @@ class LinkTalk {
   }
 
   void end_hold() {
-    check(held_ && held_->at_rest() && !held_->pin && !held_->reply_open);
-    check(held_->held.bytes.empty() && held_->acknowledged == 0 && held_->own_attentions == 0);
+    check(held_ && held_->at_rest() && !held_->pin && !held_->answer.open);
+    check(held_->answer.held.bytes.empty() && held_->acknowledged == 0 &&
+          held_->own_attentions == 0);
     check(link_.condition(*held_) != Condition::Open && !link_.owes(*held_));
     if (!ends_holds || !server_in_.empty()) return;
     held_ = nullptr;

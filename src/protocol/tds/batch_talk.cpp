@@ -19,7 +19,7 @@ void BatchTalk::say(std::string& send) {
   body += utf16_of(batch.text);
   const uint8_t status = batch.resets ? kResetConnection : uint8_t{0};
   append_message(send, {PacketType::Batch, status, kPacketBytes, 0}, body);
-  server_.was_reset = false;
+  server_.answer = {};
 }
 
 BatchTalk::Result BatchTalk::feed(Bytes in, std::string& send) {
@@ -28,7 +28,7 @@ BatchTalk::Result BatchTalk::feed(Bytes in, std::string& send) {
   const ReplyReader::Walked& reply = walked.value();
   if (!reply.ended) return {Step::Wait, reply.bytes};
   if (auto error = judge(reply)) return fail(std::move(*error), reply.bytes);
-  server_.was_reset = false;
+  server_.answer = {};
   if (batches_[done_].then) batches_[done_].then();
   if (++done_ == batches_.size()) return {Step::Done, reply.bytes};
   if (reply.bytes < in.size())
@@ -58,7 +58,7 @@ std::optional<Error> BatchTalk::judge(const ReplyReader::Walked& reply) const {
     return Error{ErrorKind::Refused,
                  refusal_.empty() ? "the server answered with an error" : refusal_};
   const OwnBatch& batch = batches_[done_];
-  if (batch.resets && !server_.was_reset)
+  if (batch.resets && !server_.answer.was_reset)
     return Error{ErrorKind::Protocol, "the server did not acknowledge the reset"};
   if (reply.rows < batch.rows_min)
     return Error{ErrorKind::Protocol, "the server answered without a row"};

@@ -168,11 +168,9 @@ ClientSide::Step ClientSide::prepare_first(const Message& message, const Interne
   std::string packets;
   append_prepare(packets, client_.version, server_->transaction, definition);
   sink_.to_server.add_copy(packets);
-  server_->turn = ServerState::Turn::Prepare;
+  server_->begin(ServerState::Turn::Prepare);
   server_->preparing = definition;
-  server_->call = 0;
   server_->objection.reset();
-  server_->failed = false;
   sink_.turn_began = true;
   return over(Next::Later);
 }

@@ -285,11 +285,9 @@ ClientSide::Step ClientSide::forward(Bytes in, const Message& message) {
   add_mended(in.substr(0, message.bytes));
   take(in, message.bytes);
   client_.resets_next = false;
-  server_->turn = ServerState::Turn::Client;
+  server_->begin(ServerState::Turn::Client);
   server_->request_open = !message.whole;
-  server_->bulk = server_->failed = server_->told_error = false;
-  server_->call = 0;
-  server_->new_database.reset();
+  server_->bulk = false;
   sink_.turn_began = true;
   return {};
 }

@@ -62,7 +62,7 @@ class TdsLink final : public protocol::Link {
                                                                  : Condition::Clean;
   }
   bool is_mid_piece(const protocol::ServerState& server) const override {
-    return of(server).reply_open;
+    return of(server).answer.open;
   }
   std::optional<protocol::Pin> pin(const protocol::ServerState& server) const override {
     return of(server).bulk ? protocol::Pin::Bulk : of(server).pin;

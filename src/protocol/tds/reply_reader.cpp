@@ -50,7 +50,7 @@ void ReplyReader::note(const EnvChange& change) {
     case EnvKind::ResetDone:
       if (server_.turn != ServerState::Turn::Client || !server_.outcome.keeps_transaction)
         server_.transaction = 0;
-      server_.was_reset = true;
+      server_.answer.was_reset = true;
       break;
     default: break;
   }

@@ -83,13 +83,13 @@ void ServerSide::note(const TokenEvent& event) {
 // Every message ends with a DONE, whatever the walk got lost in: its last bytes.
 void ServerSide::keep_tail() {
   const size_t bytes = 1 + done_bytes(server_.walker.version());
-  std::string& tail = server_.tail;
+  std::string& tail = server_.answer.tail;
   tail.append(payload_.substr(payload_.size() - std::min(payload_.size(), bytes)));
   tail.erase(0, tail.size() - std::min(tail.size(), bytes));
 }
 
 void ServerSide::find_acknowledgement() {
-  const std::string tail = std::exchange(server_.tail, {});
+  const std::string tail = std::exchange(server_.answer.tail, {});
   if (server_.attentions == 0) return;
   if (tail.size() < 1 + done_bytes(server_.walker.version()))
     return void(fault_ = "an attention's acknowledgement cannot be looked for");
@@ -98,7 +98,7 @@ void ServerSide::find_acknowledgement() {
   const Done last = read_done(Bytes(tail).substr(1), server_.walker.version());
   if ((last.status & kDoneAttention) == 0) return;
   ++server_.acknowledged;
-  server_.failed = true;
+  server_.answer.failed = true;
 }
 
 // Nobody knows any more how it stands.
@@ -110,18 +110,19 @@ void ServerSide::be_unclear() {
 void ServerSide::note_done(const TokenEvent& event) {
   // One for each call; procedures that call procedures may bring others (2.2.7.8).
   const bool is_answer = server_.turn == ServerState::Turn::Client;
-  if (is_answer && event.token == Token::DoneProc && server_.outcome.calls > 1) ++server_.call;
-  if (server_.call > server_.outcome.calls && may_have_mistaken_a_handle())
+  if (is_answer && event.token == Token::DoneProc && server_.outcome.calls > 1)
+    ++server_.answer.call;
+  if (server_.answer.call > server_.outcome.calls && may_have_mistaken_a_handle())
     fault_ = "there are more answers than calls, so handles cannot be told apart";
   if (event.done.status & kDoneAttention) {
     ++server_.acknowledged;
-    server_.failed = true;  // what stood behind has perhaps not come about
+    server_.answer.failed = true;  // what stood behind has perhaps not come about
   }
-  if (event.done.status & (kDoneError | kDoneServerError)) server_.failed = true;
+  if (event.done.status & (kDoneError | kDoneServerError)) server_.answer.failed = true;
 }
 
 void ServerSide::note_error(const TokenEvent& event) {
-  server_.failed = server_.told_error = true;
+  server_.answer.failed = server_.answer.told_error = true;
   if (event.severity >= kFatalSeverity) server_.retire = true;
   if (event.number == kNoSuchHandle || event.number == kHandleOfOtherContext) forget_called();
   if (server_.turn == ServerState::Turn::Client) ++sink_.errors;
@@ -160,7 +161,7 @@ void ServerSide::note_handle(const TokenEvent& event) {
   }
   auto& calls = server_.outcome.prepared;
   const auto call = std::find_if(calls.begin(), calls.end(), [&](const PreparedCall& one) {
-    return one.number == server_.call && !one.definition.empty();
+    return one.number == server_.answer.call && !one.definition.empty();
   });
   if (call == calls.end()) return;
   if (!client_.handles) client_.handles = std::make_unique<Handles>();
@@ -174,7 +175,7 @@ void ServerSide::note_handle(const TokenEvent& event) {
 
 // It stands in the run, or its beginning has been held back.
 void ServerSide::patch_handle(const TokenEvent& event, int32_t number) {
-  const ServerState::HeldBack& held = server_.held;
+  const Answer::HeldBack& held = server_.answer.held;
   char bytes[sizeof number];
   std::memcpy(bytes, &number, sizeof number);
   for (size_t i = 0; i < sizeof number; ++i) {
@@ -194,7 +195,7 @@ void ServerSide::patch_handle(const TokenEvent& event, int32_t number) {
 
 void ServerSide::note_change(const EnvChange& change) {
   switch (change.kind) {
-    case EnvKind::Database: server_.new_database = utf8_of(change.new_value); return;
+    case EnvKind::Database: server_.answer.new_database = utf8_of(change.new_value); return;
     case EnvKind::EnlistDtc: server_.retire = true; [[fallthrough]];
     case EnvKind::BeginTransaction:
       server_.transaction = descriptor_in(change.new_value);
@@ -218,31 +219,31 @@ bool ServerSide::forward(Bytes run, const PacketStream::Run& shape) {
   if (server_.own_attentions > 0 && (server_.acknowledged > 0 || is_stopped(shape)))
     return replace_own_acknowledgement(run, shape);
   const bool is_cut = server_.walker.value_bytes() > 0 && awaits_handle();
-  if (patches_.empty() && server_.held.bytes.empty() && !is_cut)
+  if (patches_.empty() && server_.answer.held.bytes.empty() && !is_cut)
     sink_.to_client.add(run);
   else
     forward_changed(run, shape);
-  server_.reply_open = !shape.ends_message;
+  server_.answer.open = !shape.ends_message;
   return true;
 }
 
 // The answer ends with an error of which nothing has been told: the acknowledgement follows.
 bool ServerSide::is_stopped(const PacketStream::Run& shape) const {
-  return shape.ends_message && server_.turn == ServerState::Turn::Client && server_.failed &&
-         !server_.told_error;
+  return shape.ends_message && server_.turn == ServerState::Turn::Client && server_.answer.failed &&
+         !server_.answer.told_error;
 }
 
 bool ServerSide::awaits_handle() const {
   const auto& calls = server_.outcome.prepared;
   return std::any_of(calls.begin(), calls.end(), [&](const PreparedCall& one) {
-    return one.number == server_.call && !one.definition.empty();
+    return one.number == server_.answer.call && !one.definition.empty();
   });
 }
 
 // What has been held back, and the run behind it; from a handle on that is cut by its end it is
 // held back again.
 void ServerSide::forward_changed(Bytes run, const PacketStream::Run& shape) {
-  ServerState::HeldBack& held = server_.held;
+  Answer::HeldBack& held = server_.answer.held;
   constexpr size_t kHeldMax = 64;  // packets without a body may stand within a handle
   std::string out = std::exchange(held.bytes, {}).append(run);
   for (const auto& [at, byte] : patches_) out[at] = byte;
@@ -269,7 +270,7 @@ void ServerSide::forward_changed(Bytes run, const PacketStream::Run& shape) {
 bool ServerSide::replace_own_acknowledgement(Bytes run, const PacketStream::Run& shape) {
   const size_t done = 1 + done_bytes(client_.version);
   if (!shape.ends_message || shape.payload.size() < done) return false;
-  if (!patches_.empty() || !server_.held.bytes.empty()) return false;
+  if (!patches_.empty() || !server_.answer.held.bytes.empty()) return false;
   const size_t before = shape.payload.size() - done;
   const Done last = read_done(shape.payload.substr(before + 1), client_.version);
   const bool acknowledges = (last.status & kDoneAttention) != 0;
@@ -277,7 +278,7 @@ bool ServerSide::replace_own_acknowledgement(Bytes run, const PacketStream::Run&
   if (acknowledges) --server_.own_attentions;
   if (server_.turn == ServerState::Turn::None) return shape.begins_message;
   std::string tokens(shape.payload.substr(0, before));
-  server_.reply_open = false;
+  server_.answer.open = false;
   if (run.size() != kPacketHeadBytes + shape.payload.size()) {
     // The packet has been begun, so its length stays: there is no room for more than the end.
     append_done(tokens, client_.version, {.status = kDoneError});
@@ -321,7 +322,7 @@ void ServerSide::end_turn() {
   apply(outcome);
   // An error may have ended one.
   const bool unclear = outcome.transaction || client_.begins_implicitly ||
-                       (server_.failed && server_.may_be_in_transaction);
+                       (server_.answer.failed && server_.may_be_in_transaction);
   server_.outcome.forget_calls();  // their definitions may be long
   if (!server_.announces && client_.options.transaction_mode && unclear)
     server_.may_be_in_transaction = server_.must_count = true;
@@ -331,7 +332,7 @@ void ServerSide::end_turn() {
 
 // Who does not say how many there are may be in the middle of one.
 void ServerSide::end_count(bool has_rows, TokenWalker::End end) {
-  const bool answered = !server_.failed && end == TokenWalker::End::Final;
+  const bool answered = !server_.answer.failed && end == TokenWalker::End::Final;
   server_.may_be_in_transaction = has_rows || !answered;
   if (server_.may_be_in_transaction) return;
   server_.transaction = 0;
@@ -353,10 +354,10 @@ void ServerSide::apply(const Outcome& outcome) {
     server_.dirty = true;
   if (server_.outlives_resets(outcome)) server_.retire = true;
   if (outcome.native) server_.native = true;
-  if (outcome.bulk && !server_.failed) server_.bulk = true;
+  if (outcome.bulk && !server_.answer.failed) server_.bulk = true;
   if (outcome.pin && !server_.pin) server_.pin = outcome.pin;
   if (!client_.options.transaction_mode) return;
-  if (!server_.failed) {
+  if (!server_.answer.failed) {
     carry(outcome.settings);
   } else if (!are_in_force(outcome.settings)) {  // nobody knows which of them came about
     server_.settings_unknown = true;
@@ -380,7 +381,7 @@ void ServerSide::forget_state() {
     server_.transaction = transaction;
     server_.may_be_in_transaction = may_be;
   }
-  server_.new_database.reset();
+  server_.answer.new_database.reset();
   client_.wanted = {};
   client_.handles.reset();
   client_.begins_implicitly = false;
@@ -414,13 +415,13 @@ void ServerSide::carry(const std::vector<Setting>& settings) {
 }
 
 void ServerSide::carry_database() {
-  if (!server_.new_database) return;
+  if (!server_.answer.new_database) return;
   SettingMap map = settings_of(client_.wanted);
-  if (*server_.new_database == server_.facts.database)
+  if (*server_.answer.new_database == server_.facts.database)
     map.erase(std::string(kDatabase));
   else
-    map.insert_or_assign(std::string(kDatabase), *server_.new_database);
-  server_.new_database.reset();
+    map.insert_or_assign(std::string(kDatabase), *server_.answer.new_database);
+  server_.answer.new_database.reset();
   put_in_force(map);
 }
 
@@ -436,8 +437,8 @@ void ServerSide::ask_for_count() {
   std::string packet;
   append_message(packet, {.type = PacketType::Batch}, payload);
   sink_.to_server.add_copy(packet);
-  server_.turn = ServerState::Turn::Count;
-  server_.must_count = server_.failed = false;
+  server_.begin(ServerState::Turn::Count);
+  server_.must_count = false;
 }
 
 }  // namespace weir::tds

@@ -76,6 +76,23 @@ struct ClientState final : protocol::ClientState {
   std::string answer;
 };
 
+// What a server has said in one turn, so far. Ends with it.
+struct Answer {
+  std::optional<std::string> new_database;
+  bool open = false;        // half of it has gone to the client
+  bool failed = false;      // an error came
+  bool told_error = false;  // which said why
+  bool was_reset = false;
+  uint32_t call = 0;  // which of the calls it answers just now
+  std::string tail;   // of a message that the walker does not understand
+  // Of a handle of which not all has come: held back, as the client may get another number.
+  struct HeldBack {
+    std::string bytes;
+    std::array<uint8_t, 4> places{};  // of the handle's bytes, with its length, in these
+    uint8_t count = 0;
+  } held;
+};
+
 struct ServerState final : protocol::ServerState {
   uint64_t variant() const override { return shape.number(); }
   uint64_t flavour() const override { return in_force.id(); }
@@ -95,18 +112,14 @@ struct ServerState final : protocol::ServerState {
     Prepare,  // weir prepares what its client is about to execute
   };
   Turn turn = Turn::None;
-  Outcome outcome;                          // of it
-  std::optional<std::string> new_database;  // it has said so, in the answer
-  bool request_open = false;                // half of the client's message has been sent
-  bool reply_open = false;                  // half of the answer has gone to the client
-  bool failed = false;                      // an error came in the answer
-  bool told_error = false;                  // which said why
-  uint32_t attentions = 0;                  // sent, and not acknowledged
-  uint32_t acknowledged = 0;                // in the message that is coming
-  uint32_t own_attentions = 0;              // the first of these, which are weir's own
+  Outcome outcome;              // of it
+  Answer answer;                // to it, so far
+  bool request_open = false;    // half of the client's message has been sent
+  uint32_t attentions = 0;      // sent, and not acknowledged
+  uint32_t acknowledged = 0;    // in the message that is coming
+  uint32_t own_attentions = 0;  // the first of these, which are weir's own
   PacketStream packets{Side::Server};
   TokenWalker walker{Version::V74};
-  std::string tail;  // of a message that the walker does not understand
 
   uint64_t transaction = 0;            // its descriptor; 0: none is open
   bool may_be_in_transaction = false;  // of one that is not announced
@@ -118,19 +131,15 @@ struct ServerState final : protocol::ServerState {
   bool dirty = false;                // only a reset removes what may be there
   bool retire = false;               // no reset does
   bool bulk = false;                 // it waits for rows
-  bool was_reset = false;            // by the answer that is coming
 
   ServerHandles handles;
-  uint32_t call = 0;  // of the answer that is coming: which of the calls
-  // Of a handle of which not all has come: held back, as the client may get another number.
-  struct HeldBack {
-    std::string bytes;
-    std::array<uint8_t, 4> places{};  // of the handle's bytes, with its length, in these
-    uint8_t count = 0;
-  } held;
   Interned preparing;                      // Turn::Prepare
   std::optional<ServerMessage> objection;  // to that
 
+  void begin(Turn next) {
+    turn = next;
+    answer = {};
+  }
   void put_in_force(const Interned& settings);
   // What was asked for leaves something that its resets do not remove.
   bool outlives_resets(const Outcome& asked) const {

@@ -77,13 +77,8 @@ bool needs_reset(const SettingMap& wanted, const ServerState& server) {
 }
 
 void note_reset(ServerState& server) {
+  server.forget_state();
   server.settings_unknown = false;
-  server.dirty = false;
-  server.pin.reset();
-  server.native = false;
-  server.in_force = {};
-  server.handles.clear();
-  server.objection.reset();
 }
 
 // In session mode nobody has looked at what a server that does not announce transactions was asked.
@@ -163,16 +158,14 @@ class RecoverTalk final : public Dialogue {
 
   void end_turn() {
     using Turn = ServerState::Turn;
-    const Turn turn = std::exchange(server_.turn, Turn::None);
+    const Turn turn = server_.turn;
     // Who announces has done so; of the others any request may have begun one.
     if (turn == Turn::Count || (turn == Turn::Client && !server_.announces))
       server_.may_be_in_transaction = true;
     server_.retire = server_.retire || server_.outlives_resets(server_.outcome);
+    server_.begin(Turn::None);
     server_.outcome = {};
-    server_.held = {};
-    server_.tail.clear();
     server_.must_count = false;
-    server_.reply_open = server_.failed = server_.was_reset = false;
     server_.settings_unknown = true;
   }
 

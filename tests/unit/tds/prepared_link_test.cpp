@@ -102,7 +102,7 @@ TEST(TdsPreparedLink, ANumberInPiecesIsNotKeptForEver) {
            {says(calls({prepare(kInsert)})), answers(handle_reply(1)), uses(1),
             says(calls({prepexec("SELECT @a")})), answers(answer)},
            whole(), talk);
-  EXPECT_LT(talk.held()->held.bytes.size(), 100U);
+  EXPECT_LT(talk.held()->answer.held.bytes.size(), 100U);
   talk.server_sends(hex("0401 0017 00000000") + tokens.substr(tokens.size() - 2) +
                     done_token(kDoneError));
   EXPECT_THAT(talk.events, HasSubstr("fail: a handle cannot be changed"));

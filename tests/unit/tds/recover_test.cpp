@@ -27,7 +27,7 @@ void expect_back(const Played& played) {
   EXPECT_EQ(played.ending.left, "");
   EXPECT_TRUE(played.server->at_rest());
   EXPECT_TRUE(played.server->dirty);
-  EXPECT_FALSE(played.server->reply_open);
+  EXPECT_FALSE(played.server->answer.open);
   EXPECT_EQ(played.server->own_attentions, 0U);
 }
 
@@ -70,7 +70,7 @@ TEST(TdsRecover, GoesOnInTheMiddleOfAReply) {
   for (size_t read = kPacketHeadBytes; read < flight.size(); ++read) {
     const auto half = [&](ServerState& server) {
       server.turn = Turn::Client;
-      server.reply_open = true;
+      server.answer.open = true;
       Bytes payload = server.packets.next(Bytes(flight).substr(0, read)).payload;
       for (TokenEvent event; server.walker.next(payload, event);) continue;
     };

@@ -117,7 +117,7 @@ TEST(TdsReset, RemovesWhatIsThere) {
   EXPECT_THAT(played.ending.said, ElementsAre("reset+" + kBaseline));
   const ServerState& server = *played.server;
   EXPECT_FALSE(server.dirty || server.settings_unknown || server.pin || server.in_force);
-  EXPECT_FALSE(server.was_reset);
+  EXPECT_FALSE(server.answer.was_reset);
 }
 
 TEST(TdsReset, RollsBackFirstAndWithoutTheBit) {
