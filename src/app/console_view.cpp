@@ -127,6 +127,7 @@ AdminPeople people_of(const session::Worker& worker) {
                            .waiting_since = view.waiting_since,
                            .replication = kReplications[static_cast<size_t>(view.replication)],
                            .server_id = view.server_id,
+                           .pin = std::move(view.pin),
                            .worker = worker.id()});
   for (session::ServerView& view : worker.servers())
     out.servers.push_back({.id = view.id,
@@ -139,6 +140,7 @@ AdminPeople people_of(const session::Worker& worker) {
                            .request_at = view.request_at,
                            .remote_id = view.remote_id,
                            .client_id = view.client_id,
+                           .pin = std::move(view.pin),
                            .replication = kReplications[static_cast<size_t>(view.replication)],
                            .worker = worker.id()});
   return out;

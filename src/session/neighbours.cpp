@@ -31,6 +31,7 @@ ClientView Session::view() const {
   if (state_ == State::Waiting || state_ == State::Queued || state_ == State::Settling)
     view.waiting_since = wait_since_;
   if (lease_) view.server_id = lease_->id;
+  if (pin_) view.pin = label(*pin_);
   return view;
 }
 

@@ -131,10 +131,11 @@ std::vector<ServerView> Worker::servers() const {
   std::vector<ServerView> out;
   for (const auto& [id, server] : servers_) {
     Backend& backend = server->backend();
+    const auto pin = backend.link().pin(server->state());
     out.push_back({id, backend.database(), backend.user(), std::string(server->activity),
                    server->stream().peer(), tls_of(server->stream()), backend.plan()->replication,
                    server->opened_at, std::max(server->opened_at, server->lent_at),
-                   server->state().remote_id(), server->client_id});
+                   server->state().remote_id(), server->client_id, pin ? label(*pin) : ""});
   }
   return out;
 }

@@ -11,7 +11,7 @@ import pytest
 
 from harness import accepts, eventually, never, weir_only
 from support.pooler import weir_binary
-from support.tds_client import BATCH, Closed, TdsClient, errors, headers, packets
+from support.tds_client import BATCH, RESET, Closed, TdsClient, errors, headers, packets
 from support.tds_weir import client_of, server, start, value, weir  # noqa: F401
 
 pytestmark = weir_only
@@ -193,6 +193,19 @@ def test_what_is_shown(start, server):
         assert stats["total_query_count"] >= 4 and stats["total_client_login_count"] == 4
     assert "secret" not in "".join(ctl(weir, f"SHOW {what}").stdout for what in (
         "CONFIG", "DATABASES", "USERS"))
+
+
+def test_who_keeps_a_server_is_shown_with_the_reason(start):
+    weir = start(size=2)
+    with client_of(weir) as keeper, client_of(weir) as other:
+        keeper.batch("CREATE TABLE #t (a int)")
+        other.batch("BEGIN TRAN")
+        pins = {one["id"]: one["pin"] for one in show(weir, "CLIENTS")}
+        assert sorted(pins.values()) == ["", "temp_table"]
+        for one in show(weir, "SERVERS"):
+            assert one["pin"] == pins[int(one["link"].removeprefix("c"))]
+        keeper.batch("SELECT 1", status=RESET)
+        assert {one["pin"] for one in show(weir, "CLIENTS")} == {""}
 
 
 def test_hosts_with_ports_of_their_own_are_shown_with_them(start, server):

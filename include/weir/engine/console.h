@@ -41,6 +41,7 @@ struct AdminClient {
   base::Time waiting_since = 0;  // 0: does not wait
   const char* replication = "none";
   uint64_t server_id = 0;  // 0: holds none
+  std::string pin;         // why it keeps that one
   uint32_t worker = 0;
 };
 
@@ -50,6 +51,7 @@ struct AdminServer {
   base::Time opened_at = 0, request_at = 0;
   int64_t remote_id = 0;
   uint64_t client_id = 0;  // 0: serves nobody
+  std::string pin;
   const char* replication = "none";
   uint32_t worker = 0;
 };

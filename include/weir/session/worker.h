@@ -111,6 +111,7 @@ struct ClientView {
   protocol::Replication replication = protocol::Replication::None;
   Time connected_at = 0, request_at = 0, waiting_since = 0;
   uint64_t server_id = 0;
+  std::string pin;  // why it keeps that server; empty: it does not, or is in a transaction
 };
 struct ServerView {
   uint64_t id = 0;
@@ -119,6 +120,7 @@ struct ServerView {
   Time opened_at = 0, request_at = 0;
   int64_t remote_id = 0;
   uint64_t client_id = 0;
+  std::string pin;
 };
 
 using Answer = base::Result<std::vector<protocol::Row>>;

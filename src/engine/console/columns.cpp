@@ -70,6 +70,7 @@ constexpr Name kSockets[] = {
     // weir's own
     {"server_user"},
     {"worker", kInt4},
+    {"pin"},
 };
 
 constexpr Name kDatabases[] = {

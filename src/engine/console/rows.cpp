@@ -112,7 +112,7 @@ Row client_row(const AdminClient& client, const Clock& clock) {
   row.number(seconds(waited)).number(microseconds_beyond(waited)).number(0);
   row.text(pointer('c', client.id)).text(pointer('s', client.server_id)).number(0).text(client.tls);
   row.text(client.application_name).number(0).number(static_cast<int64_t>(client.id));
-  return row.text(client.server_user).number(client.worker);
+  return row.text(client.server_user).number(client.worker).text(client.pin);
 }
 
 Row server_row(const AdminServer& server, const Clock& clock) {
@@ -124,7 +124,8 @@ Row server_row(const AdminServer& server, const Clock& clock) {
   row.number(0).number(0).number(0);
   row.text(pointer('s', server.id)).text(pointer('c', server.client_id));
   row.number(server.remote_id).text(server.tls).text("").number(0);
-  return row.number(static_cast<int64_t>(server.id)).text(server.user).number(server.worker);
+  row.number(static_cast<int64_t>(server.id)).text(server.user).number(server.worker);
+  return row.text(server.pin);
 }
 
 // ---------------------------------------------------------------- all

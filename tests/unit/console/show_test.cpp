@@ -117,6 +117,7 @@ void fill(FakeView& view) {
   joe.user = "joe";
   joe.peer = "10.0.0.1:5555";
   joe.server_id = 3;
+  joe.pin = "lock";
   ann.id = 3;
   ann.user = "ann";
   ann.peer = "unix:/s";
@@ -125,6 +126,7 @@ void fill(FakeView& view) {
   server.id = 3;
   server.peer = "[::1]:5432";
   server.client_id = 4;
+  server.pin = "lock";
   view.people[0].clients = {joe};
   view.people[1] = {{ann}, {server}};
 }
@@ -184,12 +186,15 @@ TEST_F(ConsoleTest, ClientsAndServersOfAllWorkersInOrder) {
   EXPECT_EQ(cell(clients, 1, "addr"), "10.0.0.1");
   EXPECT_EQ(cell(clients, 1, "port"), "5555");
   EXPECT_EQ(cell(clients, 1, "link"), "s3");
+  EXPECT_EQ(cell(clients, 0, "pin"), "");
+  EXPECT_EQ(cell(clients, 1, "pin"), "lock");
   const auto servers = client->query("SHOW SERVERS");
   ASSERT_EQ(servers.rows.size(), 1u);
   EXPECT_EQ(cell(servers, 0, "type"), "S");
   EXPECT_EQ(cell(servers, 0, "addr"), "::1");
   EXPECT_EQ(cell(servers, 0, "port"), "5432");
   EXPECT_EQ(cell(servers, 0, "link"), "c4");
+  EXPECT_EQ(cell(servers, 0, "pin"), "lock");
 }
 
 TEST_F(ConsoleTest, AWorkerThatDoesNotAnswerIsLeftOut) {
