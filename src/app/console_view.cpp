@@ -49,6 +49,7 @@ engine::AdminPool pool_of(const Sample& sample) {
     out.longest_wait =
         std::max<base::Duration>(0, base::steady_now() - sample.pool->oldest_wait_since);
   out.paused = sample.pool->paused;
+  out.last_error = sample.pool->last_error;
   return out;
 }
 

@@ -46,6 +46,7 @@ td small { color:var(--soft); font-weight:400; }
 .bar { display:inline-block; width:4.5rem; height:.5rem; margin-right:.6rem; border-radius:.25rem;
   background:var(--line); overflow:hidden; }
 .bar i { display:block; height:100%; background:var(--water); }
+.why td { padding-top:0; border:0; color:var(--warn); text-align:left; white-space:normal; }
 .none { margin:0; padding:1.2rem .9rem; color:var(--soft); }
 footer { margin-top:1.2rem; color:var(--soft); font-size:.9rem; }
 a { color:var(--water); margin-right:.9rem; }
@@ -115,7 +116,12 @@ std::string pool_row(const Sample& sample) {
   row += cell("waiting", waiting_text(pool), pool.waiting > 0);
   row += cell("clients", number_text(sample.all_clients()));
   row += cell("queries", number_text(queries(sample)));
-  return row + "</tr>\n";
+  row += "</tr>\n";
+  if (!pool.last_error.empty())
+    row += fmt::format(
+        "<tr class=\"why\"><td colspan=\"8\">the last attempt to open a server: {}</td></tr>\n",
+        escape_html(pool.last_error));
+  return row;
 }
 
 std::string pools_table(const std::vector<Sample>& samples) {

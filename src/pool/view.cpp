@@ -16,6 +16,7 @@ Snapshot Pool::snapshot() const {
   out.size = options_.size;
   out.classes = static_cast<int>(classes_.size());
   out.paused = paused_;
+  out.last_error = last_error_.text;
   if (const Waiter* oldest = oldest_waiter()) out.oldest_wait_since = oldest->since;
   return out;
 }
@@ -27,6 +28,7 @@ void Snapshot::add(const Snapshot& other) {
   closing += other.closing;
   waiting += other.waiting;
   oldest_wait_since = std::min(oldest_wait_since, other.oldest_wait_since);
+  if (last_error.empty()) last_error = other.last_error;
 }
 
 bool Pool::is_empty() const {

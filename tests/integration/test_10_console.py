@@ -302,3 +302,25 @@ def _drop_rights():
     import os
     if os.getuid() == 0:
         os.setuid(65534)
+
+
+def test_why_there_is_no_server(start_pool, start_fake):
+    """Of a pool whose server refuses: in SHOW POOLS and on the page, until one opens."""
+    fake = start_fake()
+    fake.log_in = lambda connection: connection.send(pg.error("28000", "<b>not you</b>", "FATAL"))
+    pool = start_pool(fake, size=1, config=ADMIN | {"auth": {"method": "trust"}})
+    with pytest.raises(ServerError):
+        pool.client()
+    assert [one["last_error"] for one in show(pool, "POOLS")] == ["<b>not you</b>"]
+    assert ("the last attempt to open a server: &lt;b&gt;not you&lt;/b&gt;") in pool.http("/")[1]
+    fake.log_in = fake.accept_login
+    eventually(lambda: lets_in(pool), what="the server again")
+    assert [one["last_error"] for one in show(pool, "POOLS")] == [""]
+    assert "the last attempt" not in pool.http("/")[1]
+
+
+def lets_in(pool):
+    try:
+        return pool.client().value("select 1")
+    except ServerError:
+        return None

@@ -31,6 +31,7 @@ struct AdminPool {
   int64_t size = 0;
   base::Duration longest_wait = 0;
   bool paused = false;
+  std::string last_error;  // of the last attempt to open a server; empty: it was good
 };
 
 struct AdminClient {

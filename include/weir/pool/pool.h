@@ -144,6 +144,7 @@ struct Snapshot {
   int classes = 0;  // of fairness, that are remembered
   Time oldest_wait_since = base::kNever;
   bool paused = false;
+  std::string last_error;  // of the last attempt to open a server; empty: it was good
   void add(const Snapshot& other);
 };
 

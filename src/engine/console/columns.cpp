@@ -42,6 +42,7 @@ constexpr Name kPools[] = {
     {"sv_checking", kInt4},
     {"sv_closing", kInt4},
     {"paused", kInt4},
+    {"last_error"},
 };
 
 // Clients and servers alike.

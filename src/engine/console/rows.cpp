@@ -26,7 +26,7 @@ Row pool_row(const AdminPool& pool) {
   row.text(pool.mode).text(kBalancing);
   row.number(pool.size).number(pool.clients_idle);
   row.number(pool.servers_resetting).number(pool.servers_checking).number(pool.servers_closing);
-  return row.number(pool.paused);
+  return row.number(pool.paused).text(pool.last_error);
 }
 
 Row database_row(const AdminDatabase& database) {

@@ -111,7 +111,8 @@ void fill(FakeView& view) {
                      .servers_closing = 9,
                      .size = 20,
                      .longest_wait = 2 * base::kSecond + 345,
-                     .paused = true}};
+                     .paused = true,
+                     .last_error = "it is down"}};
   AdminClient joe, ann;
   joe.id = 4;
   joe.user = "joe";
@@ -173,6 +174,7 @@ TEST_F(ConsoleTest, PoolsAsPgBouncerCountsThem) {
   EXPECT_EQ(cell(reply, 0, "pool_mode"), "transaction");
   EXPECT_EQ(cell(reply, 0, "pool_size"), "20");
   EXPECT_EQ(cell(reply, 0, "paused"), "1");
+  EXPECT_EQ(cell(reply, 0, "last_error"), "it is down");
 }
 
 TEST_F(ConsoleTest, ClientsAndServersOfAllWorkersInOrder) {

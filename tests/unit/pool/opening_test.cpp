@@ -105,6 +105,18 @@ TEST_F(Opening, SuccessResetsTheDelay) {
   EXPECT_EQ(count(Kind::Open), 1u);
 }
 
+TEST_F(Opening, TheLastErrorIsSeenUntilAServerOpens) {
+  make({.size = 1, .retry_min = 100 * kMillisecond, .retry_max = 60 * kSecond});
+  EXPECT_EQ(snapshot().last_error, "");
+  acquire();
+  pool->open_failed({ErrorKind::Unreachable, "no"}, 0, now, orders);
+  EXPECT_EQ(snapshot().last_error, "no");
+  now += 121 * kMillisecond;
+  tick();
+  open_all();
+  EXPECT_EQ(snapshot().last_error, "");
+}
+
 // Of several that fail together the first counts.
 TEST_F(Opening, FailuresOfOneMomentAreOneFailure) {
   make({.size = 2, .retry_min = 100 * kMillisecond, .retry_max = 60 * kSecond});
