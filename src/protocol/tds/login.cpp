@@ -74,6 +74,10 @@ TdsLogin::Result TdsLogin::feed(Bytes in, std::string& send) {
 TdsLogin::Result TdsLogin::on_end() {
   const bool refused = message_.has_value() && state_ == State::Login;
   if (refused) return give_up(refusal());
+  if (state_ == State::Prelogin && !is_direct())
+    return give_up({ErrorKind::Unreachable,
+                    "the server closed the connection at the first packet, as one does that wants "
+                    "TLS before it (tls.mode: strict)"});
   state_ = State::Failed;
   return Login::on_end();
 }

@@ -8,6 +8,7 @@ namespace {
 
 using namespace logins;
 using testing::HasSubstr;
+using testing::Not;
 
 // ---------------------------------------------------------------- refusals
 
@@ -56,6 +57,12 @@ TEST(TdsLogin, ServersThatCloseAreNotReached) {
     cut.push_back(all[count].substr(0, all[count].size() - 1));
     EXPECT_EQ(refused(target(), cut).kind, base::ErrorKind::Unreachable);
   }
+}
+
+// Such a server takes PRELOGIN for a TLS record that makes no sense.
+TEST(TdsLogin, AServerThatClosesAtOnceMayWantTlsFirst) {
+  EXPECT_THAT(refused(target(), {}).text, HasSubstr("tls.mode: strict"));
+  EXPECT_THAT(refused(target(), {no_tls()}).text, Not(HasSubstr("strict")));
 }
 
 TEST(TdsLogin, ALoginWithoutAnAcknowledgementIsNone) {
