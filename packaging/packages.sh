@@ -16,7 +16,7 @@ packages_of() {
                 libyaml-cpp-dev libpam0g-dev libldap-dev prometheus-cpp-dev libcivetweb-dev libfmt-dev libspdlog-dev libcli11-dev \
                 nlohmann-json3-dev libgtest-dev libgmock-dev postgresql-client python3 ;;
     test)  echo git clang-14 libclang-rt-14-dev clang-format-14 gcc patch util-linux \
-                python3-pytest python3-yaml postgresql-15 postgresql-contrib slapd ldap-utils pgbouncer haproxy \
+                python3-pytest python3-pytest-xdist python3-yaml postgresql-15 postgresql-contrib slapd ldap-utils pgbouncer haproxy \
                 redis-server redis-tools tcl8.6 xz-utils python3-redis libhiredis-dev \
                 python3-psycopg python3-psycopg2 python3-asyncpg nodejs npm \
                 libpostgresql-jdbc-java python3-jpype default-jre-headless \

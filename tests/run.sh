@@ -7,7 +7,7 @@
 #   tests/run.sh --long          the long variants (an hour of fuzzing), the tiers mutants and suite, and evidence in
 #                                docs/evidence/
 #
-# WEIR_BUILD (build)  where to build      WEIR_JOBS (2)  compilers at a time
+# WEIR_BUILD (build)  where to build      WEIR_JOBS (2)  compilers, and files of integration tests, at a time
 # The last line counts the test cases of all tiers; the exit code is 1 when one failed.
 set -u
 [ "$(nice)" -ge 10 ] || exec nice -n 10 "$BASH" "$0" "$@"
@@ -105,14 +105,15 @@ run_units() {
   done
 }
 
-# run_integration BINARY TESTS...: what fails gets a second try, without the others.
+# run_integration BINARY TESTS...: the tests mostly wait, so files run beside each other. What fails gets a second try,
+# alone.
 run_integration() {
   local binary=$1 pytest
   shift
   pytest=(timeout -k 30 "$(minutes 40 180)" "$PYTHON" -m pytest -q -o "cache_dir=$(realpath "$OUT")/cache")
   export WEIR_BIN
   WEIR_BIN=$(realpath "$binary")
-  "${pytest[@]}" --junitxml="$OUT/integration.xml" "$@" && return
+  "${pytest[@]}" -n "$JOBS" --dist loadfile --junitxml="$OUT/integration.xml" "$@" && return
   "${pytest[@]}" --last-failed --junitxml="$OUT/again.xml" "$@"
   "$PYTHON" tests/tally --again "$OUT/integration.xml" "$OUT/again.xml"
 }

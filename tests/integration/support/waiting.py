@@ -1,8 +1,13 @@
 """Waiting without sleeping: poll a condition until a deadline."""
 
-import socket
+import itertools
+import os
 import random
+import socket
 import time
+
+PROCESSES_MAX, PORTS_EACH = 4, 4000
+TRIED = itertools.count(random.SystemRandom().randrange(PORTS_EACH))
 
 
 def eventually(condition, within_s=10, what="the condition"):
@@ -34,9 +39,12 @@ def accepts(address):
 
 
 def free_port():
-    """A loopback port below the range the kernel uses for outgoing connections."""
+    """A loopback port that nobody listens on, below the range the kernel uses for outgoing
+    connections. Of several processes that run tests each has ports of its own, and hands none out
+    twice before all others."""
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PROCESSES_MAX
     while True:
-        port = random.SystemRandom().randrange(15000, 31000)
+        port = 15000 + process * PORTS_EACH + next(TRIED) % PORTS_EACH
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
