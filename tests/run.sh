@@ -89,20 +89,27 @@ fuzz_targets() { compgen -G 'tests/fuzz/*.cpp' | sed 's,.*/,,; s,\.cpp$,,'; }
 
 case_of() { "$PYTHON" tests/tally --case "$OUT" "$@"; }
 
+run_unit() {
+  local name=$1 program=$2 status
+  timeout -k 10 "$(minutes 10 60)" "$BUILD/$name/tests/$program" --gtest_brief=1 \
+    --gtest_output="xml:$OUT/$program.xml" >"$OUT/$program.log" 2>&1
+  status=$?
+  cat "$OUT/$program.log"
+  [ "$status" = 0 ] && return
+  # A crash leaves no file, a sanitizer may speak after the last test.
+  grep -q '<failure' "$OUT/$program.xml" 2>/dev/null ||
+    case_of "$program" "exit code $status"$'\n'"$(grep -A 7 -E 'ERROR|WARNING|runtime error' "$OUT/$program.log" || tail -n 7 "$OUT/$program.log")"
+}
+
 # run_units NAME [PROGRAMS...]: test programs that were built as NAME; without programs, all of them.
 run_units() {
-  local name=$1 program status
+  local name=$1 program
   shift
   for program in ${*:-$(programs "$name")}; do
-    timeout -k 10 "$(minutes 10 60)" "$BUILD/$name/tests/$program" --gtest_brief=1 \
-      --gtest_output="xml:$OUT/$program.xml" >"$OUT/$program.log" 2>&1
-    status=$?
-    cat "$OUT/$program.log"
-    [ "$status" = 0 ] && continue
-    # A crash leaves no file, a sanitizer may speak after the last test.
-    grep -q '<failure' "$OUT/$program.xml" 2>/dev/null ||
-      case_of "$program" "exit code $status"$'\n'"$(grep -A 7 -E 'ERROR|WARNING|runtime error' "$OUT/$program.log" || tail -n 7 "$OUT/$program.log")"
+    while [ "$(jobs -rp | wc -l)" -ge "$JOBS" ]; do wait -n; done
+    run_unit "$name" "$program" &
   done
+  wait
 }
 
 # run_integration BINARY TESTS...: the tests mostly wait, so files run beside each other. What fails gets a second try,
@@ -187,7 +194,7 @@ THREADED="unit_base unit_net unit_pool unit_sqlite unit_session unit_app sim"
 
 tier_tsan() {
   build_with_tests tsan $THREADED || return 1
-  without_random_layout "$BASH" -c "$(declare -f run_units run_integration programs minutes case_of)
+  without_random_layout "$BASH" -c "$(declare -f run_unit run_units run_integration programs minutes case_of)
     run_units tsan $THREADED; run_integration $BUILD/tsan/weir $SANITIZED"
 }
 
