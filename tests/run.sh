@@ -18,6 +18,7 @@ ALL_TIERS="build tidy unit integration fuzz asan tsan bench"
 LONG_TIERS="mutants suite"
 BUILD=${WEIR_BUILD:-build}
 JOBS=${WEIR_JOBS:-2}
+[ "$JOBS" -gt 0 ] || JOBS=1
 RESULTS=$BUILD/results
 PYTHON=/usr/bin/python3
 TIERS=""

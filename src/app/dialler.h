@@ -20,6 +20,7 @@ struct DialOptions {
   config::LoadBalance balance = config::LoadBalance::RoundRobin;
   net::TlsConnect tls;  // without a name: that of the host
   size_t spares = 0;    // so many of the last hosts are dialled only when the others have failed
+  size_t any = 0;       // so many of the first may have any role
 };
 
 // The hosts of a URL. One that has failed is left out for a while, unless all have. The addresses
@@ -39,6 +40,7 @@ class NetworkDialler final : public session::Dialler {
   net::TlsConnect tls(int place) const override;
   bool is_remote(int place) const override { return at(place).endpoint.unix_path.empty(); }
   int places() const override { return static_cast<int>(places_.size()); }
+  bool may_be_any(int place) const override { return static_cast<size_t>(place) < options_.any; }
   void failed(int place, base::Time now) override;
 
  private:

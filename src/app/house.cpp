@@ -148,6 +148,9 @@ pool::Options House::options_of(const Entry& entry, const config::Database& data
       pool_options(config::effective(*config_, database, entry.login).pool, movable);
   if (entry.backend->protocol().lanes())
     out.reserved = std::min(out.size / 2, database.lanes * static_cast<int>(worker_count_));
+  out.is_apart = [&protocol = entry.backend->protocol()](uint64_t variant) {
+    return protocol.reads_only(variant);
+  };
   out.min_at_once = !entry.backend->plan()->passes_through && !entry.is_any;
   return out;
 }
@@ -200,7 +203,8 @@ base::Result<std::shared_ptr<session::Dialler>> House::network_dialler(
                                        DialOptions{socket_options(config_->tcp),
                                                    database.load_balance_hosts,
                                                    {std::move(*tls), database.tls.server_name},
-                                                   hosts.size() - usual},
+                                                   hosts.size() - usual,
+                                                   which == Hosts::ReadOnly ? usual : 0},
                                        *names_));
 }
 

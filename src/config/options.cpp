@@ -332,7 +332,8 @@ constexpr Option<Database> kDatabase[] = {
     {"failover_partner", kPartner, "",
      "a host that is tried when none of the url's can be reached"},
     {"read_only", kReadOnly, "[]",
-     "hosts for clients that announce that they only read (ApplicationIntent=ReadOnly)"},
+     "hosts for clients that announce that they only read (ApplicationIntent=ReadOnly; "
+     "default_transaction_read_only)"},
     {"max_protocol_version", field<OneOf<kProtocolVersions>, &Database::newest_protocol>, "3.0",
      "the newest version of the protocol that servers are asked for"},
     {"tls.mode", field<OneOf<kTlsModes>, &Database::tls, &Tls::mode>, "prefer",

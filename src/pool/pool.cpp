@@ -10,9 +10,6 @@ namespace {
 
 constexpr Duration kLocality =
     base::kMillisecond;  // how much older a waiter elsewhere must be to go first
-constexpr int kRampMax = 16;
-// How long others may go before a waiter who needs a server of another variant.
-constexpr Duration kVariantPatience = base::kSecond;
 
 }  // namespace
 
@@ -56,7 +53,7 @@ std::unique_ptr<Server> Pool::acquire(Waiter& waiter, Time now, Orders& orders) 
   const WorkerId here = waiter.ticket.worker;
   if (!paused_ && may_have(waiter)) {
     for (const Kept kept : {Kept::Spared, Kept::Taken}) {
-      if (kept == Kept::Taken && has_room(now)) break;
+      if (kept == Kept::Taken && has_room(waiter.variant, now)) break;
       if (auto server = take_idle(here, waiter, kept)) {
         ++busy_;
         lend(*server, waiter);
@@ -146,6 +143,7 @@ void Pool::enqueue(Waiter& waiter) {
   waiter.queued = true;
   mixed_ = waiting_ > 0 && (mixed_ || waiter.variant != last_variant_);
   last_variant_ = waiter.variant;
+  if (!options_.is_apart || !options_.is_apart(waiter.variant)) usual_variant_ = waiter.variant;
   ++waiting_;
   keepers_waiting_ += waiter.keeps ? 1 : 0;
   stayers_waiting_ += waiter.stays ? 1 : 0;
@@ -254,6 +252,7 @@ void Pool::hand_over(std::unique_ptr<Server> server, Waiter& waiter, Orders& ord
 
 void Pool::close(std::unique_ptr<Server> server, Orders& orders) {
   --busy_;
+  --reach(server->variant()).open;
   ++closing_;
   const WorkerId worker = server->worker;
   const bool origin_gone = has_gone(server->origin);
@@ -268,8 +267,9 @@ void Pool::closing(Server& server, Time now, Orders& orders) {
   const std::lock_guard lock(mutex_);
   returned(server);
   --busy_;
+  --reach(server.variant()).open;
   ++closing_;
-  if (waiting_ > 0 && !paused_ && !has_room(now)) serve_idle(orders);
+  if (waiting_ > 0 && !paused_ && !has_room(oldest_waiter()->variant, now)) serve_idle(orders);
 }
 
 void Pool::closed(Time now, Orders& orders) {
@@ -290,106 +290,6 @@ std::unique_ptr<Server> Pool::take_broken(Server& server) {
   return taken;
 }
 
-// ---------------------------------------------------------------- opening
-
-int Pool::limit(Time now) const {
-  if (options_.overflow == 0 || waiting_ == 0) return options_.size;
-  const Waiter* oldest = oldest_waiter();
-  return now - oldest->since >= options_.overflow_after ? options_.size + options_.overflow
-                                                        : options_.size;
-}
-
-int Pool::opening_max() const { return last_error_.text.empty() ? ramp_ : 1; }
-
-// As many connections as there are waiters without one under way, as far as limits and ramp allow.
-void Pool::open_more(WorkerId worker, Time now, Orders& orders) {
-  if (paused_ || now < retry_at_) return;
-  const int wanting = limit(now) > options_.size ? waiting_ : this->wanting();
-  while (opening_ < wanting && opening_ < opening_max()) {
-    const WorkerId where = options_.movable ? worker : most_wanted();
-    if (wanted_[where] <= 0 && !options_.movable) return;
-    if (open_count() + closing_ >= limit(now) || !take_slot()) return make_room(orders);
-    open(where, orders);
-  }
-}
-
-void Pool::open(WorkerId worker, Orders& orders) {
-  ++opening_;
-  --wanted_[worker];
-  orders.push_back({.kind = Order::Kind::Open, .worker = worker, .variant = wanted_variant()});
-}
-
-// Of the next server: what the one needs who waits longest, or who came last.
-uint64_t Pool::wanted_variant() const {
-  const Waiter* oldest = oldest_waiter();
-  return oldest ? oldest->variant : last_variant_;
-}
-
-// Those who can use this server come all the time, and one who cannot has waited long: there would
-// never be room for his.
-bool Pool::blocks_another_variant(const Server& server, Time now) const {
-  if (!mixed_ || waiting_ == 0 || paused_ || opening_ + closing_ > 0) return false;
-  const Waiter* oldest = oldest_waiter();
-  return oldest->variant != server.variant() && now - oldest->since >= kVariantPatience &&
-         now >= retry_at_ && !has_room(now);
-}
-
-// Where most wait for whom no connection is under way.
-WorkerId Pool::most_wanted() const {
-  return static_cast<WorkerId>(std::max_element(wanted_.begin(), wanted_.end()) - wanted_.begin());
-}
-
-void Pool::opened(std::unique_ptr<Server> server, Time now, Orders& orders) {
-  {
-    const std::lock_guard lock(mutex_);
-    --opening_;
-    ++wanted_[server->worker];
-    ++busy_;
-    last_error_ = {};
-    refused_ = false;
-    was_open_ = true;
-    retry_delay_ = retry_at_ = 0;
-    ramp_ = std::min(ramp_ * 2, kRampMax);
-    server->opened_at = server->checked_at = now;
-    server->generation = server->generation == 0 ? generation_ : server->generation;
-    if (options_.max_lifetime > 0) server->expires_at = now + jitter(options_.max_lifetime);
-  }
-  const WorkerId here = server->worker;
-  give_back(std::move(server), now, orders);
-  const std::lock_guard lock(mutex_);
-  open_more(here, now, orders);
-}
-
-void Pool::open_failed(const Error& error, WorkerId worker, Time now, Orders& orders) {
-  const std::lock_guard lock(mutex_);
-  --opening_;
-  ++wanted_[worker];
-  free_slot();
-  last_error_ = error;
-  refused_ = error.kind == base::ErrorKind::Refused;
-  ramp_ = 2;
-  if (retry_at_ <= now) {  // of several that fail together the first counts
-    retry_delay_ =
-        retry_delay_ == 0 ? options_.retry_min : std::min(retry_delay_ * 2, options_.retry_max);
-    retry_at_ = now + jitter(retry_delay_);
-  }
-  if (!paused_) serve_idle(orders);
-  fail_waiters(refused_ && open_count() == opening_, now, orders);
-}
-
-void Pool::forgive() {
-  const std::lock_guard lock(mutex_);
-  refused_ = false;
-  retry_delay_ = 0;
-  retry_at_ = 0;
-}
-
-// Between 80 and 120 percent, so that what began together does not end together.
-Duration Pool::jitter(Duration base) {
-  random_ = random_ * 6364136223846793005u + 1442695040888963407u;
-  return base * static_cast<Duration>(80 + (random_ >> 33) % 41) / 100;
-}
-
 // ---------------------------------------------------------------- time
 
 void Pool::tick(Time now, Orders& orders) {
@@ -398,9 +298,8 @@ void Pool::tick(Time now, Orders& orders) {
   if (paused_) return;
   if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
   const int least = options_.min_at_once || was_open_ ? std::min(options_.min, options_.size) : 0;
-  while (open_count() + closing_ < least && opening_ < opening_max() && now >= retry_at_ &&
-         take_slot())
-    open(next_worker_++ % workers_, orders);
+  while (open_count() + closing_ < least && may_open(usual_variant_, now) && take_slot())
+    open({next_worker_++ % workers_, usual_variant_}, orders);
 }
 
 void Pool::tick_idle(Time now, Orders& orders) {
@@ -462,9 +361,10 @@ void Pool::configure(const Options& options, bool new_generation, Time now, Orde
   options_ = options;
   if (new_generation) {
     ++generation_;
-    retry_at_ = retry_delay_ = 0;
-    refused_ = false;
-    last_error_ = {};
+    for (Reach& each : reach_) {
+      each.forgive();
+      each.last_error = {};
+    }
   }
   tick_idle(now, orders);
   if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);

@@ -17,11 +17,11 @@ bool Pool::take_slot() {
 }
 
 // Whether a further server could be opened now.
-bool Pool::has_room(Time now) const {
+bool Pool::has_room(uint64_t variant, Time now) const {
   const auto full = [](const Budget* budget) {
     return budget->limit() > 0 && budget->used() >= budget->limit();
   };
-  return now >= retry_at_ && open_count() + closing_ < limit(now) &&
+  return now >= reach(variant).retry_at && open_count() + closing_ < limit(now) &&
          std::none_of(budgets_.begin(), budgets_.end(), full);
 }
 
@@ -56,15 +56,14 @@ void Pool::free_slot() {
 void Pool::slot_is_free(Time now, Orders& orders) {
   free_slot();
   if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
-  fail_waiters(false, now, orders);
+  for (const Reach& each : reach_) fail_waiters(each, false, now, orders);
 }
 
 // An idle server that nobody who waits can use goes, unless enough is under way for all of them.
-void Pool::make_room(Orders& orders) {
+void Pool::make_room(uint64_t variant, Orders& orders) {
   if (opening_ + closing_ >= waiting_) return;
   serve_idle(orders);
   if (waiting_ == 0) return;
-  const uint64_t variant = oldest_waiter()->variant;
   for (auto& stack : idle_) {
     const auto found = std::find_if(stack.begin(), stack.end(), [&](const auto& server) {
       return server->variant() != variant || !options_.movable;

@@ -22,21 +22,23 @@ std::unique_ptr<Server> Pool::trial_won(std::unique_ptr<Server> server, Time now
   {
     const std::lock_guard lock(mutex_);
     --trials_;
+    reach(server->variant()).last_error = {};
     if (open_count() + closing_ >= limit(now)) {
       ++closing_;
       return server;
     }
     // From here on it is one that the pool has opened.
-    ++opening_;
-    --wanted_[server->worker];
+    begin({server->worker, server->variant()});
   }
   opened(std::move(server), now, orders);
   return nullptr;
 }
 
-void Pool::trial_lost(Time now, Orders& orders) {
+// That a client is refused says nothing of the server.
+void Pool::trial_lost(const Error& why, Time now, Orders& orders) {
   const std::lock_guard lock(mutex_);
   --trials_;
+  if (why.kind != base::ErrorKind::Refused) reach(0).last_error = why;
   slot_is_free(now, orders);
 }
 

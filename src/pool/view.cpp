@@ -16,7 +16,8 @@ Snapshot Pool::snapshot() const {
   out.size = options_.size;
   out.classes = static_cast<int>(classes_.size());
   out.paused = paused_;
-  out.last_error = last_error_.text;
+  for (const Reach& each : reach_)
+    if (out.last_error.empty()) out.last_error = each.last_error.text;
   if (const Waiter* oldest = oldest_waiter()) out.oldest_wait_since = oldest->since;
   return out;
 }

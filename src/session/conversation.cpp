@@ -92,7 +92,8 @@ void Conversation::on_end(const base::Error& why) {
   const Dialogue::Result result = dialogue_->on_end();
   if (result.step == Step::Done) return finish(base::ok());
   base::Error error = dialogue_->error();
-  if (!why.text.empty()) error.text = why.text;
+  const bool says_more = !error.text.empty() && error.text != protocol::kPeerClosed;
+  if (!why.text.empty()) error.text = says_more ? error.text + " (" + why.text + ")" : why.text;
   finish(std::move(error));
 }
 

@@ -120,7 +120,7 @@ void Session::on_wait_time(Time now) {
     outlet_.send(*stream_, notice);
     return arm();
   }
-  const base::Error error = backend_->pool().wait_error(now - wait_since_);
+  const base::Error error = backend_->pool().wait_error(waiter_.variant, now - wait_since_);
   if (state_ == State::Queued) {
     lane_->forget(id_);
     lane_drained();

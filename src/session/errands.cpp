@@ -108,6 +108,7 @@ void Opening::on_connected(base::Result<std::unique_ptr<net::Stream>> result) {
   if (was_refused_in_clear_) target.tls = Encryption::Required;
   if (target.role == Role::PreferStandby && tried_ < dialler_->places())
     target.role = Role::Standby;
+  if (dialler_->may_be_any(place_)) target.role = Role::Any;
   const auto proof = this->proof();
   target.secret = proof.value_or(target.secret);
   target.variant = variant_;
@@ -194,7 +195,7 @@ void Opening::failed(const base::Error& why) {
   count(why);
   worker_.finished(*this);
   if (why.kind == base::ErrorKind::Refused) worker_.house().server_refused(*backend_);
-  backend_->pool().open_failed(why, worker_.id(), worker_.now(), worker_.orders());
+  backend_->pool().open_failed(why, {worker_.id(), variant_}, worker_.now(), worker_.orders());
   worker_.carry_out(*backend_);
 }
 

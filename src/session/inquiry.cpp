@@ -79,7 +79,8 @@ void Inquiry::wait_failed(const Error& why) { finish(why); }
 
 void Inquiry::on_deadline(void* self, Time now) {
   auto& inquiry = *static_cast<Inquiry*>(self);
-  inquiry.finish(inquiry.backend_->pool().wait_error(now - inquiry.waiter_.since));
+  inquiry.finish(
+      inquiry.backend_->pool().wait_error(inquiry.waiter_.variant, now - inquiry.waiter_.since));
 }
 
 void Inquiry::finish(Answer answer) {

@@ -35,7 +35,7 @@ void Trial::go_on() {
   if (has_room_) return dial();
   if (is_later(kRoomPause)) return;
   backend_->pool().give_up_trial();
-  end(backend_->pool().wait_error(patience(*plan_)));
+  end(backend_->pool().wait_error(0, patience(*plan_)));
 }
 
 // True: it goes on then.
@@ -69,7 +69,7 @@ void Trial::failed(const base::Error& why) {
     place_ = -1;
     return;
   }
-  backend_->pool().trial_lost(worker_.now(), worker_.orders());
+  backend_->pool().trial_lost(why, worker_.now(), worker_.orders());
   has_room_ = false;
   end(why);
 }

@@ -1,5 +1,6 @@
 """Several hosts for one database: which is taken, and what of one that is down."""
 
+import threading
 import time
 
 import pytest
@@ -165,6 +166,42 @@ def test_who_only_reads_cannot_write_by_changing_his_mind(start_readers):
 def test_who_only_reads_reads_elsewhere_when_there_is_no_standby(start_readers):
     pool = start_readers(f"127.0.0.1:{free_port()}", size=2)
     assert pool.client(startup=READER).value(STANDS_BY) == "f"
+
+
+def test_the_hosts_of_the_url_are_what_they_have_to_be_for_readers_too(start_pool, standby):
+    place = f"{standby.host}:{standby.port}"
+    database = {"url": f"postgres://{place}/app", "target_session_attrs": "primary"}
+    for read_only, found in [(place, "t"), (f"127.0.0.1:{free_port()}", None)]:
+        pool = start_pool(size=2, acquire_timeout="1s", config={
+            "databases": {"app": {**database, "read_only": [read_only]}}})
+        if found:
+            assert pool.client(startup=READER).value(STANDS_BY) == found
+            continue
+        with pytest.raises(ServerError) as refused:
+            pool.client(startup=READER)
+        assert "server is a standby" in str(refused.value)
+
+
+def test_readers_go_on_when_the_primary_is_down(start_pool, standby):
+    pool = start_pool(size=2, acquire_timeout="5s", config={"databases": {"app": {
+        "url": f"postgres://127.0.0.1:{free_port()}/app",
+        "read_only": [f"{standby.host}:{standby.port}"]}}})
+    writers = [threading.Thread(target=log_in_vain, args=(pool,)) for _ in range(3)]
+    for each in writers:
+        each.start()
+    eventually(lambda: pool.metrics().sum("weir_pool_waiting") == 3, what="the writers")
+    began = time.monotonic()
+    for _ in range(3):
+        with pool.client(startup=READER) as reader:
+            assert reader.value(STANDS_BY) == "t"
+    assert time.monotonic() - began < 3
+    for each in writers:
+        each.join()
+
+
+def log_in_vain(pool):
+    with pytest.raises(ServerError):
+        pool.client()
 
 
 def test_who_turns_reading_on_later_stays(start_readers):

@@ -12,12 +12,14 @@
 // Owned by its backend.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -136,6 +138,15 @@ struct Options {
   bool fair = true;
   bool movable = true;      // servers can go to another worker
   bool min_at_once = true;  // false: `min` counts when a first server is open
+  // Variants whose servers are elsewhere: whether these can be opened says nothing of the others.
+  // Of one variant always the same. Absent: there are none.
+  std::function<bool(uint64_t variant)> is_apart = {};
+};
+
+// An Open that was carried out.
+struct Attempt {
+  WorkerId worker = 0;
+  uint64_t variant = 0;
 };
 
 struct Snapshot {
@@ -166,7 +177,7 @@ class Pool {
   void closed(Time now, Orders& orders);
   // What an Open came to.
   void opened(std::unique_ptr<Server> server, Time now, Orders& orders);
-  void open_failed(const Error& error, WorkerId worker, Time now, Orders& orders);
+  void open_failed(const Error& error, const Attempt& attempt, Time now, Orders& orders);
 
   // A connection outside `size`, inside the budgets, that shows whether a login is good. False:
   // there is no room just now; it may be asked for again.
@@ -175,7 +186,7 @@ class Pool {
   // It was good. The server is the pool's, if there is room; else it comes back to be closed, and
   // closed() follows.
   std::unique_ptr<Server> trial_won(std::unique_ptr<Server> server, Time now, Orders& orders);
-  void trial_lost(Time now, Orders& orders);
+  void trial_lost(const Error& why, Time now, Orders& orders);
 
   // An idle server broke. Null: it is not idle any more; whoever has got it will find out.
   std::unique_ptr<Server> take_broken(Server& server);
@@ -206,8 +217,9 @@ class Pool {
   Time idle_since() const;
   bool evict(Orders& orders);  // closes it
 
-  // What a client is told that has waited in vain: what is missing, and why.
-  Error wait_error(Duration waited) const;
+  // What a client is told that has waited in vain for a server of this variant: what is missing,
+  // and why.
+  Error wait_error(uint64_t variant, Duration waited) const;
   Snapshot snapshot() const;
   bool wants_back() const;  // a server that is lent: somebody waits who would get it
   bool is_empty() const;    // no server in any state, and nobody waits
@@ -225,26 +237,45 @@ class Pool {
     std::vector<Line> lines;  // one for each worker
     int count = 0;
   };
+  // How it stands with the servers in one place.
+  struct Reach {
+    Error last_error;  // of the last failed login; empty after a good one
+    bool refused = false;
+    Duration retry_delay = 0;
+    Time retry_at = 0;
+    int ramp = 2;  // how many may be opened at a time
+    int opening = 0;
+    int open = 0;
+    void forgive();
+  };
 
   enum class Kept : uint8_t { Spared, Taken };  // idle servers that others keep
   std::unique_ptr<Server> take_idle(WorkerId worker, const Waiter& waiter, Kept kept);
   bool move_idle(Waiter& waiter, Kept kept, Orders& orders);
   void serve_idle(Orders& orders);
-  bool has_room(Time now) const;
+  bool has_room(uint64_t variant, Time now) const;
   bool may_lease() const;
   bool may_stay() const;
   bool may_have(const Waiter& waiter) const;
   void lend(Server& server, const Waiter& waiter);
   void returned(Server& server);
   void hand_over(std::unique_ptr<Server> server, Waiter& waiter, Orders& orders);
-  void make_room(Orders& orders);
+  void make_room(uint64_t variant, Orders& orders);
   void enqueue(Waiter& waiter);
   void dequeue(Waiter& waiter);
   Waiter* next_waiter(WorkerId worker, uint64_t variant);
   Waiter* first_of(Class& in, WorkerId worker, uint64_t variant, bool movable) const;
   void open_more(WorkerId worker, Time now, Orders& orders);
-  void open(WorkerId worker, Orders& orders);
-  uint64_t wanted_variant() const;
+  void open(const Attempt& attempt, Orders& orders);
+  void begin(const Attempt& attempt);
+  void end_attempt(uint64_t variant);
+  bool may_open(uint64_t variant, Time now) const;
+  std::optional<uint64_t> wanted_variant(Time now) const;
+  std::optional<uint64_t> wanted_of_several(Time now) const;
+  const Reach& reach(uint64_t variant) const {
+    return reach_[options_.is_apart && options_.is_apart(variant)];
+  }
+  Reach& reach(uint64_t variant) { return reach_[options_.is_apart && options_.is_apart(variant)]; }
   bool blocks_another_variant(const Server& server, Time now) const;
   WorkerId most_wanted() const;
   int wanting() const;
@@ -253,14 +284,13 @@ class Pool {
   bool close_longest_idle(Orders& orders);
   bool take_slot();
   void free_slot();
-  int opening_max() const;
   void close(std::unique_ptr<Server> server, Orders& orders);
   bool is_stale(const Server& server, Time now) const;
   bool has_gone(uint64_t origin) const;
   bool is_in_vain(const Waiter& waiter, Time now) const;
-  Error error_in_vain(Time now) const;
+  Error error_in_vain(const Reach& there, Time now) const;
   void fail(Waiter& waiter, Time now, Orders& orders) const;
-  void fail_waiters(bool all, Time now, Orders& orders);
+  void fail_waiters(const Reach& there, bool all, Time now, Orders& orders);
   Waiter* oldest_waiter() const;
   void tick_idle(Time now, Orders& orders);
   const Server* longest_idle() const;
@@ -276,9 +306,10 @@ class Pool {
   std::vector<std::deque<std::unique_ptr<Server>>> idle_;  // by worker; most recently used last
   std::unordered_map<uint64_t, Class> classes_;            // those that have waiters
   std::deque<uint64_t> turns_;                             // the same, next one first
-  std::vector<int> wanted_;    // by worker: waiters, less connections under way
-  uint64_t last_variant_ = 0;  // that was waited for
-  bool mixed_ = false;         // those who wait need servers of several variants
+  std::vector<int> wanted_;     // by worker: waiters, less connections under way
+  uint64_t last_variant_ = 0;   // that was waited for
+  uint64_t usual_variant_ = 0;  // the same, of those that are not apart
+  bool mixed_ = false;          // those who wait need servers of several variants
   int waiting_ = 0;
   int keepers_waiting_ = 0;  // those among them that keep their servers
   int stayers_waiting_ = 0;  // and those that stay
@@ -287,17 +318,14 @@ class Pool {
   int staying_ = 0;
   int opening_ = 0;
   int closing_ = 0;
+  std::vector<uint64_t> under_way_;  // the variants of the attempts
+  std::array<Reach, 2> reach_;       // of the usual servers, and of those apart
   int trials_ = 0;
   bool trial_waits_ = false;  // for room
-  int ramp_ = 2;              // how many may be opened at a time
   uint32_t generation_ = 1;
   std::vector<uint64_t> origins_;  // empty: none is wrong
   bool paused_ = false;
-  Error last_error_;  // of the last failed login; empty after a good one
-  bool refused_ = false;
   bool was_open_ = false;  // a server, ever
-  Duration retry_delay_ = 0;
-  Time retry_at_ = 0;
   uint64_t random_;
   uint32_t next_worker_ = 0;
 };

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -74,6 +75,8 @@ struct Work {
   bool may_hang = false;  // it waits for others, not for a processor
 };
 
+constexpr std::string_view kPeerClosed = "connection closed by the peer";
+
 // A cold conversation with one peer. Each call appends to `send` what is to be written before
 // anything else. feed() may be called with bytes that it has seen before: it says in `consumed`
 // what it has used up; so does whatever answers it later, of the bytes that it has left.
@@ -93,8 +96,7 @@ class Dialogue {
   // After Work. Once; may outlive the dialogue, not its protocol.
   virtual Work work() { return {}; }
   virtual Result on_end() {  // the peer closed
-    if (error_.text.empty())
-      error_ = {base::ErrorKind::Unreachable, "connection closed by the peer"};
+    if (error_.text.empty()) error_ = {base::ErrorKind::Unreachable, std::string(kPeerClosed)};
     return {Step::Fail, 0};
   }
   const Error& error() const { return error_; }

@@ -46,6 +46,8 @@ class Dialler {
   // Bytes to this place can be seen by others: where TLS is demanded, nothing else will do.
   virtual bool is_remote(int /*place*/) const { return false; }
   virtual int places() const { return 1; }
+  // LoginTarget::role is not said of this place.
+  virtual bool may_be_any(int /*place*/) const { return false; }
   // Others are dialled before it for a while.
   virtual void failed(int /*place*/, Time /*now*/) {}
 };

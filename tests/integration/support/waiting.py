@@ -6,7 +6,8 @@ import random
 import socket
 import time
 
-PROCESSES_MAX, PORTS_EACH = 4, 4000
+PROCESSES = max(4, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+PORTS_EACH = 16000 // PROCESSES
 TRIED = itertools.count(random.SystemRandom().randrange(PORTS_EACH))
 
 
@@ -42,7 +43,7 @@ def free_port():
     """A loopback port that nobody listens on, below the range the kernel uses for outgoing
     connections. Of several processes that run tests each has ports of its own, and hands none out
     twice before all others."""
-    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PROCESSES_MAX
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
         port = 15000 + process * PORTS_EACH + next(TRIED) % PORTS_EACH
         with socket.socket() as probe:

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <weir/config/load.h>
 
 #include "app/protocols.h"
@@ -20,6 +22,7 @@ constexpr const char* kConfig =
     "users: {app: {}}\n"
     "databases:\n"
     "  named: {url: \"postgres://127.0.0.1:1/named\"}\n"
+    "  cache: {url: \"redis://127.0.0.1:1\"}\n"
     "  ready: {url: \"postgres://127.0.0.1:1/ready\", pool: {min: 1}}\n"
     "  \"*\": {url: \"postgres://127.0.0.1:1\", pool: {max_server_connections: 5}}\n";
 
@@ -110,7 +113,9 @@ TEST_F(HouseTest, WhatIsNotUsedForAnHourGoes) {
 
 TEST_F(HouseTest, ALaneThatNobodyUsesKeepsNoBackend) {
   {
-    const session::Admitted admitted = admit("any");
+    const auto has_lanes = [](const auto& each) { return each->lanes() != nullptr; };
+    door_->protocol = std::find_if(protocols_.begin(), protocols_.end(), has_lanes)->get();
+    const session::Admitted admitted = admit("cache");
     admitted.backend->stats(0).logins[session::LoginResult::Ok].add();
     worker_.lane(*admitted.backend, {});
   }

@@ -22,7 +22,7 @@ struct Seat {
   std::list<Waiter> waiters;                  // queued, or promised a server
   std::vector<std::unique_ptr<Server>> held;  // by clients
   std::vector<Order> orders;                  // not yet carried out
-  std::vector<WorkerId> opening;              // on these workers
+  std::vector<Attempt> opening;
   int closing = 0;
 };
 
@@ -52,6 +52,7 @@ class Limits : public testing::Test {
       seat.options.pick = static_cast<Pick>(pick(3));
       seat.options.movable = pick(4) != 0;
       seat.options.fair = pick(2) != 0;
+      if (pick(2) == 0) seat.options.is_apart = [](uint64_t variant) { return variant == 1; };
       seat.pool = std::make_unique<Pool>(
           seat.options, std::vector<Budget*>{budgets[0].get(), budgets.back().get()}, kWorkers,
           seed);
@@ -119,7 +120,7 @@ class Limits : public testing::Test {
         EXPECT_TRUE(seat.options.movable);
         order.server->worker = order.ticket.worker;
         return serve(seat, std::move(order));
-      case Order::Kind::Open: seat.opening.push_back(order.worker); return;
+      case Order::Kind::Open: seat.opening.push_back({order.worker, order.variant}); return;
       case Order::Kind::Close: ++seat.closing; return;
       case Order::Kind::Check:
         seat.pool->give_back(std::move(order.server), now, seat.orders);
@@ -145,14 +146,14 @@ class Limits : public testing::Test {
   }
 
   void finish_opening(Seat& seat) {
-    const WorkerId worker = seat.opening.back();
+    const Attempt attempt = seat.opening.back();
     seat.opening.pop_back();
     if (pick(5) == 0) {
       const auto kind = pick(3) == 0 ? base::ErrorKind::Refused : base::ErrorKind::Unreachable;
-      return seat.pool->open_failed({kind, "no"}, worker, now, seat.orders);
+      return seat.pool->open_failed({kind, "no"}, attempt, now, seat.orders);
     }
-    auto server = std::make_unique<FakeServer>(pick(2));
-    server->worker = worker;
+    auto server = std::make_unique<FakeServer>(attempt.variant);
+    server->worker = attempt.worker;
     seat.pool->opened(std::move(server), now, seat.orders);
   }
 

@@ -23,9 +23,9 @@ TEST_F(Opening, RampsUpWithSuccessAndFallsBackWithFailure) {
   }
   EXPECT_EQ(under_way, (std::vector<size_t>{2, 4, 8}));
   EXPECT_EQ(snapshot().opening, 16);
-  pool->open_failed({ErrorKind::Unreachable, "no"}, 0, now, orders);
+  pool->open_failed({ErrorKind::Unreachable, "no"}, {}, now, orders);
   now += 10 * kSecond;
-  while (snapshot().opening > 0) pool->open_failed({ErrorKind::Unreachable, "no"}, 0, now, orders);
+  while (snapshot().opening > 0) pool->open_failed({ErrorKind::Unreachable, "no"}, {}, now, orders);
   now += 60 * kSecond;
   tick();
   EXPECT_EQ(snapshot().opening, 1) << "after a failure one at a time";
@@ -109,7 +109,7 @@ TEST_F(Opening, TheLastErrorIsSeenUntilAServerOpens) {
   make({.size = 1, .retry_min = 100 * kMillisecond, .retry_max = 60 * kSecond});
   EXPECT_EQ(snapshot().last_error, "");
   acquire();
-  pool->open_failed({ErrorKind::Unreachable, "no"}, 0, now, orders);
+  pool->open_failed({ErrorKind::Unreachable, "no"}, {}, now, orders);
   EXPECT_EQ(snapshot().last_error, "no");
   now += 121 * kMillisecond;
   tick();
@@ -123,8 +123,8 @@ TEST_F(Opening, FailuresOfOneMomentAreOneFailure) {
   acquire();
   acquire();
   EXPECT_EQ(take(Kind::Open).size(), 2u);
-  pool->open_failed({ErrorKind::Unreachable, "no"}, 0, now, orders);
-  pool->open_failed({ErrorKind::Unreachable, "no"}, 0, now, orders);
+  pool->open_failed({ErrorKind::Unreachable, "no"}, {}, now, orders);
+  pool->open_failed({ErrorKind::Unreachable, "no"}, {}, now, orders);
   now += 121 * kMillisecond;
   tick();
   EXPECT_EQ(count(Kind::Open), 1u);
@@ -136,14 +136,14 @@ TEST_F(Opening, RefusedLoginFailsAllWaitersWithItsText) {
   acquire();
   acquire();
   (void)take(Kind::Open);
-  pool->open_failed({ErrorKind::Refused, "wrong password", "28P01"}, 0, now, orders);
+  pool->open_failed({ErrorKind::Refused, "wrong password", "28P01"}, {}, now, orders);
   const auto failed = take(Kind::Fail);
   ASSERT_EQ(failed.size(), 3u);
   EXPECT_EQ(failed[0].error.text, "wrong password");
   EXPECT_EQ(failed[0].error.code, "28P01");
   EXPECT_EQ(snapshot().waiting, 0);
   // Who comes before the next try fails at once, who comes after it tries.
-  pool->open_failed({ErrorKind::Refused, "wrong password", "28P01"}, 0, now, orders);
+  pool->open_failed({ErrorKind::Refused, "wrong password", "28P01"}, {}, now, orders);
   acquire();
   EXPECT_EQ(count(Kind::Fail), 1u);
   now += 60 * kSecond;
@@ -174,9 +174,9 @@ TEST_F(Opening, WhoCannotBeServedInTimeFailsAtOnce) {
   acquire(hasty);
   acquire(patient);
   EXPECT_EQ(take(Kind::Open).size(), 2u);
-  pool->open_failed({ErrorKind::Unreachable, "connection refused"}, 0, now, orders);
+  pool->open_failed({ErrorKind::Unreachable, "connection refused"}, {}, now, orders);
   EXPECT_EQ(count(Kind::Fail), 0u) << "another attempt is under way";
-  pool->open_failed({ErrorKind::Unreachable, "connection refused"}, 0, now, orders);
+  pool->open_failed({ErrorKind::Unreachable, "connection refused"}, {}, now, orders);
   const Order failed = take_one(Kind::Fail);
   EXPECT_EQ(failed.ticket.session, hasty.ticket.session);
   EXPECT_TRUE(failed.error.text.starts_with("no server connection in time, as the next attempt"))
@@ -244,7 +244,7 @@ TEST_F(Opening, OverflowOnlyAfterAWhileAndFirstToGo) {
 TEST_F(Opening, ErrorOfWaitingNamesLoginsUnderWay) {
   make({.size = 2});
   acquire();
-  EXPECT_EQ(pool->wait_error(1500 * kMillisecond).text,
+  EXPECT_EQ(pool->wait_error(0, 1500 * kMillisecond).text,
             "no server connection within 1.5 s; logins are under way");
 }
 
@@ -254,18 +254,18 @@ TEST_F(Opening, ErrorsOfWaitingNameTheCapThePoolThePauseAndTheLastLogin) {
   fill(1);
   acquire();
   acquire();
-  base::Error error = pool->wait_error(2 * kSecond);
+  base::Error error = pool->wait_error(0, 2 * kSecond);
   EXPECT_EQ(
       error.text,
       "no free server connection within 2.0 s: all 1 of server connections of user app are in use");
   EXPECT_EQ(error.code, "53300");
   cap.set_limit(0);
-  error = pool->wait_error(2 * kSecond);
+  error = pool->wait_error(0, 2 * kSecond);
   EXPECT_EQ(error.text,
             "no free server connection within 2.0 s: all 1 of the pool are in use, 1 clients wait");
   EXPECT_EQ(error.code, "53300");
   pool->pause(true, now, orders);
-  error = pool->wait_error(10 * kSecond);
+  error = pool->wait_error(0, 10 * kSecond);
   EXPECT_EQ(error.text, "the pool is paused; waited 10.0 s");
   EXPECT_EQ(error.code, "57P03");
 }
@@ -274,7 +274,7 @@ TEST_F(Opening, ErrorOfWaitingNamesTheLastLoginError) {
   make({.size = 1});
   acquire();
   fail_open(ErrorKind::Unreachable, "connection refused");
-  const base::Error error = pool->wait_error(3 * kSecond);
+  const base::Error error = pool->wait_error(0, 3 * kSecond);
   EXPECT_EQ(error.text, "no server connection within 3.0 s; last attempt: connection refused");
   EXPECT_EQ(error.code, "08006");
 }

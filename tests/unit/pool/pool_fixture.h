@@ -93,7 +93,7 @@ class PoolTest : public testing::Test {
   }
   void fail_open(base::ErrorKind kind, const std::string& text = "no") {
     const Order order = take_one(Kind::Open);
-    pool->open_failed({kind, text, "XX000"}, order.worker, now, orders);
+    pool->open_failed({kind, text, "XX000"}, {order.worker, order.variant}, now, orders);
   }
   // Idle servers, by way of as many clients.
   void fill(int servers, WorkerId worker = 0, uint64_t variant = 0) {

@@ -58,7 +58,7 @@ TEST_F(Trials, AGoodOneServesWhoWaits) {
 TEST_F(Trials, AFailedOneIsNoFailureOfThePool) {
   make({.size = 1}, 1, {&cap});
   ASSERT_TRUE(begin());
-  pool->trial_lost(now, orders);
+  pool->trial_lost({base::ErrorKind::Refused, "no"}, now, orders);
   EXPECT_EQ(cap.used(), 0);
   EXPECT_TRUE(pool->is_empty());
   EXPECT_FALSE(acquire());
@@ -72,7 +72,7 @@ TEST_F(Trials, ItsPlaceGoesToWhoWaits) {
   ASSERT_TRUE(begin());
   EXPECT_FALSE(acquire());
   EXPECT_EQ(count(Kind::Open), 0u);
-  pool->trial_lost(now, orders);
+  pool->trial_lost({base::ErrorKind::Refused, "no"}, now, orders);
   EXPECT_EQ(count(Kind::Open), 1u);
 }
 
