@@ -338,12 +338,11 @@ PostgresLogin::Result PostgresLogin::on_backend_key(Bytes body) {
 
 PostgresLogin::Result PostgresLogin::on_ready(Bytes body) {
   if (body != "I") return give_up(ErrorKind::Protocol, "server is not idle after the login");
-  server_->is_readers = target_.variant == kReaders;
-  // The hosts of readers are listed for them, whatever they are.
-  server_->role = server_->is_readers ? protocol::Role::Any : target_.role;
-  if (const std::string misses = misses_role(server_->role, server_->reported); !misses.empty())
+  if (const std::string misses = misses_role(target_.role, server_->reported); !misses.empty())
     return give_up(ErrorKind::Unreachable, misses);
   server_->base = server_->reported;
+  server_->role = target_.role;
+  server_->is_readers = target_.variant == kReaders;
   state_ = State::Done;
   return {Step::Done, 0};
 }

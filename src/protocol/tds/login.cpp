@@ -13,6 +13,9 @@ namespace {
 
 constexpr uint32_t kRelease = 0x01000000;  // of weir, for whoever looks at it: 1.0
 constexpr uint32_t kLocale = 0x0409;       // as every driver says; servers go by the language
+constexpr char kTlsAlert = 0x15;           // content type of a record (RFC 8446, 5.1)
+constexpr const char* kWantsTlsFirst =
+    " at the first packet, as one does that wants TLS before it (tls.mode: strict)";
 
 ServerTls server_tls(protocol::Encryption tls) {
   switch (tls) {
@@ -75,9 +78,8 @@ TdsLogin::Result TdsLogin::on_end() {
   const bool refused = message_.has_value() && state_ == State::Login;
   if (refused) return give_up(refusal());
   if (state_ == State::Prelogin && !is_direct())
-    return give_up({ErrorKind::Unreachable,
-                    "the server closed the connection at the first packet, as one does that wants "
-                    "TLS before it (tls.mode: strict)"});
+    return give_up(
+        {ErrorKind::Unreachable, std::string("the server closed the connection") + kWantsTlsFirst});
   state_ = State::Failed;
   return Login::on_end();
 }
@@ -104,6 +106,9 @@ TdsLogin::Result TdsLogin::say_prelogin(std::string& send) {
 
 // The server's half comes in a message of type Reply (2.2.6.5).
 TdsLogin::Result TdsLogin::on_prelogin(Bytes in, std::string& send) {
+  if (!std::exchange(heard_, true) && !is_direct() && in.starts_with(kTlsAlert))
+    return give_up({ErrorKind::Protocol,
+                    std::string("the server answered with a TLS alert") + kWantsTlsFirst});
   const auto taken = prelogin_.feed(in);
   if (!taken)
     return give_up({taken.error().kind, "the server does not speak TDS: " + taken.error().text});

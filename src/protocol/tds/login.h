@@ -78,6 +78,7 @@ class TdsLogin final : public protocol::Login {
   ReplyReader reader_;
   std::optional<ServerMessage> message_;  // the first ERROR
   std::optional<Error> flaw_;
+  bool heard_ = false;  // the server has said something
   std::optional<Elsewhere> elsewhere_;
   bool acknowledged_ = false;
   bool has_error_ = false;  // the replies tell of one

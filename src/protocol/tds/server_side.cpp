@@ -115,7 +115,7 @@ void ServerSide::note_done(const TokenEvent& event) {
   if (server_.answer.call > server_.outcome.calls && may_have_mistaken_a_handle())
     fault_ = "there are more answers than calls, so handles cannot be told apart";
   if (event.done.status & kDoneAttention) {
-    ++server_.acknowledged;
+    if (server_.acknowledged < server_.attentions) ++server_.acknowledged;
     server_.answer.failed = true;  // what stood behind has perhaps not come about
   }
   if (event.done.status & (kDoneError | kDoneServerError)) server_.answer.failed = true;

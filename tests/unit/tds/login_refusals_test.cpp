@@ -62,6 +62,7 @@ TEST(TdsLogin, ServersThatCloseAreNotReached) {
 // Such a server takes PRELOGIN for a TLS record that makes no sense.
 TEST(TdsLogin, AServerThatClosesAtOnceMayWantTlsFirst) {
   EXPECT_THAT(refused(target(), {}).text, HasSubstr("tls.mode: strict"));
+  EXPECT_THAT(refused(target(), {"\x15\x03\x03"}).text, HasSubstr("tls.mode: strict"));
   EXPECT_THAT(refused(target(), {no_tls()}).text, Not(HasSubstr("strict")));
 }
 
