@@ -109,7 +109,7 @@ TEST_F(Opening, TheLastErrorIsSeenUntilAServerOpens) {
   make({.size = 1, .retry_min = 100 * kMillisecond, .retry_max = 60 * kSecond});
   EXPECT_EQ(snapshot().last_error, "");
   acquire();
-  pool->open_failed({ErrorKind::Unreachable, "no"}, {}, now, orders);
+  fail_open(ErrorKind::Unreachable);
   EXPECT_EQ(snapshot().last_error, "no");
   now += 121 * kMillisecond;
   tick();
