@@ -41,9 +41,8 @@ void Pool::fail_waiters(const Reach& there, bool all, Time now, Orders& orders) 
   std::vector<Waiter*> failed;
   for (const auto& [key, in] : classes_)
     for (const Line& line : in.lines)
-      for (Waiter* each = line.first; each; each = each->next)
-        if (&reach(each->variant) == &there && (all || is_in_vain(*each, now)))
-          failed.push_back(each);
+      for (Waiter* each = line.first; each && &reach(each->variant) == &there; each = each->next)
+        if (all || is_in_vain(*each, now)) failed.push_back(each);
   for (Waiter* each : failed) {
     dequeue(*each);
     fail(*each, now, orders);

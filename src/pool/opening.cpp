@@ -22,26 +22,77 @@ void Pool::Reach::forgive() {
 
 int Pool::limit(Time now) const {
   if (options_.overflow == 0 || waiting_ == 0) return options_.size;
-  const Waiter* oldest = oldest_waiter();
-  return now - oldest->since >= options_.overflow_after ? options_.size + options_.overflow
-                                                        : options_.size;
+  return now - oldest_for_room()->since >= options_.overflow_after
+             ? options_.size + options_.overflow
+             : options_.size;
 }
 
-bool Pool::may_open(uint64_t variant, Time now) const {
-  const Reach& there = reach(variant);
+bool Pool::may_open(const Reach& there, Time now) const {
   return now >= there.retry_at && there.opening < (there.last_error.text.empty() ? there.ramp : 1);
 }
+
+// ---------------------------------------------------------------- what is wanted
+
+const Pool::Demand* Pool::find_demand(uint64_t variant) const {
+  for (const Demand& each : demand_)
+    if (each.variant == variant) return &each;
+  return nullptr;
+}
+
+Pool::Demand& Pool::demand(uint64_t variant) {
+  for (Demand& each : demand_)
+    if (each.variant == variant) return each;
+  return demand_.emplace_back(Demand{variant});
+}
+
+void Pool::forget_demand() {
+  std::erase_if(demand_,
+                [](const Demand& each) { return each.waiting == 0 && each.under_way == 0; });
+}
+
+// How many of those who wait have an attempt under way that is of use to them.
+int Pool::awaited() const {
+  int sum = 0;
+  for (const Demand& each : demand_) sum += std::min(each.waiting, each.under_way);
+  return sum;
+}
+
+// What the one needs who waits longest among those for whom no attempt is under way, and may be
+// made. Of all workers, or of one. In a line few stand before him: those whose variant has as many
+// attempts as waiters.
+std::optional<uint64_t> Pool::wanted_variant(std::optional<WorkerId> worker, Time now) const {
+  const Waiter* next = nullptr;
+  for (size_t place = 0; place < kPlaces; ++place) {
+    if (!may_open(reach_[place], now)) continue;
+    for (const auto& [key, in] : classes_) {
+      for (WorkerId i = 0; i < workers_; ++i) {
+        if (worker && i != *worker) continue;
+        const Waiter* each = in.lines[place * workers_ + i].first;
+        for (; each && (!next || each->since < next->since); each = each->next) {
+          const Demand* wanted = find_demand(each->variant);
+          if (wanted->waiting > wanted->under_way) next = each;
+        }
+      }
+    }
+  }
+  return next ? std::optional(next->variant) : std::nullopt;
+}
+
+// ---------------------------------------------------------------- attempts
 
 // As many connections as there are waiters without one under way, as far as limits and ramp allow.
 void Pool::open_more(WorkerId worker, Time now, Orders& orders) {
   if (paused_) return;
   const int wanting = limit(now) > options_.size ? waiting_ : this->wanting();
-  while (opening_ < wanting) {
-    const auto variant = wanted_variant(now);
-    if (!variant) return;
+  while (awaited() < wanting) {
     const WorkerId where = options_.movable ? worker : most_wanted();
     if (wanted_[where] <= 0 && !options_.movable) return;
-    if (open_count() + closing_ >= limit(now) || !take_slot()) return make_room(*variant, orders);
+    const bool is_full = open_count() + closing_ >= limit(now);
+    if (is_full && idle_count() == 0) return;
+    const auto variant =
+        wanted_variant(options_.movable ? std::nullopt : std::optional(where), now);
+    if (!variant) return;
+    if (is_full || !take_slot()) return make_room(*variant, orders);
     open({where, *variant}, orders);
   }
 }
@@ -55,65 +106,26 @@ void Pool::open(const Attempt& attempt, Orders& orders) {
 void Pool::begin(const Attempt& attempt) {
   ++opening_;
   ++reach(attempt.variant).opening;
-  under_way_.push_back(attempt.variant);
+  ++demand(attempt.variant).under_way;
   --wanted_[attempt.worker];
 }
 
 void Pool::end_attempt(uint64_t variant) {
   --opening_;
   --reach(variant).opening;
-  const auto one = std::find(under_way_.begin(), under_way_.end(), variant);
-  assert(one != under_way_.end());
-  if (one != under_way_.end()) under_way_.erase(one);
-}
-
-// Of the next server: what the one needs who waits longest, and for whom none is under way. Absent:
-// none may be opened just now.
-std::optional<uint64_t> Pool::wanted_variant(Time now) const {
-  if (mixed_) return wanted_of_several(now);
-  const Waiter* oldest = oldest_waiter();
-  const uint64_t variant = oldest ? oldest->variant : usual_variant_;
-  return may_open(variant, now) ? std::optional(variant) : std::nullopt;
-}
-
-std::optional<uint64_t> Pool::wanted_of_several(Time now) const {
-  struct Want {
-    uint64_t variant;
-    int waiting;
-    Time since;
-  };
-  std::vector<Want> wants;
-  const auto want_of = [&wants](uint64_t variant) {
-    return std::find_if(wants.begin(), wants.end(),
-                        [variant](const Want& each) { return each.variant == variant; });
-  };
-  for (const auto& [key, in] : classes_)
-    for (const Line& line : in.lines)
-      for (const Waiter* each = line.first; each; each = each->next) {
-        const auto known = want_of(each->variant);
-        if (known == wants.end()) {
-          wants.push_back({each->variant, 1, each->since});
-        } else {
-          ++known->waiting;
-          known->since = std::min(known->since, each->since);
-        }
-      }
-  for (const uint64_t variant : under_way_)
-    if (const auto known = want_of(variant); known != wants.end()) --known->waiting;
-  const Want* next = nullptr;
-  for (const Want& each : wants)
-    if (each.waiting > 0 && may_open(each.variant, now) && (!next || each.since < next->since))
-      next = &each;
-  return next ? std::optional(next->variant) : std::nullopt;
+  --demand(variant).under_way;
+  assert(demand(variant).under_way >= 0);
+  forget_demand();
 }
 
 // Those who can use this server come all the time, and one who cannot has waited long: there would
 // never be room for his.
 bool Pool::blocks_another_variant(const Server& server, Time now) const {
-  if (!mixed_ || waiting_ == 0 || paused_ || opening_ + closing_ > 0) return false;
-  const Waiter* oldest = oldest_waiter();
+  if (demand_.size() < 2 || waiting_ == 0 || paused_ || closing_ > 0) return false;
+  const Waiter* oldest = oldest_for_room();
   return oldest->variant != server.variant() && now - oldest->since >= kVariantPatience &&
-         now >= reach(oldest->variant).retry_at && !has_room(oldest->variant, now);
+         find_demand(oldest->variant)->under_way == 0 && now >= reach(oldest->variant).retry_at &&
+         !has_room(oldest->variant, now);
 }
 
 // Where most wait for whom no connection is under way.
@@ -131,6 +143,7 @@ void Pool::opened(std::unique_ptr<Server> server, Time now, Orders& orders) {
     ++there.open;
     there.last_error = {};
     there.forgive();
+    trial_error_.clear();
     there.ramp = std::min(there.ramp * 2, kRampMax);
     was_open_ = true;
     server->opened_at = server->checked_at = now;
@@ -150,6 +163,7 @@ void Pool::open_failed(const Error& error, const Attempt& attempt, Time now, Ord
   free_slot();
   Reach& there = reach(attempt.variant);
   there.last_error = error;
+  there.failed_at = now;
   there.refused = error.kind == base::ErrorKind::Refused;
   there.ramp = 2;
   if (there.retry_at <= now) {  // of several that fail together the first counts
@@ -161,7 +175,7 @@ void Pool::open_failed(const Error& error, const Attempt& attempt, Time now, Ord
   if (!paused_) serve_idle(orders);
   fail_waiters(there, there.refused && there.open == 0, now, orders);
   // The room that it leaves is for those who wait for others.
-  if (mixed_ && waiting_ > 0) open_more(attempt.worker, now, orders);
+  if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
 }
 
 void Pool::forgive() {

@@ -136,14 +136,15 @@ void Pool::enqueue(Waiter& waiter) {
   waiter.fair_class = key;
   Class& in = classes_[key];
   if (in.lines.empty()) {
-    in.lines.resize(workers_);
+    in.lines.resize(kPlaces * workers_);
     turns_.push_back(key);
   }
-  in.lines[waiter.ticket.worker].push(waiter);
+  line_of(in, waiter).push(waiter);
   waiter.queued = true;
-  mixed_ = waiting_ > 0 && (mixed_ || waiter.variant != last_variant_);
-  last_variant_ = waiter.variant;
-  if (!options_.is_apart || !options_.is_apart(waiter.variant)) usual_variant_ = waiter.variant;
+  const bool is_usual = place(waiter.variant) == 0;
+  if (is_usual || !usual_seen_) last_variant_ = waiter.variant;
+  usual_seen_ = usual_seen_ || is_usual;
+  ++demand(waiter.variant).waiting;
   ++waiting_;
   keepers_waiting_ += waiter.keeps ? 1 : 0;
   stayers_waiting_ += waiter.stays ? 1 : 0;
@@ -153,8 +154,10 @@ void Pool::enqueue(Waiter& waiter) {
 
 void Pool::dequeue(Waiter& waiter) {
   Class& in = classes_[waiter.fair_class];
-  in.lines[waiter.ticket.worker].remove(waiter);
+  line_of(in, waiter).remove(waiter);
   waiter.queued = false;
+  --demand(waiter.variant).waiting;
+  forget_demand();
   --waiting_;
   keepers_waiting_ -= waiter.keeps ? 1 : 0;
   stayers_waiting_ -= waiter.stays ? 1 : 0;
@@ -178,9 +181,9 @@ bool Pool::withdraw(Waiter& waiter) {
 Waiter* Pool::first_of(Class& in, WorkerId worker, uint64_t variant, bool movable) const {
   Waiter* here = nullptr;
   Waiter* oldest = nullptr;
-  for (WorkerId i = 0; i < in.lines.size(); ++i) {
+  for (WorkerId i = 0; i < workers_; ++i) {
     if (!movable && i != worker) continue;
-    Waiter* first = in.lines[i].first;
+    Waiter* first = in.lines[place(variant) * workers_ + i].first;
     while (first && (first->variant != variant || !may_have(*first))) first = first->next;
     if (!first) continue;
     if (i == worker) here = first;
@@ -201,12 +204,32 @@ Waiter* Pool::next_waiter(WorkerId worker, uint64_t variant) {
   return nullptr;
 }
 
-Waiter* Pool::oldest_waiter() const {
+Waiter* Pool::oldest_at(size_t place) const {
   Waiter* oldest = nullptr;
   for (const auto& [key, in] : classes_)
-    for (const Line& line : in.lines)
-      if (line.first && (!oldest || line.first->since < oldest->since)) oldest = line.first;
+    for (size_t i = place * workers_; i < (place + 1) * workers_; ++i) {
+      Waiter* first = in.lines[i].first;
+      if (first && (!oldest || first->since < oldest->since)) oldest = first;
+    }
   return oldest;
+}
+
+Waiter* Pool::oldest_waiter() const {
+  Waiter* here = oldest_at(0);
+  Waiter* apart = oldest_at(1);
+  if (!here || !apart) return here ? here : apart;
+  return apart->since < here->since ? apart : here;
+}
+
+// Of those who wait for room, rather than for servers that cannot be reached.
+const Waiter* Pool::oldest_for_room() const {
+  const bool here = reach_[0].last_error.text.empty(), apart = reach_[1].last_error.text.empty();
+  const Waiter* oldest = here == apart ? nullptr : oldest_at(here ? 0 : 1);
+  return oldest ? oldest : oldest_waiter();
+}
+
+Pool::Line& Pool::line_of(Class& in, const Waiter& waiter) {
+  return in.lines[place(waiter.variant) * workers_ + waiter.ticket.worker];
 }
 
 // ---------------------------------------------------------------- from a client
@@ -269,7 +292,7 @@ void Pool::closing(Server& server, Time now, Orders& orders) {
   --busy_;
   --reach(server.variant()).open;
   ++closing_;
-  if (waiting_ > 0 && !paused_ && !has_room(oldest_waiter()->variant, now)) serve_idle(orders);
+  if (waiting_ > 0 && !paused_ && !has_room(oldest_for_room()->variant, now)) serve_idle(orders);
 }
 
 void Pool::closed(Time now, Orders& orders) {
@@ -298,8 +321,8 @@ void Pool::tick(Time now, Orders& orders) {
   if (paused_) return;
   if (waiting_ > 0) open_more(oldest_waiter()->ticket.worker, now, orders);
   const int least = options_.min_at_once || was_open_ ? std::min(options_.min, options_.size) : 0;
-  while (open_count() + closing_ < least && may_open(usual_variant_, now) && take_slot())
-    open({next_worker_++ % workers_, usual_variant_}, orders);
+  while (open_count() + closing_ < least && may_open(reach(last_variant_), now) && take_slot())
+    open({next_worker_++ % workers_, last_variant_}, orders);
 }
 
 void Pool::tick_idle(Time now, Orders& orders) {

@@ -61,7 +61,7 @@ void Pool::slot_is_free(Time now, Orders& orders) {
 
 // An idle server that nobody who waits can use goes, unless enough is under way for all of them.
 void Pool::make_room(uint64_t variant, Orders& orders) {
-  if (opening_ + closing_ >= waiting_) return;
+  if (awaited() + closing_ >= waiting_) return;
   serve_idle(orders);
   if (waiting_ == 0) return;
   for (auto& stack : idle_) {
@@ -79,9 +79,10 @@ void Pool::make_room(uint64_t variant, Orders& orders) {
 Pool::Lack Pool::lack() const {
   const std::lock_guard lock(mutex_);
   if (full_ && trial_waits_) return {full_, 1};
-  if (!full_ || paused_ || waiting_ <= opening_) return {};
+  const int lacking = waiting_ - awaited();
+  if (!full_ || paused_ || lacking <= 0) return {};
   const int size = options_.size + options_.overflow - open_count() - closing_;
-  return {full_, std::min(waiting_ - opening_, size)};
+  return {full_, std::min(lacking, size)};
 }
 
 bool Pool::draws_on(const Budget* budget) const {

@@ -22,7 +22,7 @@ std::unique_ptr<Server> Pool::trial_won(std::unique_ptr<Server> server, Time now
   {
     const std::lock_guard lock(mutex_);
     --trials_;
-    reach(server->variant()).last_error = {};
+    trial_error_.clear();
     if (open_count() + closing_ >= limit(now)) {
       ++closing_;
       return server;
@@ -38,7 +38,7 @@ std::unique_ptr<Server> Pool::trial_won(std::unique_ptr<Server> server, Time now
 void Pool::trial_lost(const Error& why, Time now, Orders& orders) {
   const std::lock_guard lock(mutex_);
   --trials_;
-  if (why.kind != base::ErrorKind::Refused) reach(0).last_error = why;
+  if (why.kind != base::ErrorKind::Refused) trial_error_ = why.text;
   slot_is_free(now, orders);
 }
 

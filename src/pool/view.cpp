@@ -16,8 +16,11 @@ Snapshot Pool::snapshot() const {
   out.size = options_.size;
   out.classes = static_cast<int>(classes_.size());
   out.paused = paused_;
+  out.last_error = trial_error_;
+  const Reach* last = nullptr;
   for (const Reach& each : reach_)
-    if (out.last_error.empty()) out.last_error = each.last_error.text;
+    if (!each.last_error.text.empty() && (!last || each.failed_at > last->failed_at)) last = &each;
+  if (last) out.last_error = last->last_error.text;
   if (const Waiter* oldest = oldest_waiter()) out.oldest_wait_since = oldest->since;
   return out;
 }

@@ -234,7 +234,7 @@ class Pool {
     void remove(Waiter& waiter);
   };
   struct Class {
-    std::vector<Line> lines;  // one for each worker
+    std::vector<Line> lines;  // one for each place and worker
     int count = 0;
   };
   // How it stands with the servers in one place.
@@ -244,9 +244,17 @@ class Pool {
     Duration retry_delay = 0;
     Time retry_at = 0;
     int ramp = 2;  // how many may be opened at a time
+    Time failed_at = 0;
     int opening = 0;
     int open = 0;
     void forgive();
+  };
+  static constexpr size_t kPlaces = 2;  // the usual one, and that of variants which are apart
+  // Who waits for servers of one variant, and the attempts to open some: there is either.
+  struct Demand {
+    uint64_t variant = 0;
+    int waiting = 0;
+    int under_way = 0;
   };
 
   enum class Kept : uint8_t { Spared, Taken };  // idle servers that others keep
@@ -269,13 +277,18 @@ class Pool {
   void open(const Attempt& attempt, Orders& orders);
   void begin(const Attempt& attempt);
   void end_attempt(uint64_t variant);
-  bool may_open(uint64_t variant, Time now) const;
-  std::optional<uint64_t> wanted_variant(Time now) const;
-  std::optional<uint64_t> wanted_of_several(Time now) const;
-  const Reach& reach(uint64_t variant) const {
-    return reach_[options_.is_apart && options_.is_apart(variant)];
+  bool may_open(const Reach& there, Time now) const;
+  std::optional<uint64_t> wanted_variant(std::optional<WorkerId> worker, Time now) const;
+  Line& line_of(Class& in, const Waiter& waiter);
+  Demand& demand(uint64_t variant);
+  const Demand* find_demand(uint64_t variant) const;
+  void forget_demand();
+  int awaited() const;
+  size_t place(uint64_t variant) const {
+    return options_.is_apart && options_.is_apart(variant) ? 1 : 0;
   }
-  Reach& reach(uint64_t variant) { return reach_[options_.is_apart && options_.is_apart(variant)]; }
+  const Reach& reach(uint64_t variant) const { return reach_[place(variant)]; }
+  Reach& reach(uint64_t variant) { return reach_[place(variant)]; }
   bool blocks_another_variant(const Server& server, Time now) const;
   WorkerId most_wanted() const;
   int wanting() const;
@@ -292,6 +305,8 @@ class Pool {
   void fail(Waiter& waiter, Time now, Orders& orders) const;
   void fail_waiters(const Reach& there, bool all, Time now, Orders& orders);
   Waiter* oldest_waiter() const;
+  Waiter* oldest_at(size_t place) const;
+  const Waiter* oldest_for_room() const;
   void tick_idle(Time now, Orders& orders);
   const Server* longest_idle() const;
   Duration jitter(Duration base);
@@ -306,10 +321,11 @@ class Pool {
   std::vector<std::deque<std::unique_ptr<Server>>> idle_;  // by worker; most recently used last
   std::unordered_map<uint64_t, Class> classes_;            // those that have waiters
   std::deque<uint64_t> turns_;                             // the same, next one first
-  std::vector<int> wanted_;     // by worker: waiters, less connections under way
-  uint64_t last_variant_ = 0;   // that was waited for
-  uint64_t usual_variant_ = 0;  // the same, of those that are not apart
-  bool mixed_ = false;          // those who wait need servers of several variants
+  std::vector<int> wanted_;  // by worker: waiters, less connections under way
+  std::vector<Demand> demand_;
+  // That was waited for; of those that are not apart, if there were any.
+  uint64_t last_variant_ = 0;
+  bool usual_seen_ = false;
   int waiting_ = 0;
   int keepers_waiting_ = 0;  // those among them that keep their servers
   int stayers_waiting_ = 0;  // and those that stay
@@ -318,8 +334,8 @@ class Pool {
   int staying_ = 0;
   int opening_ = 0;
   int closing_ = 0;
-  std::vector<uint64_t> under_way_;  // the variants of the attempts
-  std::array<Reach, 2> reach_;       // of the usual servers, and of those apart
+  std::array<Reach, kPlaces> reach_;
+  std::string trial_error_;  // of the last trial that reached no server
   int trials_ = 0;
   bool trial_waits_ = false;  // for room
   uint32_t generation_ = 1;

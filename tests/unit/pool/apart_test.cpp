@@ -24,6 +24,12 @@ class Apart : public PoolTest {
     for (const Order& order : take(Kind::Open)) out.push_back(order.variant);
     return out;
   }
+  // The pool has closed one to make room, and opens another.
+  void closed_one() {
+    EXPECT_EQ(take(Kind::Close).size(), 1u);
+    closed();
+    EXPECT_EQ(opens(), std::vector{kApart});
+  }
   void fails(ErrorKind kind, uint64_t variant) {
     pool->open_failed({kind, variant == kApart ? "there" : "here"}, {0, variant}, now, orders);
   }
@@ -96,11 +102,52 @@ TEST_F(Apart, AServerHereIsNoConsolationThere) {
 }
 
 TEST_F(Apart, TheLeastThatIsKeptIsOfTheUsualOnes) {
-  make_both({.min = 2});
+  make_both({.min = 3});
+  acquire({.variant = kUsual});
   acquire({.variant = kApart});
-  EXPECT_EQ(opens(), std::vector{kApart});
+  EXPECT_EQ(opens(), (std::vector{kUsual, kApart}));
   tick();
   EXPECT_EQ(opens(), std::vector{kUsual});
+}
+
+// Where all are apart, there is nothing else to be kept.
+TEST_F(Apart, WithoutUsualOnesTheyAreKept) {
+  make_both({.min = 2});
+  acquire({.variant = kApart});
+  tick();
+  EXPECT_EQ(opens(), (std::vector{kApart, kApart}));
+}
+
+TEST_F(Apart, AttemptsHereThatHangStopNobodyThere) {
+  make_both({.min = 5});
+  tick();
+  EXPECT_EQ(opens(), (std::vector{kUsual, kUsual}));
+  acquire({.variant = kApart});
+  EXPECT_EQ(opens(), std::vector{kApart});
+  // Whoever they were for has given up.
+  make_both();
+  Waiter& writer = waiter({.variant = kUsual});
+  acquire(writer);
+  ASSERT_TRUE(pool->withdraw(writer));
+  EXPECT_EQ(opens(), std::vector{kUsual});
+  acquire({.variant = kApart});
+  EXPECT_EQ(opens(), std::vector{kApart});
+}
+
+TEST_F(Apart, WhoWaitsForWhatCannotBeReachedMakesNoOverflow) {
+  make_both({.overflow = 1, .overflow_after = kSecond});
+  fill(8);
+  std::vector<std::unique_ptr<Server>> held;
+  for (int i = 0; i < 7; ++i) held.push_back(acquire());
+  acquire({.variant = kApart});
+  closed_one();
+  fails(ErrorKind::Unreachable, kApart);
+  now += 5 * kSecond;
+  held.push_back(acquire());
+  acquire({.variant = kUsual});
+  EXPECT_EQ(opens(), std::vector{kUsual}) << "in the room of the one that was closed";
+  acquire({.variant = kUsual});
+  EXPECT_EQ(opens(), std::vector<uint64_t>{});
 }
 
 // One that waits long does not have all that are opened made for him.
