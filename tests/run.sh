@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every tier of tests that CI runs.
 #
-#   tests/run.sh                 all tiers: a quarter of an hour on two cores, longer the first time
+#   tests/run.sh                 all tiers: half an hour on two cores, longer the first time
 #   tests/run.sh --fast          without the sanitizers
 #   tests/run.sh --tier NAME     one tier, or several; --list names them
 #   tests/run.sh --long          the long variants (an hour of fuzzing), the tiers mutants and suite, and evidence in
