@@ -312,7 +312,7 @@ def test_why_there_is_no_server(start_pool, start_fake):
     with pytest.raises(ServerError):
         pool.client()
     assert [one["last_error"] for one in show(pool, "POOLS")] == ["<b>not you</b>"]
-    assert ("the last attempt to open a server: &lt;b&gt;not you&lt;/b&gt;") in pool.http("/")[1]
+    assert "the last attempt to open a server: &lt;b&gt;not you&lt;/b&gt;" in pool.http("/")[1]
     fake.log_in = fake.accept_login
     eventually(lambda: lets_in(pool), what="the server again")
     assert [one["last_error"] for one in show(pool, "POOLS")] == [""]

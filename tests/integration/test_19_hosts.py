@@ -190,11 +190,10 @@ def test_readers_go_on_when_the_primary_is_down(start_pool, standby):
     for each in writers:
         each.start()
     eventually(lambda: pool.metrics().sum("weir_pool_waiting") == 3, what="the writers")
-    began = time.monotonic()
     for _ in range(3):
         with pool.client(startup=READER) as reader:
             assert reader.value(STANDS_BY) == "t"
-    assert time.monotonic() - began < 3
+    assert all(each.is_alive() for each in writers), "nobody had to wait for their end"
     for each in writers:
         each.join()
 

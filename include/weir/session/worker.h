@@ -111,7 +111,7 @@ struct ClientView {
   protocol::Replication replication = protocol::Replication::None;
   Time connected_at = 0, request_at = 0, waiting_since = 0;
   uint64_t server_id = 0;
-  std::string pin;  // why it keeps that server; empty: it does not, or is in a transaction
+  std::string pin;  // why it keeps that server beyond a transaction; empty: it does not
 };
 struct ServerView {
   uint64_t id = 0;
