@@ -90,14 +90,21 @@ void Session::on_bytes(Bytes bytes) {
   }
 }
 
+// With what comes behind it the request may need no server any more: it is taken back, or whole
+// enough for a lane.
 void Session::wait_on(Bytes bytes) {
-  park(bytes);
-  if (!link().takes_back(*client_, in_)) return;
-  stats().cancels[CancelResult::Withdrawn].add();
+  const std::string whole = std::exchange(in_, {}).append(bytes);
+  Bytes rest = whole;
+  while (judge_client(rest)) {
+  }
+}
+
+void Session::wait_no_more(bool is_withdrawn) {
+  if (is_withdrawn) stats().cancels[CancelResult::Withdrawn].add();
   backend_->pool().withdraw(waiter_);
   waiter_.ticket.wait++;
+  stream_->resume(net::kPauseParked);
   to(State::Idle);
-  go_on();
 }
 
 void Session::relay_client(Bytes bytes) {
@@ -134,6 +141,11 @@ bool Session::judge_client(Bytes& bytes) {
 
 // True: judge what is left of `bytes`.
 bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
+  const bool still_waits = progress.next == Next::NeedServer && progress.consumed == 0;
+  if (state_ == State::Waiting) {
+    if (still_waits) return park(bytes), false;
+    wait_no_more(progress.consumed > 0);
+  }
   if (!send_both()) return false;
   if (lease_) note_pin();
   bytes.remove_prefix(progress.consumed);

@@ -10,6 +10,10 @@ from support.redis_cache import (at_rest, dial, dial3, flags_of_servers, same_wo
 pytestmark = weir_only
 
 
+def received(cache):
+    return cache.metrics().sum("weir_bytes_total", side="client", direction="in")
+
+
 # ---------------------------------------------------------------- transactions
 
 
@@ -42,6 +46,27 @@ def test_a_watched_key_that_is_written(wide, version, nothing, writer):
         expected = b"*1\r\n+PONG\r\n" if "database" in writer else nothing
         assert client.do_raw("EXEC") == expected
         assert client.do("MULTI") == b"OK" and client.do_raw("EXEC") == b"*0\r\n"
+
+
+@pytest.mark.parametrize("becomes_whole", [True, False])
+def test_a_transaction_that_waits_needs_no_server_of_its_own_when_it_is_whole(
+        small, server, becomes_whole):
+    """A server is told whom it works for when it works for one client alone."""
+    with dial(small) as holder, dial(small) as client, server.client() as direct:
+        client.do("CLIENT", "SETNAME", "patient")
+        assert holder.do("WATCH", "k") == b"OK"
+        client.send(command("MULTI"))
+        eventually(lambda: small.metrics().sum("weir_pool_waiting") == 1)
+        if becomes_whole:
+            before = received(small)
+            client.send(command("SET", "k", 1) + command("EXEC"))
+            eventually(lambda: received(small) > before)
+        assert holder.do("UNWATCH") == b"OK"
+        assert client.read() == b"OK"
+        if not becomes_whole:
+            client.send(command("SET", "k", 1) + command("EXEC"))
+        assert [client.read(), client.read()] == [b"QUEUED", [b"OK"]]
+        assert (b"name=patient " in direct.do("CLIENT", "LIST")) is not becomes_whole
 
 
 @pytest.mark.behaviour("redis", "R33")

@@ -51,13 +51,7 @@ class LinkTalk {
   void client_sends(Bytes bytes) {
     client_in_.append(bytes);
     if (over_ || talk_) return;
-    if (waiting_) {
-      if (!link_.takes_back(client, client_in_)) return;
-      waiting_ = false;
-      events += " back";
-      return go_on();
-    }
-    if (client_in_.size() >= client_want_) go_on();
+    if (waiting_ || client_in_.size() >= client_want_) go_on();
   }
 
   void server_sends(Bytes bytes) {
@@ -121,6 +115,10 @@ class LinkTalk {
     check(held_ || server_side.empty());
     copy(client_side, to_client);
     copy(server_side, to_server);
+    if (waiting_ && (progress.next != Next::NeedServer || progress.consumed > 0)) {
+      waiting_ = false;
+      events += " back";
+    }
     client_in_.erase(0, progress.consumed);
     client_want_ = 0;
     if (sink.turn_began && !owed) ++turns;

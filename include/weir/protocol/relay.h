@@ -16,9 +16,11 @@
 namespace weir::protocol {
 
 enum class Next : uint8_t {
-  Feed,        // call again when `want` bytes are there (at least one more than now)
-  Flush,       // call again with the rest once the sink has been sent
-  NeedServer,  // call again with the rest once a server is held
+  Feed,   // call again when `want` bytes are there (at least one more than now)
+  Flush,  // call again with the rest once the sink has been sent
+  // Call again with the rest once a server is held, or when more has come: with that it may need
+  // none any more.
+  NeedServer,
   // call again with the rest and a lane's state: it may be mixed with other clients' requests
   NeedLane,
   Reattach,  // run attach() on the held server, then call again with the rest
@@ -152,10 +154,6 @@ class Link {
   // The last words to a client.
   virtual void say_fatal(const ClientState& client, const Error& error, std::string& out) const = 0;
   virtual void say_notice(const std::string& text, std::string& out) const = 0;
-  // What a client that waits for a server has sent takes its request back: it waits no more, and
-  // on_client() is called without a server.
-  // tidy(shared-interface): elsewhere a cancel comes on a connection of its own, or not at all
-  virtual bool takes_back(const ClientState&, Bytes /*parked*/) const { return false; }
   virtual std::string_view goodbye() const = 0;  // said to a server before it is closed at rest
 
   virtual Condition condition(const ServerState& server) const = 0;

@@ -48,9 +48,6 @@ class TdsLink final : public protocol::Link {
   }
   // Outside of an answer a server says nothing.
   void say_notice(const std::string&, std::string&) const override {}
-  bool takes_back(const protocol::ClientState& client, Bytes parked) const override {
-    return bytes_taken_back(of(client), parked) > 0;
-  }
   std::string_view goodbye() const override { return {}; }
 
   Condition condition(const protocol::ServerState& state) const override {
