@@ -50,9 +50,22 @@ Time Session::deadline() const {
   return next;
 }
 
-// A client that keeps a server for what it may do next, and hears nothing from it meanwhile.
+// A client that keeps a server for what it may do next. Not one that hears from it meanwhile, or
+// that lets others wait.
 bool Session::pins_in_vain() const {
-  return pin_ == protocol::Pin::Watch || pin_ == protocol::Pin::Command;
+  using protocol::Pin;
+  if (!pin_) return false;
+  switch (*pin_) {
+    case Pin::Watch:
+    case Pin::Command:
+    case Pin::TempTable:
+    case Pin::Cursor:
+    case Pin::Prepared:
+    case Pin::Context:
+    case Pin::Setting:
+    case Pin::Unclear: return true;
+    default: return false;
+  }
 }
 
 // How long the client of a server that owes nothing may be silent; 0: for ever.

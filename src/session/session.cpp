@@ -326,6 +326,7 @@ void Session::note_pin() {
   if (pin) stats().pins[*pin].add();
   stats().pinned_clients.add((pin ? 1 : 0) - (pin_ ? 1 : 0));
   pin_ = pin;
+  if (pin) arm();
 }
 
 void Session::on_server_writable() {

@@ -189,6 +189,19 @@ def test_what_cannot_be_carried_keeps_the_server(weir, reason):
     eventually(lambda: weir.metrics().sum("weir_pinned_clients") == 0, what="no pins")
 
 
+@pytest.mark.parametrize("reason, is_ended", [("temp_table", True), ("lock", False)])
+def test_a_silent_client_does_not_keep_its_server_for_ever(start, reason, is_ended):
+    weir = start(defaults={"timeouts": {"pin_idle": "300ms"}})
+    with client_of(weir) as one, client_of(weir) as other:
+        assert not errors(one.batch(KEPT[reason][0]))
+        if is_ended:
+            assert other.value("SELECT 1") == 1
+            assert weir.metrics().sum("weir_errors_total", kind="pin_idle") == 1
+        else:
+            time.sleep(0.6)
+            assert not errors(one.batch("SELECT 1"))
+
+
 @pytest.mark.behaviour("tds", "T43")
 def test_a_client_s_own_reset_ends_its_pins(server, weir, pair):
     one, other = pair
