@@ -225,7 +225,7 @@ def test_cancel_does_not_hit_the_reset(start_pool, start_fake):
     fake = start_fake(on_query=on_query)
     pool = start_pool(fake, size=1)
     leaver, other = pool.client(), pool.client()
-    leaver.query("set work_mem = '1MB'")
+    leaver.query("reset work_mem")
     other.send(pg.query("select 'other'"))
     eventually(lambda: [q for q in fake.queries if "discard all" in q.lower()],
                what="the reset before another client's hold")

@@ -200,14 +200,17 @@ def test_prepared_statements_of_drivers_outlive_their_server(start_pool, postgre
 
 
 def test_psycopg2_prepares_with_sql(pools):
-    """What PREPARE makes lives as long as the transaction."""
+    """What PREPARE makes lives until DEALLOCATE: the client keeps its server."""
     def talk(own, pool):
         with closing(psycopg2.connect(**libpq_target(pool, own))) as link:
+            with link, link.cursor() as cursor:
+                cursor.execute(f"prepare own(int) as select $1 + {own.number}")
             for n in range(5):
                 with link, link.cursor() as cursor:
-                    cursor.execute(f"prepare own(int) as select $1 + {own.number}")
                     cursor.execute("execute own(%s)", [n])
                     assert cursor.fetchone() == (own.number + n,)
+            with link, link.cursor() as cursor:
+                cursor.execute("deallocate own")
 
     for pool in pools:
         at_once(talk, [(Own(0, n), pool) for n in range(CLIENTS)])

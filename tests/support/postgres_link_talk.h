@@ -145,8 +145,10 @@ class LinkTalk {
     Sink sink{client_side, server_side};
     const Progress progress = link_.on_server(client, *held_, *in, sink);
     check(progress.consumed <= in->size());
-    check(server_side.empty());
+    check(server_side.empty() ||
+          *static_cast<const char*>(server_side.pieces()[0].iov_base) == 'Q');
     copy(client_side, output_.to_client);
+    copy(server_side, output_.to_server);
     server_in_.erase(0, progress.consumed);
     server_want_ = 0;
     if (progress.next == Next::Flush) return !server_in_.empty();
@@ -168,6 +170,7 @@ class LinkTalk {
   void end_hold() {
     if (!ends_holds || !held_ || !server_in_.empty()) return;
     check(held_->ledger.empty() && held_->status == 'I' && !held_->client_body_open);
+    check(!held_->remains.pin() && !held_->remains.is_asking());
     check(held_->copy == Copy::None && held_->body_left == 0 && !held_->unsynced);
     held_ = nullptr;
     output_.events += " end";

@@ -65,10 +65,11 @@ Progress ClientSide::judge(Bytes in) {
 }
 
 Progress ClientSide::message(Bytes in, Head head) {
+  if (head.type == 'X') return {Next::Leave, in.size(), 0};
+  if (server_ && server_->remains.is_asking()) return {Next::Later, 0, 0};
   const bool skipping = client_.skip_to_sync || (server_ && server_->skipping);
-  if (skipping && head.type != 'S' && head.type != 'X') return drop(in, head);
+  if (skipping && head.type != 'S') return drop(in, head);
   switch (head.type) {
-    case 'X': return {Next::Leave, in.size(), 0};
     case 'S': return on_sync(in, head);
     case 'd':
     case 'c':
@@ -129,16 +130,17 @@ Progress ClientSide::without_server(Bytes in, Head head) {
   return drop(in, head);
 }
 
-// The text of a simple query is looked at only when its first letters say that it matters.
+// All of the text of a simple query is looked at only when its first letters say that it matters.
 Progress ClientSide::on_query(Bytes in, Head head) {
   const size_t here = std::min(in.size(), head.total);
-  uint8_t traits = 0;
+  const size_t wanted = std::min(head.total, kTextBytesMax);
+  if (here < wanted) return need(in, wanted, wanted);
+  const bool is_whole = head.total <= kTextBytesMax && head.total > kHeadBytes;
+  const std::string_view sql = in.substr(kHeadBytes, wanted - kHeadBytes - (is_whole ? 1 : 0));
+  uint16_t traits = kMayHold | traits_within(sql);  // as long as nobody has looked
   std::string resets;
-  if (may_have_traits(in.substr(kHeadBytes, here - kHeadBytes))) {
-    const size_t wanted = std::min(head.total, kTextBytesMax);
-    if (here < wanted) return need(in, wanted, wanted);
-    if (head.total <= kTextBytesMax) {
-      const std::string_view sql = in.substr(kHeadBytes, head.total - kHeadBytes - 1);
+  if (may_have_traits(sql) || is_several(sql)) {
+    if (is_whole) {
       traits = traits_of(sql);
       if ((traits & kBeginsBlock) && client_.options.statement_mode) return refuse_block(in, head);
       if ((traits & kDeallocates) && carries_names() && client_.names.find(deallocated_name(sql))) {
@@ -149,6 +151,7 @@ Progress ClientSide::on_query(Bytes in, Head head) {
       traits = traits_on(*server_, traits, sql);
       if (traits & kResets) resets = reset_name(sql);
     }
+    if (!is_whole || (traits & kSetSession)) server_->remains.may_set(names_set(sql), is_whole);
   }
   client_.unnamed
       .clear();  // "Extended Query", 55.2.3: a simple Query destroys the unnamed statement

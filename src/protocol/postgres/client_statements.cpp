@@ -286,11 +286,12 @@ void ClientSide::note_parse(const Interned& statement) {
 }
 
 void ClientSide::note_bound(std::string_view key) {
-  const uint8_t traits = key_traits(key);
+  const uint16_t traits = key_traits(key);
   const Bytes body = key_body(key);
   const std::string_view sql = body.substr(0, body.find('\0'));
   server_->bound_traits |= traits_on(*server_, traits & ~kDeallocates, sql);
   if (traits & kResets) server_->bound_reset = server_->bound_reset.empty() ? reset_name(sql) : "*";
+  if (traits & kSetSession) server_->remains.may_set(names_set(sql), true);
 }
 
 void ClientSide::send_parse(Bytes name, Bytes body) {

@@ -91,7 +91,8 @@ class PostgresLink final : public protocol::Link {
     const ServerState& server = of(state);
     if (server.client_body_open || server.retire) return Condition::Broken;
     if (server.status != 'I' || !at_rest(server)) return Condition::Open;
-    return server.dirty ? Condition::Dirty : Condition::Clean;
+    if (server.is_used_up) return Condition::Broken;
+    return server.dirty || server.remains.any() ? Condition::Dirty : Condition::Clean;
   }
 
   bool is_mid_piece(const protocol::ServerState& server) const override {
@@ -103,7 +104,8 @@ class PostgresLink final : public protocol::Link {
     return of(server).copy == Copy::Both;
   }
   std::optional<protocol::Pin> pin(const protocol::ServerState& server) const override {
-    return of(server).copy == Copy::Both ? std::optional(protocol::Pin::Replication) : std::nullopt;
+    if (of(server).copy == Copy::Both) return protocol::Pin::Replication;
+    return of(server).remains.pin();
   }
   bool is_idle(const protocol::ClientState& client) const override {
     return of(client).body_left == 0 && !of(client).skip_to_sync;

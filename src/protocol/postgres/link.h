@@ -109,7 +109,10 @@ class ServerSide {
   bool on_ready(Bytes in, Head head);
   void on_status(Bytes in, Head head);
   void on_complete(Bytes tag);
+  void on_maker(Bytes tag);
   void on_set();
+  void on_reset_by_name();
+  void on_discard_all();
   void on_reset(const std::string& name);
   void tell_restored(const std::string& name);
   std::string reset_now() const;
@@ -121,7 +124,15 @@ class ServerSide {
   bool on_copy(Bytes in, Head head);
   bool runs() const;
   bool in_extended() const;
-  uint8_t current_traits() const;
+  uint16_t current_traits() const;
+  // What a client leaves (server_remains.cpp).
+  void suspect(uint8_t kinds);
+  void ask();
+  Progress on_answer(Bytes in, Head head);
+  Progress on_notification(Bytes in, Head head);
+  void on_answered();
+  Interned with_answer(const Interned& set, const Remains::Answer& answer,
+                       const SettingMap& otherwise) const;
 
   InternTable& texts_;
   ClientState& client_;

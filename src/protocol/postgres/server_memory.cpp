@@ -44,8 +44,19 @@ bool leaves_nothing(Bytes tag) {
                                                    "REVOKE",
                                                    "COMMENT",
                                                    "REFRESH",
-                                                   "DISCARD PLANS"};
+                                                   "DISCARD PLANS",
+                                                   "DISCARD SEQUENCES",
+                                                   "DISCARD TEMP",
+                                                   "PREPARE TRANSACTION"};
   return std::any_of(std::begin(kHarmless), std::end(kHarmless),
+                     [tag](std::string_view known) { return tag.starts_with(known); });
+}
+
+// Statements that may remove what is known to be there.
+bool may_remove(Bytes tag) {
+  static constexpr std::string_view kRemoving[] = {"UNLISTEN",     "DROP",    "ALTER",
+                                                   "CLOSE CURSOR", "DISCARD", "DEALLOCATE"};
+  return std::any_of(std::begin(kRemoving), std::end(kRemoving),
                      [tag](std::string_view known) { return tag.starts_with(known); });
 }
 
@@ -53,41 +64,82 @@ bool is_zero_count(Bytes tag) { return tag == "SELECT 0"; }
 
 }  // namespace
 
-uint8_t ServerSide::current_traits() const {
+uint16_t ServerSide::current_traits() const {
   const Entry& entry = server_.ledger.front();
   return entry.kind == Entry::Kind::Query ? entry.traits : server_.bound_traits;
 }
 
 // What the tag of a finished statement says about what stays behind ("CommandComplete", 55.7).
 void ServerSide::on_complete(Bytes tag) {
+  const uint16_t traits = current_traits();
+  if (traits & kMayLock) suspect(kLocks);
+  if ((traits & kMayUnlock) || may_remove(tag)) server_.remains.doubt();
   if (tag.starts_with("SELECT")) {
     // A SELECT without a row or a row's description may have been CREATE TABLE AS or SELECT INTO.
     if (server_.rows_seen) return;
     const bool is_query = server_.ledger.front().kind == Entry::Kind::Query;
-    if (!is_zero_count(tag) || is_query || (current_traits() & kMayCreate)) server_.dirty = true;
+    if (!is_zero_count(tag) || is_query || (traits & kMayCreate)) suspect(kTempObjects);
     return;
   }
   if (leaves_nothing(tag)) return;
   if (tag == "SET") {
     on_set();
   } else if (tag == "RESET") {
-    on_reset(reset_now());
+    on_reset_by_name();
     server_.dirty = true;
   } else if (tag == "DISCARD ALL") {
-    forget_all();
-    on_reset("all");
-    server_.dirty = false;
+    on_discard_all();
   } else if (tag == "DEALLOCATE ALL") {
     forget_all();
-  } else {  // DEALLOCATE, too: it was of a statement that SQL's PREPARE made
-    server_.dirty = true;
+  } else {
+    on_maker(tag);
   }
 }
 
+// A statement that may make what stays.
+void ServerSide::on_maker(Bytes tag) {
+  if (tag.starts_with("CREATE")) return suspect(kTempObjects);
+  if (tag == "LISTEN") return suspect(kListening);
+  if (tag == "PREPARE") return suspect(kSqlStatements);
+  if (tag == "DECLARE CURSOR") {
+    if (current_traits() & kMayHold) suspect(kHeldCursors);
+    return;
+  }
+  server_.dirty = true;
+  if (tag == "DEALLOCATE") return;  // of a statement that SQL's PREPARE made
+  if (tag == "LOAD") {              // nothing unloads it
+    server_.is_used_up = true;
+    if (client_.options.transaction_mode) server_.remains.keep_for(protocol::Pin::Context);
+    return;
+  }
+  suspect(kEverything);
+}
+
 void ServerSide::on_set() {
-  const uint8_t traits = current_traits();
-  if (!(traits & kSetLeavesNothing) || (traits & kSetSession)) server_.dirty = true;
-  if (traits & kResets) on_reset(reset_now());
+  const uint16_t traits = current_traits();
+  if (traits & kResets) on_reset_by_name();
+  if ((traits & kSetLeavesNothing) && !(traits & kSetSession)) return;
+  if (!(traits & kResets))
+    suspect(kSettings);
+  else
+    server_.dirty = true;
+}
+
+// In a transaction that is rolled back it has done nothing.
+void ServerSide::on_reset_by_name() {
+  const std::string name = reset_now();
+  if (server_.in_force && (name.empty() || server_.status != 'I')) {
+    server_.remains.may_set({}, false);
+    suspect(kSettings);
+  }
+  on_reset(name);
+}
+
+void ServerSide::on_discard_all() {
+  forget_all();
+  on_reset("all");
+  server_.dirty = false;
+  server_.remains.clear();
 }
 
 std::string ServerSide::reset_now() const {
@@ -155,6 +207,10 @@ void ServerSide::on_status(Bytes in, Head head) {
   const std::string name(body.substr(0, name_end));
   const std::string value(body.substr(name_end + 1, value_end - name_end - 1));
   if (!note_reported(server_.reported, name, value)) return forward(in, head.total);
+  if (name == "session_authorization" && client_.options.transaction_mode) {
+    const auto login = server_.base.find(name);
+    server_.remains.note_identity(login != server_.base.end() && login->second != value);
+  }
   const std::string lower = lower_case(name);
   if (!is_carried(lower)) return forward(in, head.total);
   if (server_.reads_text && changes_reading(lower)) server_.dirty = true;

@@ -15,7 +15,7 @@ bool at_rest(const ServerState& server) {
 }
 
 void settle(const ServerState& server, Sink& sink) {
-  sink.hold_may_end = server.status == 'I' && at_rest(server);
+  sink.hold_may_end = server.status == 'I' && at_rest(server) && !server.remains.pin();
   sink.retire = server.retire;
 }
 
@@ -43,9 +43,9 @@ Progress ServerSide::judge(Bytes in) {
     Head head;
     if (!read_head(rest, head)) return fail("the server sent an impossible message length");
     if (!sink_.to_client.has_room(1024)) return {Next::Flush, used, 0};
-    if (head.type == 'D' || head.type == 'd') {  // rows: no other work than to count them down
+    const bool is_row = head.type == 'D' || head.type == 'd';
+    if (is_row && runs()) {  // no other work than to count them down
       server_.rows_seen = true;
-      if (!runs()) return fail("the server sent a row that nobody asked for");
       forward(rest, head.total);
       used += std::min(rest.size(), head.total);
       continue;
@@ -60,6 +60,7 @@ Progress ServerSide::judge(Bytes in) {
 }
 
 Progress ServerSide::message(Bytes in, Head head) {
+  if (server_.remains.is_asking()) return on_answer(in, head);
   bool fits = true;
   switch (head.type) {
     case 'C':
@@ -89,8 +90,10 @@ Progress ServerSide::message(Bytes in, Head head) {
       fits = !server_.ledger.empty() && server_.ledger.front().kind == Entry::Kind::Call;
       if (fits) forward(in, head.total);
       break;
-    case 'N':
-    case 'A': forward(in, head.total); break;
+    case 'A': return on_notification(in, head);
+    case 'N': forward(in, head.total); break;
+    case 'D':
+    case 'd': return fail("the server sent a row that nobody asked for");
     default: return fail("the server sent a message of unknown type");
   }
   if (!fits) return fail("the server's answer does not fit what it was asked");
@@ -193,7 +196,8 @@ bool ServerSide::stands_for_deallocate(Bytes in, Head head) const {
 
 bool ServerSide::in_extended() const {
   const Entry::Kind kind = server_.ledger.front().kind;
-  return kind != Entry::Kind::Query && kind != Entry::Kind::Call && kind != Entry::Kind::Sync;
+  return kind != Entry::Kind::Query && kind != Entry::Kind::Call && kind != Entry::Kind::Sync &&
+         kind != Entry::Kind::Question;
 }
 
 // Of a Parse under a name that is taken only the complaint about that name is reworded; what
@@ -316,6 +320,7 @@ bool ServerSide::on_ready(Bytes in, Head head) {
     server_.sync_in_copy = false;
     // A portal of this transaction may still be run.
     if (server_.status == 'I') {
+      if (server_.reads_text && server_.remains.may_change_reading()) server_.dirty = true;
       server_.bound_traits = 0;
       server_.reads_text = false;
       server_.bound_reset.clear();
@@ -328,6 +333,7 @@ bool ServerSide::on_ready(Bytes in, Head head) {
                    "transaction blocks are not allowed in statement pooling mode", "0A000"};
   else
     forward(in, head.total);
+  if (server_.status == 'I' && at_rest(server_)) ask();
   return true;
 }
 

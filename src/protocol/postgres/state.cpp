@@ -105,12 +105,15 @@ bool ServerState::reported_setting(std::string_view name) const {
 // All but those of which it is known that they do not. When search_path has changed PostgreSQL
 // reads a text again by itself.
 bool changes_reading(std::string_view name) {
-  static constexpr std::array<std::string_view, 7> kHarmless = {
+  static constexpr std::array<std::string_view, 10> kHarmless = {
       "application_name",   "client_min_messages",
       "extra_float_digits", "idle_in_transaction_session_timeout",
-      "lock_timeout",       "search_path",
-      "statement_timeout"};
-  return std::find(kHarmless.begin(), kHarmless.end(), name) == kHarmless.end();
+      "lock_timeout",       "role",
+      "row_security",       "search_path",
+      "statement_timeout",  "work_mem"};
+  const bool is_own = name.find('.') != std::string_view::npos;  // of an application or extension
+  return !is_own && !name.starts_with("enable_") &&
+         std::find(kHarmless.begin(), kHarmless.end(), name) == kHarmless.end();
 }
 
 bool is_carried(std::string_view name) {

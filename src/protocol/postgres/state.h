@@ -19,6 +19,7 @@
 #include <weir/protocol/protocol.h>
 
 #include "prepared.h"
+#include "remains.h"
 
 namespace weir::postgres {
 
@@ -87,15 +88,16 @@ struct ClientState final : protocol::ClientState {
 
 // One answer that the server owes.
 struct Entry {
-  enum class Kind : uint8_t { Query, Call, Parse, Bind, Describe, Execute, Close, Sync };
+  // Question: weir's own Query, about what its client has left (remains.h).
+  enum class Kind : uint8_t { Query, Call, Parse, Bind, Describe, Execute, Close, Sync, Question };
   // Forward to the client · Swallow · Fake: nothing was sent, `fake` is the answer · Poison: the
   // server will refuse what was sent, and its error is replaced by `fake`.
   enum class Fate : uint8_t { Forward, Swallow, Fake, Poison };
   Kind kind = Kind::Query;
   Fate fate = Fate::Forward;
   bool copy_ended =
-      false;           // CopyDone or CopyFail was sent behind it, before the server asked for data
-  uint8_t traits = 0;  // of the text of a Query, or of what an Execute may run (text.h)
+      false;            // CopyDone or CopyFail was sent behind it, before the server asked for data
+  uint16_t traits = 0;  // of the text of a Query, or of what an Execute may run (text.h)
   Interned statement = {};  // Parse, Close, Bind of a DEALLOCATE: what fails when it fails
   // Parse, Close, Bind of a DEALLOCATE: the client's name of it; Query: the setting that it resets
   std::string name = {};
@@ -106,7 +108,8 @@ struct Entry {
   uint64_t mark_before = 0;   // the client's one before it, whose key is `name`
   size_t own_bytes = 0;       // set by the ledger
   bool ends_segment() const {
-    return kind == Kind::Query || kind == Kind::Call || kind == Kind::Sync;
+    return kind == Kind::Query || kind == Kind::Call || kind == Kind::Sync ||
+           kind == Kind::Question;
   }
 };
 
@@ -204,7 +207,9 @@ struct ServerState final : protocol::ServerState {
   // change as well, nobody knows under which it was read.
   bool reads_text = false;
   bool dirty = false;  // a turn left, or may have left, state that only a reset removes
+  Remains remains;     // of what its client has left: what is known by name
   bool retire = false;
+  bool is_used_up = false;  // by what no reset removes: nobody else may get it
   PreparedSet prepared;
   uint32_t segment = 0;          // counts the Sync, Query and Call that were sent
   uint64_t unnamed_mark = 0;     // whose unnamed statement the server has; 0: nobody's
@@ -219,7 +224,7 @@ struct ServerState final : protocol::ServerState {
       0;  // Syncs that came in COPY mode: the server answers them only if it had left it
   bool sync_in_copy = false;  // one of them was sent when the COPY ran already
   bool rows_seen = false;     // a row or its description was sent since the last CommandComplete
-  uint8_t bound_traits = 0;   // of the statements that were bound in this turn
+  uint16_t bound_traits = 0;  // of the statements that were bound in this turn
   std::string bound_reset;    // the setting that one of them resets; "*": more than one
   bool reset_seen = false;    // this turn ran RESET or DISCARD ALL
 };

@@ -103,15 +103,23 @@ std::string quote_literal(std::string_view value) {
 std::string attach_text(const SettingMap& wanted, const ServerState& server) {
   const SettingMap current = settings_of(server.in_force);
   bool reset = server.settings_unknown;
-  for (const auto& [name, value] : current) reset = reset || !wanted.contains(name);
+  for (const auto& [name, value] : current) {
+    const auto next = wanted.find(name);
+    // Another role may not be allowed to set what the next one wants.
+    reset = reset || next == wanted.end() || (name == "role" && next->second != value);
+  }
   // RESET ALL leaves the role and the session's user alone.
   std::string text(reset ? "SET SESSION AUTHORIZATION DEFAULT;RESET ROLE;RESET ALL;" : "");
-  for (const auto& [name, value] : wanted) {
+  const auto set = [&](const std::string& name, const std::string& value) {
     const auto now = current.find(name);
-    if (!reset && now != current.end() && now->second == value) continue;
+    if (!reset && now != current.end() && now->second == value) return;
     text += "SELECT pg_catalog.set_config(" + quote_literal(name) + "," + quote_literal(value) +
             ",false);";
-  }
+  };
+  for (const auto& [name, value] : wanted)
+    if (name != "role") set(name, value);
+  // Behind it the others could not be set.
+  if (const auto role = wanted.find("role"); role != wanted.end()) set("role", role->second);
   return text;
 }
 
@@ -128,7 +136,9 @@ Interned canonical(InternTable& texts, SettingMap wanted, const ServerState& ser
 // Swallows what the server owes and brings it back outside a transaction.
 class RecoverTalk final : public Dialogue {
  public:
-  RecoverTalk(InternTable& texts, ServerState& server) : texts_(texts), server_(server) {}
+  RecoverTalk(InternTable& texts, ServerState& server) : texts_(texts), server_(server) {
+    nobody_.options.transaction_mode = false;
+  }
 
   Result start(std::string& send) override {
     close(send);
@@ -229,10 +239,13 @@ std::unique_ptr<Dialogue> make_attach(InternTable& texts, ClientState& client,
 }
 
 std::unique_ptr<Dialogue> make_reset(ServerState& server, const std::string& how) {
-  if (how == "never" || (how == "auto" && !server.dirty)) return nullptr;
+  const bool is_clean = !server.dirty && !server.remains.any();
+  if (how == "never") server.remains.clear();
+  if (how == "never" || (how == "auto" && is_clean)) return nullptr;
   const bool discards = how == "auto" || how == "always";
   const auto finish = [&server, discards] {
     server.dirty = false;
+    server.remains.clear();
     server.settings_unknown = !discards;
     if (discards) server.in_force = {};
     server.prepared.clear();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstring>
 
 #include "wire.h"
 
@@ -86,19 +87,34 @@ bool starts_with_word(std::string_view sql, std::string_view word) {
 }
 
 // One pass over every statement that is parsed, so it looks only at first letters. A literal that
-// holds such a word costs a reset too many, no more.
-bool may_create(std::string_view sql) {
+// holds such a word costs a reset or a question too many, no more.
+uint16_t words_within(std::string_view sql) {
+  uint16_t traits = 0;
   char before = ' ';
   for (size_t i = 0; i < sql.size(); before = sql[i++]) {
     const char c = static_cast<char>(sql[i] | 0x20);
-    if ((c != 'i' && c != 'c') || is_word_character(before)) continue;
-    if (starts_with_word(sql.substr(i), "into") || starts_with_word(sql.substr(i), "create"))
-      return true;
+    if ((c != 'i' && c != 'c' && c != 'h') || is_word_character(before)) continue;
+    const std::string_view rest = sql.substr(i);
+    if (starts_with_word(rest, "into") || starts_with_word(rest, "create")) traits |= kMayCreate;
+    if (starts_with_word(rest, "hold")) traits |= kMayHold;
   }
-  return false;
+  return traits;
 }
 
-uint8_t traits_of_set(std::string_view rest) {
+// "advisory_" is followed by lock, unlock or xact_lock, which a transaction ends.
+uint16_t locks_within(std::string_view sql, std::string_view advisory) {
+  uint16_t traits = 0;
+  while (true) {
+    const void* found = memmem(sql.data(), sql.size(), advisory.data(), advisory.size());
+    if (!found) return traits;
+    sql.remove_prefix(
+        static_cast<size_t>(static_cast<const char*>(found) - sql.data() + advisory.size()));
+    if (starts_with_word(sql.substr(0, 4), "lock")) traits |= kMayLock;
+    if (starts_with_word(sql.substr(0, 6), "unlock")) traits |= kMayUnlock;
+  }
+}
+
+uint16_t traits_of_set(std::string_view rest) {
   const std::string word = take_word(rest);
   skip_space(rest);
   if (rest.starts_with('.')) return kSetSession;  // a setting of that name
@@ -114,8 +130,8 @@ bool may_have_traits(std::string_view sql) {
   switch (lower(sql[0])) {
     case 's': return sql.size() < 3 || lower(sql[2]) == 't' || lower(sql[2]) == 'a';  // set, start
     case 'b': return true;                                                            // begin
-    case 'd':  // deallocate, discard
-      return sql.size() < 3 || lower(sql[2]) == 'a' || lower(sql[2]) == 's';
+    case 'd':  // deallocate, discard, declare
+      return sql.size() < 3 || lower(sql[2]) == 'a' || lower(sql[2]) == 's' || lower(sql[2]) == 'c';
     case 'r': return sql.size() < 3 || lower(sql[2]) == 's';  // reset
     case '-':
     case '/': return sql.size() < 2;  // half of what begins a comment
@@ -123,9 +139,13 @@ bool may_have_traits(std::string_view sql) {
   }
 }
 
-uint8_t traits_of(std::string_view sql) {
-  uint8_t traits = 0;
-  if (may_create(sql)) traits |= kMayCreate;
+uint16_t traits_within(std::string_view sql) {
+  return locks_within(sql, "advisory_") | locks_within(sql, "ADVISORY_");
+}
+
+uint16_t traits_of(std::string_view sql) {
+  uint16_t traits = words_within(sql) | traits_within(sql);
+  if (is_several(sql) && !names_set(sql).empty()) traits |= kSetSession;
   if (!may_have_traits(sql)) return traits;
   std::string_view rest = sql;
   const std::string word = take_word(rest);
@@ -133,19 +153,19 @@ uint8_t traits_of(std::string_view sql) {
   if (word == "start") return traits | kBeginsBlock;
   if (word == "discard" || word == "deallocate") traits |= kForgets;
   if (word == "reset" || (word == "set" && !reset_name(sql).empty())) traits |= kResets;
-  if (!is_single(sql)) return word == "set" ? traits | kSetSession : traits;
+  if (is_several(sql)) return traits;
   if (word == "set") return traits | traits_of_set(rest);
   if (word != "deallocate") return traits;
   const std::string name = deallocated_name(sql);
   if (!name.empty() && name != "all")
-    return static_cast<uint8_t>((traits & ~kForgets) | kDeallocates);
+    return static_cast<uint16_t>((traits & ~kForgets) | kDeallocates);
   return traits;
 }
 
-uint8_t traits_on(const ServerState& server, uint8_t traits, std::string_view sql) {
+uint16_t traits_on(const ServerState& server, uint16_t traits, std::string_view sql) {
   if (!(traits & kSetSession) || !is_single(sql) || !server.reported_setting(setting_name(sql)))
     return traits;
-  return static_cast<uint8_t>((traits & ~kSetSession) | kSetLeavesNothing);
+  return static_cast<uint16_t>((traits & ~kSetSession) | kSetLeavesNothing);
 }
 
 std::string setting_name(std::string_view sql) {
@@ -155,13 +175,31 @@ std::string setting_name(std::string_view sql) {
     name = take_word(sql);
     if (name == "characteristics" || name == "authorization") return {};
   }
-  skip_space(sql);
-  if (sql.starts_with('.')) return {};
+  for (skip_space(sql); sql.starts_with('.'); skip_space(sql)) {
+    sql.remove_prefix(1);
+    name.append(".").append(take_word(sql));
+  }
   if (name == "names") return "client_encoding";
   if (name == "time") return take_word(sql) == "zone" ? "timezone" : std::string{};
   std::transform(name.begin(), name.end(), name.begin(), lower);
   return name;
 }
+
+// A semicolon in a literal makes a statement too many, no more.
+std::vector<std::string> names_set(std::string_view sql) {
+  std::vector<std::string> names;
+  while (true) {
+    const size_t end = sql.find(';');
+    const std::string_view statement = sql.substr(0, end);
+    std::string_view rest = statement;
+    const bool sets = take_word(rest) == "set" && traits_of_set(rest) == kSetSession;
+    if (sets) names.push_back(setting_name(statement));
+    if (end == std::string_view::npos) return names;
+    sql.remove_prefix(end + 1);
+  }
+}
+
+bool is_several(std::string_view sql) { return !is_single(sql); }
 
 bool ends_block(std::string_view sql) {
   const std::string word = lower_case(take_word(sql));
@@ -219,7 +257,8 @@ std::string statement_key(uint32_t pool, std::string_view text_and_types,
   const std::string_view sql = text_and_types.substr(0, text_and_types.find('\0'));
   const bool depends = depends_on_settings(sql);
   if (!depends) reading = {};
-  std::string key(1, static_cast<char>(traits_of(sql)));
+  std::string key;
+  base::append_be16(key, traits_of(sql));
   key.push_back(static_cast<char>(depends));
   base::append_be32(key, pool);
   base::append_be32(key, static_cast<uint32_t>(reading.size()));
@@ -228,9 +267,9 @@ std::string statement_key(uint32_t pool, std::string_view text_and_types,
 
 namespace {
 
-constexpr size_t kReadingAt = 10;
+constexpr size_t kReadingAt = 11;
 
-size_t reading_size(std::string_view key) { return base::load_be32(key.data() + 6); }
+size_t reading_size(std::string_view key) { return base::load_be32(key.data() + 7); }
 
 }  // namespace
 

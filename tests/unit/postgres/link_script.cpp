@@ -1,5 +1,7 @@
 #include "link_script.h"
 
+#include <algorithm>
+
 namespace weir::postgres::script {
 
 namespace {
@@ -83,6 +85,19 @@ void client_message(std::string& out, const Token& token) {
   }
 }
 
+// D[one|two|three]; "null" is none.
+void row(MessageBuilder& message, const Token& token) {
+  const auto columns = 1 + std::count(token.text.begin(), token.text.end(), '|');
+  message.int16(static_cast<uint16_t>(columns));
+  for (size_t i = 0; i < static_cast<size_t>(columns); ++i) {
+    const std::string& value = columns == 1 ? token.text : token.args[i];
+    if (value == "null")
+      message.int32(UINT32_MAX);
+    else
+      message.int32(static_cast<uint32_t>(value.size())).raw(value);
+  }
+}
+
 void server_message(std::string& out, const Token& token) {
   switch (token.type) {
     case '{': return raw_bytes(out, token.text);
@@ -101,9 +116,7 @@ void server_message(std::string& out, const Token& token) {
   MessageBuilder message(out, token.type);
   switch (token.type) {
     case 'T': message.int16(0); return;
-    case 'D':
-      message.int16(1).int32(static_cast<uint32_t>(token.text.size())).raw(token.text);
-      return;
+    case 'D': return row(message, token);
     case 'd': message.raw(token.text); return;
     case 'G':
     case 'H':
@@ -134,8 +147,26 @@ std::string mask(std::string text, Names& names) {
 
 std::string text_of(BodyReader& reader) { return shorten(reader.text()); }
 
+// weir's question about what a client has left, in short: ?[temp], ?[any], ?[work_mem listening]
+std::string short_question(std::string_view text) {
+  static const std::pair<std::string_view, std::string_view> kParts[] = {
+      {"SELECT 1,'',", "listening"}, {"SELECT 2,'',", "temp"},  {"SELECT 4,'',", "cursor"},
+      {"SELECT 8,'',", "prepared"},  {"SELECT 16,'',", "lock"}, {"SELECT 32,name,", "any"}};
+  std::string parts;
+  for (const auto& [begin, name] : kParts)
+    if (text.find(begin) != Bytes::npos) parts.append(" ").append(name);
+  constexpr std::string_view kNamed = "SELECT 32,'";
+  for (size_t at = text.find(kNamed); at != Bytes::npos; at = text.find(kNamed, at + 1)) {
+    const std::string_view rest = text.substr(at + kNamed.size());
+    if (!rest.starts_with("role',pg_catalog.current_setting('role') WHERE"))
+      parts.append(" ").append(rest.substr(0, rest.find('\'')));
+  }
+  return parts.empty() ? parts : "?[" + parts.substr(1) + "]";
+}
+
 std::string show_client_message(char type, Bytes body) {
   BodyReader reader(body);
+  if (const std::string asked = short_question(body); type == 'Q' && !asked.empty()) return asked;
   switch (type) {
     case 'Q':
     case 'f': return bracket(type, text_of(reader));

@@ -4,9 +4,10 @@
 //   D[Pportal]
 //                   E[portal]  E[portal|rows]  C[Sname]  S  H  F  X  d[data]  c  f[why]
 //   from a server   1 2 3 n t s I c  T  D[data]  Z[I]  C[tag]  E[22012]  N[00000]  S[name=value]  K
-//                   G H W  d[data]  V  A
+//                   G H W  d[data]  V  A    D[one|two|null]
 //
 // A line is "c: messages" or "s: messages" in, and "s: messages; c: messages; events" out.
+// What weir asks about what a client has left is ?[temp any work_mem].
 // Statement names of weir's own are written @1, @2, … in the order in which they are seen.
 // {hexadecimal} is raw bytes.
 #pragma once

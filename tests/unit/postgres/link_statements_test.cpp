@@ -288,8 +288,8 @@ TEST(LinkStatements, EqualTextsWithLiteralsAreSharedUnderEqualSettingsOnly) {
 // A setting that changes in the same turn may have come before the Parse or after it.
 TEST(LinkStatements, ATextThatMayHaveBeenReadOtherwiseIsNotShared) {
   const auto talk = play({{"c: P[s|select 'x'] B[|s] E[] S", "s: P[@1|select 'x'] B[|@1] E[] S"},
-                          {"s: 1 2 C[SELECT 1] S[TimeZone=Lima] Z[I]",
-                           "c: 1 2 C[SELECT 1] S[TimeZone=Lima] Z[I]; end"}});
+                          {"s: 1 2 D[x] C[SELECT 1] S[TimeZone=Lima] Z[I]",
+                           "c: 1 2 D[x] C[SELECT 1] S[TimeZone=Lima] Z[I]; end"}});
   EXPECT_TRUE(talk->server(0).dirty);
   const auto other = play({{"c: P[s|select $1] S", "s: P[@1|select $1] S"},
                            {"s: 1 S[TimeZone=Lima] Z[I]", "c: 1 S[TimeZone=Lima] Z[I]; end"}});

@@ -171,7 +171,7 @@ TEST(LinkRecover, AServerThatSaysSomethingElseFails) {
 
 TEST(LinkRecover, AHalfMessageOfTheClientCannotBeRecovered) {
   LinkTalk talk;
-  const std::string query = client_bytes("Q[select 1]");
+  const std::string query = client_bytes("Q[" + std::string(20000, 'x') + "]");
   talk.client_sends(query.substr(0, query.size() - 1));
   EXPECT_EQ(talk.link().condition(*talk.held()), Condition::Broken);
 }

@@ -1,0 +1,180 @@
+#include "remains.h"
+
+#include <algorithm>
+
+#include "state.h"
+#include "wire.h"
+
+namespace weir::postgres {
+
+namespace {
+
+using protocol::Pin;
+
+constexpr size_t kNamesMax = 32;  // that are asked for by name
+constexpr size_t kCarriedMax = 100;
+constexpr size_t kCarriedBytesMax = 16 * 1024;
+
+// Rows: what it is (Remainder), and of settings name and value. All names are qualified, as the
+// client's search_path is in force.
+struct Part {
+  Remainder kind;
+  std::string_view from;
+};
+constexpr Part kParts[] = {
+    {kListening, "pg_catalog.pg_listening_channels()"},
+    {kTempObjects,
+     "pg_catalog.pg_depend WHERE refclassid='pg_catalog.pg_namespace'::pg_catalog.regclass "
+     "AND refobjid=pg_catalog.pg_my_temp_schema()"},
+    {kHeldCursors, "pg_catalog.pg_cursors WHERE is_holdable"},
+    {kSqlStatements, "pg_catalog.pg_prepared_statements WHERE from_sql"},
+    {kLocks,
+     "pg_catalog.pg_locks WHERE locktype='advisory' AND granted "
+     "AND pid=pg_catalog.pg_backend_pid()"},
+};
+
+// A role is in no list of settings.
+constexpr std::string_view kAnySetting =
+    "SELECT 32,name,setting FROM pg_catalog.pg_settings WHERE source='session' "
+    "UNION ALL SELECT 32,'role',pg_catalog.current_setting('role') "
+    "WHERE pg_catalog.current_setting('role')<>'none'";
+
+// What stands in it needs no quoting.
+bool is_plain(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+  });
+}
+
+// By an application, or by an extension: the server lists those of loaded extensions only.
+bool is_made_up(std::string_view name) { return name.find('.') != std::string_view::npos; }
+
+std::string question_about(uint8_t kinds, const Remains::Answer& settings) {
+  std::string text;
+  const auto add = [&text](std::string_view part) {
+    if (!text.empty()) text += " UNION ALL ";
+    text += part;
+  };
+  for (const Part& part : kParts) {
+    if (!(kinds & part.kind)) continue;
+    add("SELECT " + std::to_string(part.kind) + ",'','' WHERE EXISTS(SELECT FROM " +
+        std::string(part.from) + ")");
+  }
+  if (!(kinds & kSettings)) return text;
+  if (settings.any) add(kAnySetting);
+  for (const std::string& name : settings.about)
+    add("SELECT 32,'" + name + "',pg_catalog.current_setting('" + name + "',true)");
+  return text;
+}
+
+std::optional<std::string_view> read_value(BodyReader& row) {
+  const uint32_t size = row.int32();
+  if (size == UINT32_MAX) return std::nullopt;
+  return row.raw(size);
+}
+
+}  // namespace
+
+bool Remains::Answer::concerns(const std::string& name) const {
+  return (any && !is_made_up(name)) || std::find(about.begin(), about.end(), name) != about.end();
+}
+
+void Remains::may_set(const std::vector<std::string>& names, bool are_all) {
+  any_setting_ = any_setting_ || !are_all;
+  for (const std::string& name : names) {
+    if (std::find(settings_.begin(), settings_.end(), name) != settings_.end()) continue;
+    if (is_plain(name) && settings_.size() < kNamesMax)
+      settings_.push_back(name);
+    else
+      (is_made_up(name) ? too_many_settings_ : any_setting_) = true;
+  }
+}
+
+bool Remains::may_change_reading() const {
+  return (suspected_ & kSettings) &&
+         (any_setting_ || std::any_of(settings_.begin(), settings_.end(), changes_reading));
+}
+
+std::string Remains::ask(const SettingMap& carried) {
+  if (suspected_ & kSettings && settings_.empty()) any_setting_ = true;
+  if (suspected_ & kSettings && any_setting_)
+    for (const auto& [name, value] : carried)
+      if (is_made_up(name)) may_set({name}, true);
+  // The list tells more of a name than its value: whether that was set in this session.
+  if (any_setting_) std::erase_if(settings_, [](const auto& name) { return !is_made_up(name); });
+  Asked asked{.kinds = std::exchange(suspected_, 0)};
+  asked.answer.any = any_setting_;
+  asked.answer.about = std::exchange(settings_, {});
+  if (too_many_settings_) asked.found = kSettings;
+  forget_names();
+  asked_ = std::move(asked);
+  return question_about(asked_->kinds, asked_->answer);
+}
+
+bool Remains::on_row(base::Bytes data_row) {
+  BodyReader row(data_row);
+  if (row.int16() != 3) return false;
+  const auto kind = read_value(row), name = read_value(row), value = read_value(row);
+  if (!row.at_end() || !kind || !name) return false;
+  if (*kind == "32") {
+    if (value) note_setting(*name, *value);
+    return true;
+  }
+  for (const Part& part : kParts) {
+    if (*kind != std::to_string(part.kind)) continue;
+    asked_->found |= part.kind;
+    return true;
+  }
+  return false;
+}
+
+// Names that begin so are those of one transaction.
+void Remains::note_setting(std::string_view name, std::string_view value) {
+  if (name.starts_with("transaction_")) return;
+  asked_->bytes += name.size() + value.size();
+  if (asked_->bytes > kCarriedBytesMax || asked_->answer.settings.size() == kCarriedMax)
+    asked_->found |= kSettings;
+  else
+    asked_->answer.settings.insert_or_assign(lower_case(name), std::string(value));
+}
+
+void Remains::on_refusal(const base::Error& error) { asked_->sqlstate = error.code; }
+
+// Other products that speak the protocol lack some of these tables.
+Remains::Answer Remains::conclude() {
+  Asked asked = *std::exchange(asked_, std::nullopt);
+  asked.answer.is_refused = !asked.sqlstate.empty();
+  const bool again = std::exchange(was_refused_, asked.answer.is_refused);
+  if (!asked.answer.is_refused) {
+    found_ = static_cast<uint8_t>((found_ & ~asked.kinds) | asked.found);
+  } else if (asked.sqlstate.starts_with("42") || asked.sqlstate.starts_with("0A")) {
+    is_mute_ = true;
+  } else if (again) {
+    kept_ = Pin::Unclear;
+  } else {
+    suspected_ = asked.kinds;
+    settings_ = asked.answer.about;
+    any_setting_ = asked.answer.any;
+  }
+  return std::move(asked.answer);
+}
+
+std::optional<Pin> Remains::pin() const {
+  if (is_another_) return Pin::User;
+  if (kept_) return kept_;
+  if (found_ & kListening) return Pin::Subscription;
+  if (found_ & kTempObjects) return Pin::TempTable;
+  if (found_ & kHeldCursors) return Pin::Cursor;
+  if (found_ & kSqlStatements) return Pin::Prepared;
+  if (found_ & kLocks) return Pin::Lock;
+  if (found_ & kSettings) return Pin::Setting;
+  return std::nullopt;
+}
+
+void Remains::clear() {
+  const bool is_mute = is_mute_;
+  *this = {};
+  is_mute_ = is_mute;
+}
+
+}  // namespace weir::postgres

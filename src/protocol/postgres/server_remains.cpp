@@ -1,0 +1,97 @@
+// From servers: what their clients have left, as the answers to weir's own question say.
+#include <weir/base/limits.h>
+
+#include <algorithm>
+
+#include "link.h"
+#include "wire.h"
+
+namespace weir::postgres {
+
+// Of a client that keeps its server anyway it is enough that there is something.
+void ServerSide::suspect(uint8_t kinds) {
+  if (client_.options.transaction_mode && !server_.remains.is_mute())
+    server_.remains.suspect(kinds);
+  else
+    server_.dirty = true;
+}
+
+// At rest, outside a transaction.
+void ServerSide::ask() {
+  if (!server_.remains.is_suspected()) return server_.remains.forget_names();
+  const std::string question = server_.remains.ask(settings_of(server_.in_force));
+  std::string message;
+  append_query(message, question);
+  sink_.to_server.add_copy(message);
+  server_.ledger.push({.kind = Entry::Kind::Question});
+  server_.unnamed_mark = 0;  // "Extended Query", 55.2.3: a simple Query destroys it
+}
+
+Progress ServerSide::on_answer(Bytes in, Head head) {
+  if (head.type == 'S') return whole(in, head);
+  if (head.type == 'A') return on_notification(in, head);
+  if (head.total > base::kServerNoteBytesMax) return fail("the server sent too long a message");
+  if (in.size() < head.total) return {Next::Feed, 0, head.total};
+  const Bytes body = in.substr(kHeadBytes, head.total - kHeadBytes);
+  bool fits = true;
+  switch (head.type) {
+    case 'T':
+    case 'C':
+    case 'N': break;
+    case 'D': fits = server_.remains.on_row(body); break;
+    case 'E': server_.remains.on_refusal(read_refusal(body)); break;
+    case 'Z': fits = body == "I"; break;
+    default: fits = false;
+  }
+  if (!fits) return fail("the server's answer does not fit what it was asked");
+  if (head.type == 'Z') on_answered();
+  return {Next::Feed, head.total, 0};
+}
+
+// Of itself a client knows another process id than its server does.
+Progress ServerSide::on_notification(Bytes in, Head head) {
+  constexpr size_t kWithProcessId = kHeadBytes + 4;
+  if (head.total < kWithProcessId) return fail("the server sent an impossible message length");
+  if (in.size() < kWithProcessId) return {Next::Feed, 0, kWithProcessId};
+  const size_t count = std::min(in.size(), head.total);
+  const bool is_own =
+      base::load_be32(in.data() + kHeadBytes) == static_cast<uint32_t>(server_.process_id);
+  std::string front(in.substr(0, kHeadBytes));
+  base::append_be32(front, client_process_id(client_.session_id));
+  sink_.to_client.add_copy(is_own ? Bytes(front) : in.substr(0, kWithProcessId));
+  sink_.to_client.add(in.substr(kWithProcessId, count - kWithProcessId));
+  server_.body_left = head.total - count;
+  server_.body_dropped = false;
+  return {Next::Feed, count, 0};
+}
+
+void ServerSide::on_answered() {
+  server_.ledger.pop();
+  const Remains::Answer answer = server_.remains.conclude();
+  if (server_.remains.is_suspected()) return ask();
+  if (answer.is_refused) {
+    server_.dirty = true;
+    return;
+  }
+  client_.wanted = with_answer(client_.wanted, answer, settings_of(client_.startup));
+  server_.in_force = with_answer(server_.in_force, answer, {});
+}
+
+// Of the settings that the server reports it has told when they changed.
+Interned ServerSide::with_answer(const Interned& set, const Remains::Answer& answer,
+                                 const SettingMap& otherwise) const {
+  SettingMap map = settings_of(set);
+  const auto is_carried_so = [this](const std::string& name) {
+    return is_carried(name) && !server_.reported_setting(name);
+  };
+  std::erase_if(map, [&](const auto& each) {
+    return answer.concerns(each.first) && is_carried_so(each.first);
+  });
+  for (const auto& [name, value] : otherwise)
+    if (answer.concerns(name) && is_carried_so(name)) map.emplace(name, value);
+  for (const auto& [name, value] : answer.settings)
+    if (is_carried_so(name)) map.insert_or_assign(name, value);
+  return intern_settings(texts_, map);
+}
+
+}  // namespace weir::postgres
