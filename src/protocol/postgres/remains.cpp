@@ -159,16 +159,14 @@ Remains::Answer Remains::conclude() {
   return std::move(asked.answer);
 }
 
-std::optional<Pin> Remains::pin() const {
+Pin Remains::reason() const {
   if (is_another_) return Pin::User;
-  if (kept_) return kept_;
+  if (kept_) return *kept_;
   if (found_ & kListening) return Pin::Subscription;
   if (found_ & kTempObjects) return Pin::TempTable;
   if (found_ & kHeldCursors) return Pin::Cursor;
   if (found_ & kSqlStatements) return Pin::Prepared;
-  if (found_ & kLocks) return Pin::Lock;
-  if (found_ & kSettings) return Pin::Setting;
-  return std::nullopt;
+  return found_ & kLocks ? Pin::Lock : Pin::Setting;
 }
 
 void Remains::clear() {

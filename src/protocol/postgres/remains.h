@@ -64,8 +64,10 @@ class Remains {
 
   void keep_for(protocol::Pin reason) { kept_ = reason; }  // until all is cleared
   void note_identity(bool is_another) { is_another_ = is_another; }
-  std::optional<protocol::Pin> pin() const;
-  bool any() const { return suspected_ != 0 || found_ != 0 || kept_ || is_another_; }
+  std::optional<protocol::Pin> pin() const {
+    return keeps() ? std::optional(reason()) : std::nullopt;
+  }
+  bool any() const { return suspected_ != 0 || keeps(); }
   void clear();
 
  private:
@@ -76,6 +78,8 @@ class Remains {
     std::string sqlstate;
     Answer answer;
   };
+  bool keeps() const { return found_ != 0 || kept_ || is_another_; }
+  protocol::Pin reason() const;
   void note_setting(std::string_view name, std::string_view value);
 
   uint8_t suspected_ = 0;

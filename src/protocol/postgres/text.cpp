@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstring>
 
 #include "wire.h"
 
@@ -101,17 +100,24 @@ uint16_t words_within(std::string_view sql) {
   return traits;
 }
 
-// "advisory_" is followed by lock, unlock or xact_lock, which a transaction ends.
-uint16_t locks_within(std::string_view sql, std::string_view advisory) {
+bool starts_with(std::string_view sql, std::string_view lower_cased) {
+  return sql.size() >= lower_cased.size() &&
+         std::equal(lower_cased.begin(), lower_cased.end(), sql.begin(),
+                    [](char wanted, char c) { return wanted == lower(c); });
+}
+
+// "advisory_" is followed by lock, unlock or xact_lock, which a transaction ends. Its rarest letter
+// is looked for.
+uint16_t locks_within(std::string_view sql, char v) {
+  constexpr std::string_view kAdvisory = "advisory_";
   uint16_t traits = 0;
-  while (true) {
-    const void* found = memmem(sql.data(), sql.size(), advisory.data(), advisory.size());
-    if (!found) return traits;
-    sql.remove_prefix(
-        static_cast<size_t>(static_cast<const char*>(found) - sql.data() + advisory.size()));
-    if (starts_with_word(sql.substr(0, 4), "lock")) traits |= kMayLock;
-    if (starts_with_word(sql.substr(0, 6), "unlock")) traits |= kMayUnlock;
+  for (size_t at = sql.find(v); at != std::string_view::npos; at = sql.find(v, at + 1)) {
+    if (at < 2 || !starts_with(sql.substr(at - 2), kAdvisory)) continue;
+    const std::string_view rest = sql.substr(at - 2 + kAdvisory.size());
+    if (starts_with(rest, "lock")) traits |= kMayLock;
+    if (starts_with(rest, "unlock")) traits |= kMayUnlock;
   }
+  return traits;
 }
 
 uint16_t traits_of_set(std::string_view rest) {
@@ -140,7 +146,7 @@ bool may_have_traits(std::string_view sql) {
 }
 
 uint16_t traits_within(std::string_view sql) {
-  return locks_within(sql, "advisory_") | locks_within(sql, "ADVISORY_");
+  return locks_within(sql, 'v') | locks_within(sql, 'V');
 }
 
 uint16_t traits_of(std::string_view sql) {

@@ -20,7 +20,7 @@ enum Traits : uint16_t {
   kResets = 32,       // RESET, or one statement SET … TO DEFAULT: reset_name()
   kForgets = 64,      // DISCARD, DEALLOCATE ALL: statements that weir has prepared may go
   kMayHold = 128,     // has the word HOLD: a cursor may outlive its transaction
-  kMayLock = 256,     // has pg_advisory_lock or pg_try_advisory_lock, in small or large letters
+  kMayLock = 256,     // has pg_advisory_lock or pg_try_advisory_lock
   kMayUnlock = 512,   // has pg_advisory_unlock
 };
 uint16_t traits_of(std::string_view sql);

@@ -81,6 +81,7 @@ TEST(LinkRemains, WhatCannotOutliveItsTransactionIsNotAskedFor) {
 
 TEST(LinkRemains, LocksAreSeenInTheText) {
   for (const char* text : {"select pg_advisory_lock(1)", "SELECT PG_TRY_ADVISORY_LOCK(1)",
+                           "select 'v', Pg_Advisory_Lock(1)",
                            "update t set a = 1 where pg_try_advisory_lock_shared(1)"}) {
     for (const bool extended : {false, true}) {
       const std::string sent =
