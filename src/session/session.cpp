@@ -99,12 +99,11 @@ void Session::wait_on(Bytes bytes) {
   }
 }
 
-void Session::wait_no_more(bool is_withdrawn) {
-  if (is_withdrawn) stats().cancels[CancelResult::Withdrawn].add();
+void Session::wait_no_more() {
   backend_->pool().withdraw(waiter_);
   waiter_.ticket.wait++;
   stream_->resume(net::kPauseParked);
-  to(State::Idle);
+  to(lane_turns_ > 0 ? State::Sharing : State::Idle);
 }
 
 void Session::relay_client(Bytes bytes) {
@@ -141,11 +140,9 @@ bool Session::judge_client(Bytes& bytes) {
 
 // True: judge what is left of `bytes`.
 bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
-  const bool still_waits = progress.next == Next::NeedServer && progress.consumed == 0;
-  if (state_ == State::Waiting) {
-    if (still_waits) return park(bytes), false;
-    wait_no_more(progress.consumed > 0);
-  }
+  if (sink.withdrawn > 0) stats().cancels[CancelResult::Withdrawn].add(sink.withdrawn);
+  const bool still_waits = progress.next == Next::NeedServer && lane_turns_ == 0;
+  if (state_ == State::Waiting && !still_waits) wait_no_more();
   if (!send_both()) return false;
   if (lease_) note_pin();
   bytes.remove_prefix(progress.consumed);
@@ -159,6 +156,7 @@ bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
     case Next::NeedServer:
       if (left_at_ != 0 && is_settled()) return end(EndReason::ClientLost), false;
       park(bytes);
+      if (state_ == State::Waiting) return false;
       if (is_settled()) acquire();  // else when the last answer from the lane is there
       return false;
     case Next::NeedLane:
@@ -192,7 +190,7 @@ bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
 
 void Session::begin_turn(bool in_block) {
   turn_began_ = worker_.now();
-  if (plan_->mode == Mode::Session && !in_block)
+  if ((plan_->mode == Mode::Session || pin_) && !in_block)
     hold_began_ = turn_began_;  // here a hold is no transaction
   if (plan_->timeouts.query > 0 || plan_->timeouts.transaction > 0) arm();
 }
@@ -322,11 +320,12 @@ void Session::note_slow(Duration took, uint64_t server) {
 
 void Session::note_pin() {
   const auto pin = lease_ ? link().pin(lease_->state()) : std::nullopt;
-  if (pin == pin_) return;
-  if (pin) stats().pins[*pin].add();
-  stats().pinned_clients.add((pin ? 1 : 0) - (pin_ ? 1 : 0));
-  pin_ = pin;
-  if (pin) arm();
+  if (pin != pin_) {
+    if (pin) stats().pins[*pin].add();
+    stats().pinned_clients.add((pin ? 1 : 0) - (pin_ ? 1 : 0));
+    pin_ = pin;
+  }
+  if (pin_) arm();
 }
 
 void Session::on_server_writable() {

@@ -159,7 +159,7 @@ class Session final : public net::Deferred,
 
   // The relay (session.cpp).
   void wait_on(base::Bytes bytes);
-  void wait_no_more(bool is_withdrawn);
+  void wait_no_more();
   void relay_client(base::Bytes bytes);
   bool judge_client(base::Bytes& bytes);  // true: call again with what is left
   bool act_on(const protocol::Progress& progress, const protocol::Sink& sink, base::Bytes& bytes);

@@ -69,6 +69,32 @@ def test_a_transaction_that_waits_needs_no_server_of_its_own_when_it_is_whole(
         assert (b"name=patient " in direct.do("CLIENT", "LIST")) is not becomes_whole
 
 
+def test_what_comes_behind_it_waits_for_the_answers_of_its_lane(start, server):
+    """The lane is open, as writes wait there; nobody else gets a server of his own."""
+    cache = start(4, lanes=1)
+    holders = [dial(cache) for _ in range(2)]
+    slow = [dial(cache) for _ in range(6)]  # of all workers
+    with dial(cache) as client, server.client() as direct:
+        assert client.do("SET", "k", 0) == b"OK"
+        for holder in holders:
+            assert holder.do("WATCH", "k") == b"OK"
+        direct.do("CLIENT", "PAUSE", "500", "WRITE")
+        for one in slow:
+            one.send(command("SET", "other", 1))
+        before = received(cache)
+        client.send(command("MULTI"))
+        eventually(lambda: received(cache) > before)
+        client.send(command("SET", "k", 1) + command("EXEC") + command("WATCH", "k") +
+                    command("GET", "k"))
+        assert [client.read() for _ in range(3)] == [b"OK", b"QUEUED", [b"OK"]]
+        assert client.silent(0.1)
+        assert holders[0].do("UNWATCH") == b"OK"
+        assert [client.read() for _ in range(2)] == [b"OK", b"1"]
+        assert cache.metrics().sum("weir_cancels_total", result="withdrawn") == 0
+    for one in holders + slow:
+        one.close()
+
+
 @pytest.mark.behaviour("redis", "R33")
 def test_reset_inside_a_transaction_ends_it(small, server):
     with dial(small) as client:

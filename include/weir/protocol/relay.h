@@ -78,6 +78,7 @@ struct Sink {
   uint32_t transactions = 0;        // ended
   uint32_t waits = 0;               // turns that ended, and only waited for others: not timed
   uint32_t errors = 0;              // error answers that went to the client
+  uint32_t withdrawn = 0;           // requests that were taken back before a server saw them
   bool hold_may_end = false;        // the server owes nothing and is outside a transaction
   bool turn_began = false;          // bytes of a new request went to the server
   bool retire = false;              // close this server at the end of the hold

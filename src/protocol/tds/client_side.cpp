@@ -176,6 +176,7 @@ ClientSide::Step ClientSide::withdrawn(const Message& message) {
 ClientSide::Step ClientSide::without_server(Bytes in) {
   if (const size_t bytes = bytes_taken_back(client_, in); bytes > 0) {
     used_ += bytes;
+    ++sink_.withdrawn;
     return attention();
   }
   Message message;
