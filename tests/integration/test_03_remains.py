@@ -285,6 +285,47 @@ def test_who_waits_for_others_or_lets_them_wait_may_be_silent(start_pool, keeps)
     assert client.value("select 1") == "1"
 
 
+def test_a_client_that_dies_in_a_transaction_costs_nobody_anything(start_pool):
+    """The server is rolled back and reset, and nobody asks what there was."""
+    pool = start_pool(size=1, acquire_timeout="3s")
+    other = pool.client()
+    for sql in ("listen x", "create temp table mine(n int)", "set work_mem = '1MB'"):
+        client = pool.client()
+        client.rows("begin")
+        client.rows(sql)
+        client.close()
+        assert other.value("show work_mem") == "4MB"
+
+
+def test_silence_is_no_transaction(start_pool):
+    pool = start_pool(size=1, config={"defaults": {"timeouts": {"transaction": "400ms"}}})
+    client = pool.client()
+    client.rows("listen x")
+    assert still_silent(client, 0.6)
+    assert client.value("select 'there' from pg_sleep(0.1)") == "there"
+
+
+@behaviour(50)
+def test_a_lock_of_a_portal_that_is_not_run_to_its_end(pool):
+    keep_busy(pool)
+    client, other = pool.client(), pool.client()
+    client.send(pg.parse("select pg_advisory_lock(43) from generate_series(1, 2)"), pg.bind(),
+                pg.execute(rows=1), pg.sync())
+    assert "s" in [m.type for m in client.until_ready()]
+    eventually(lambda: pinned(pool) == 1)
+    assert other.value("select pg_try_advisory_lock(43)") == "f"
+
+
+def test_a_role_survives_reset_all(pool):
+    keep_busy(pool)
+    client = pool.client()
+    client.rows("set role guest")
+    client.rows("reset all")
+    assert {client.value("select current_user") for _ in range(4)} == {"guest"}
+    client.rows("reset role")
+    assert {client.value("select current_user") for _ in range(4)} == {"app"}
+
+
 def test_a_request_right_behind(pool):
     """It waits for the answer to weir's question, on the same server or on another one."""
     keep_busy(pool)

@@ -42,6 +42,10 @@ LEFT = {
     "memory setting": "set work_mem = '123kB'",
     "search_path": "set search_path = pg_catalog",
     "custom setting": "set my.own = 'secret'",
+    "custom setting behind a comment": "/* a;b */ set my.own = 'secret'",
+    "custom setting that is no ASCII": "set my.own = 'gehe\u00efm'",
+    "schema": "set schema 'pg_catalog'",
+    "xml option": "set xml option document",
     "session characteristics": "set session characteristics as transaction read only",
     "statement timeout": "set statement_timeout = '1h'",
     "reported setting": "set timezone = 'Asia/Tokyo'; set datestyle = 'German'",
@@ -73,7 +77,7 @@ LEFT = {
 
 # Of these the client keeps its server.
 KEPT = {kind for kind in LEFT if kind.startswith(("temporary", "held", "select into"))} | {
-    "prepared by SQL", "listening", "advisory lock", "explained temporary table",
+    "prepared by SQL", "listening", "advisory lock", "custom setting that is no ASCII", "explained temporary table",
     "DO with an advisory lock", "DO with a temporary table"}
 
 # A tag shows nothing here: SELECT with rows. The documented limits.
@@ -183,6 +187,7 @@ def test_superusers_state(start_pool, postgres, sql, ending):
     leaver.rows(sql)
     _end(leaver, ending, other, "authorization" in sql or "load" in sql)
     assert_same_view(before, snapshot(other))
+    postgres.rows("revoke guest from other")
 
 
 @behaviour(14)

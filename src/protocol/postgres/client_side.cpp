@@ -40,6 +40,10 @@ bool read_head(Bytes in, Head& head) {
 
 Progress ClientSide::judge(Bytes in) {
   size_t used = 0;
+  if (server_ && !server_->heard.empty()) {
+    sink_.to_client.add_copy(server_->heard);
+    server_->heard.clear();
+  }
   while (used < in.size()) {
     const Bytes rest = in.substr(used);
     if (client_.body_left > 0) {

@@ -59,7 +59,10 @@ Progress ClientSide::on_parse(Bytes in, Head head) {
   if (client_.options.statement_mode && (traits_of(rest.substr(0, rest.find('\0'))) & kBeginsBlock))
     return poison(in, head, Entry::Kind::Parse, block_error());
   if (!carries_names()) {
-    server_->bound_traits |= traits_of(rest.substr(0, rest.find('\0')));
+    const std::string_view sql = rest.substr(0, rest.find('\0'));
+    const uint16_t traits = traits_of(sql);
+    server_->bound_traits |= traits;
+    if (traits & kSetSession) server_->remains.may_set(names_set(sql), true);
     if (name_end == 0)
       server_->unnamed_mark = 0;
     else

@@ -131,8 +131,9 @@ class ServerSide {
   Progress on_answer(Bytes in, Head head);
   Progress on_notification(Bytes in, Head head);
   void on_answered();
-  Interned with_answer(const Interned& set, const Remains::Answer& answer,
-                       const SettingMap& otherwise) const;
+  SettingMap with_answer(SettingMap set, const Remains::Answer& answer,
+                         const SettingMap& otherwise) const;
+  void note_locks();
 
   InternTable& texts_;
   ClientState& client_;

@@ -12,8 +12,6 @@ namespace {
 using protocol::Pin;
 
 constexpr size_t kNamesMax = 32;  // that are asked for by name
-constexpr size_t kCarriedMax = 100;
-constexpr size_t kCarriedBytesMax = 16 * 1024;
 
 // Rows: what it is (Remainder), and of settings name and value. All names are qualified, as the
 // client's search_path is in force.
@@ -24,20 +22,23 @@ struct Part {
 constexpr Part kParts[] = {
     {kListening, "pg_catalog.pg_listening_channels()"},
     {kTempObjects,
-     "pg_catalog.pg_depend WHERE refclassid='pg_catalog.pg_namespace'::pg_catalog.regclass "
-     "AND refobjid=pg_catalog.pg_my_temp_schema()"},
+     "pg_catalog.pg_depend WHERE refclassid OPERATOR(pg_catalog.=) "
+     "'pg_catalog.pg_namespace'::pg_catalog.regclass AND "
+     "refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()"},
     {kHeldCursors, "pg_catalog.pg_cursors WHERE is_holdable"},
     {kSqlStatements, "pg_catalog.pg_prepared_statements WHERE from_sql"},
     {kLocks,
-     "pg_catalog.pg_locks WHERE locktype='advisory' AND granted "
-     "AND pid=pg_catalog.pg_backend_pid()"},
+     "pg_catalog.pg_locks WHERE granted AND "
+     "locktype OPERATOR(pg_catalog.=) 'advisory' AND "
+     "pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()"},
 };
 
 // A role is in no list of settings.
 constexpr std::string_view kAnySetting =
-    "SELECT 32,name,setting FROM pg_catalog.pg_settings WHERE source='session' "
+    "SELECT 32,name,setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) "
+    "'session' "
     "UNION ALL SELECT 32,'role',pg_catalog.current_setting('role') "
-    "WHERE pg_catalog.current_setting('role')<>'none'";
+    "WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'";
 
 // What stands in it needs no quoting.
 bool is_plain(std::string_view name) {
@@ -117,7 +118,11 @@ bool Remains::on_row(base::Bytes data_row) {
   const auto kind = read_value(row), name = read_value(row), value = read_value(row);
   if (!row.at_end() || !kind || !name) return false;
   if (*kind == "32") {
-    if (value) note_setting(*name, *value);
+    // Each has a value, but one that an application would have made up.
+    if (value)
+      note_setting(*name, *value);
+    else if (!is_made_up(*name))
+      asked_->answer.is_refused = true;
     return true;
   }
   for (const Part& part : kParts) {
@@ -128,27 +133,41 @@ bool Remains::on_row(base::Bytes data_row) {
   return false;
 }
 
-// Names that begin so are those of one transaction.
+// In which bytes a value that is no ASCII comes to another server depends on its encoding, and so
+// does where it ends.
 void Remains::note_setting(std::string_view name, std::string_view value) {
-  if (name.starts_with("transaction_")) return;
-  asked_->bytes += name.size() + value.size();
-  if (asked_->bytes > kCarriedBytesMax || asked_->answer.settings.size() == kCarriedMax)
-    asked_->found |= kSettings;
+  static constexpr std::string_view kNotCarried[] = {
+      "seed", "transaction_deferrable", "transaction_isolation", "transaction_read_only"};
+  const std::string lower = lower_case(name);
+  if (std::find(std::begin(kNotCarried), std::end(kNotCarried), lower) != std::end(kNotCarried))
+    return;
+  const bool fits = is_plain(lower) && std::all_of(value.begin(), value.end(),
+                                                   [](char c) { return c > 0 && c < 0x7f; });
+  if (fits)
+    asked_->answer.settings.insert_or_assign(lower, std::string(value));
   else
-    asked_->answer.settings.insert_or_assign(lower_case(name), std::string(value));
+    asked_->found |= kSettings;
 }
 
 void Remains::on_refusal(const base::Error& error) { asked_->sqlstate = error.code; }
 
-// Other products that speak the protocol lack some of these tables.
+// Undefined tables and functions, a syntax that is not understood: another product, which will not
+// learn it.
+bool is_not_understood(const std::string& sqlstate) {
+  return sqlstate == "42P01" || sqlstate == "42883" || sqlstate == "42703" || sqlstate == "42601";
+}
+
 Remains::Answer Remains::conclude() {
   Asked asked = *std::exchange(asked_, std::nullopt);
-  asked.answer.is_refused = !asked.sqlstate.empty();
-  const bool again = std::exchange(was_refused_, asked.answer.is_refused);
-  if (!asked.answer.is_refused) {
-    found_ = static_cast<uint8_t>((found_ & ~asked.kinds) | asked.found);
-  } else if (asked.sqlstate.starts_with("42") || asked.sqlstate.starts_with("0A")) {
-    is_mute_ = true;
+  const bool failed = !asked.sqlstate.empty();
+  const bool again = std::exchange(was_refused_, failed);
+  if (failed) asked.answer.is_refused = true;
+  if (!failed) {
+    // Settings that have stayed are not known by name.
+    const uint8_t known = asked.kinds & static_cast<uint8_t>(~kSettings);
+    found_ = static_cast<uint8_t>((found_ & ~known) | asked.found);
+  } else if (is_not_understood(asked.sqlstate)) {
+    mute_ |= asked.kinds;
   } else if (again) {
     kept_ = Pin::Unclear;
   } else {
@@ -170,9 +189,9 @@ Pin Remains::reason() const {
 }
 
 void Remains::clear() {
-  const bool is_mute = is_mute_;
-  *this = {};
-  is_mute_ = is_mute;
+  suspected_ = found_ = 0;
+  is_another_ = was_refused_ = false;
+  kept_.reset();
 }
 
 }  // namespace weir::postgres

@@ -46,8 +46,8 @@ class Remains {
   void doubt() { suspected_ |= found_; }
   // Of a suspected setting: what the server has read meanwhile may mean something else without it.
   bool may_change_reading() const;
-  // The server does not understand the question: it is not to be asked again.
-  bool is_mute() const { return is_mute_; }
+  // The server did not understand a question about these: it is not to be asked again.
+  uint8_t mute() const { return mute_; }
 
   // Those that an application has made up are in no list: of `carried` ones the server is asked.
   // The question's text. From now on is_asking(), until conclude().
@@ -62,13 +62,15 @@ class Remains {
   void on_refusal(const base::Error& error);
   Answer conclude();
 
+  void too_many_settings() { found_ |= kSettings; }  // to be carried, until all are reset
+  void settings_reset() { found_ &= static_cast<uint8_t>(~kSettings); }
   void keep_for(protocol::Pin reason) { kept_ = reason; }  // until all is cleared
   void note_identity(bool is_another) { is_another_ = is_another; }
   std::optional<protocol::Pin> pin() const {
     return keeps() ? std::optional(reason()) : std::nullopt;
   }
   bool any() const { return suspected_ != 0 || keeps(); }
-  void clear();
+  void clear();  // a reset has removed all; what is yet to run is remembered
 
  private:
   struct Asked {
@@ -86,7 +88,7 @@ class Remains {
   uint8_t found_ = 0;
   bool any_setting_ = false;  // may be set by the texts that run
   bool too_many_settings_ = false;
-  bool is_mute_ = false;
+  uint8_t mute_ = 0;
   bool was_refused_ = false;  // the last question; by a cancel that came late, say
   bool is_another_ = false;   // somebody else than who has logged in
   std::optional<protocol::Pin> kept_;

@@ -71,14 +71,13 @@ uint16_t ServerSide::current_traits() const {
 
 // What the tag of a finished statement says about what stays behind ("CommandComplete", 55.7).
 void ServerSide::on_complete(Bytes tag) {
-  const uint16_t traits = current_traits();
-  if (traits & kMayLock) suspect(kLocks);
-  if ((traits & kMayUnlock) || may_remove(tag)) server_.remains.doubt();
+  note_locks();
+  if (may_remove(tag)) server_.remains.doubt();
   if (tag.starts_with("SELECT")) {
     // A SELECT without a row or a row's description may have been CREATE TABLE AS or SELECT INTO.
     if (server_.rows_seen) return;
     const bool is_query = server_.ledger.front().kind == Entry::Kind::Query;
-    if (!is_zero_count(tag) || is_query || (traits & kMayCreate)) suspect(kTempObjects);
+    if (!is_zero_count(tag) || is_query || (current_traits() & kMayCreate)) suspect(kTempObjects);
     return;
   }
   if (leaves_nothing(tag)) return;
@@ -132,7 +131,15 @@ void ServerSide::on_reset_by_name() {
     server_.remains.may_set({}, false);
     suspect(kSettings);
   }
+  if (name == "all" && server_.status == 'I') server_.remains.settings_reset();
+  const SettingMap wanted = settings_of(client_.wanted);
   on_reset(name);
+  if (name != "all") return;
+  // Of the role it is not ("RESET").
+  if (const auto role = wanted.find("role"); role != wanted.end()) {
+    client_.wanted = with_setting(texts_, client_.wanted, role->first, &role->second);
+    server_.in_force = with_setting(texts_, server_.in_force, role->first, &role->second);
+  }
 }
 
 void ServerSide::on_discard_all() {

@@ -1,23 +1,42 @@
 // From servers: what their clients have left, as the answers to weir's own question say.
 #include <weir/base/limits.h>
 
-#include <algorithm>
-
 #include "link.h"
+#include "text.h"
 #include "wire.h"
 
 namespace weir::postgres {
 
-// Of a client that keeps its server anyway it is enough that there is something.
-void ServerSide::suspect(uint8_t kinds) {
-  if (client_.options.transaction_mode && !server_.remains.is_mute())
-    server_.remains.suspect(kinds);
-  else
-    server_.dirty = true;
+namespace {
+
+constexpr size_t kCarriedMax = 100;
+constexpr size_t kCarriedBytesMax = 16 * 1024;
+
+bool is_too_much(const SettingMap& settings) {
+  size_t bytes = 0;
+  for (const auto& [name, value] : settings) bytes += name.size() + value.size();
+  return settings.size() > kCarriedMax || bytes > kCarriedBytesMax;
 }
 
-// At rest, outside a transaction.
+}  // namespace
+
+// Of a client that keeps its server anyway it is enough that there is something.
+void ServerSide::suspect(uint8_t kinds) {
+  if (!client_.options.transaction_mode || (kinds & server_.remains.mute())) server_.dirty = true;
+  if (client_.options.transaction_mode)
+    server_.remains.suspect(kinds & static_cast<uint8_t>(~server_.remains.mute()));
+}
+
+// Locks that a statement has taken stay when it fails, and when it is not run to its end.
+void ServerSide::note_locks() {
+  const uint16_t traits = current_traits();
+  if (traits & kMayLock) suspect(kLocks);
+  if (traits & kMayUnlock) server_.remains.doubt();
+}
+
+// At rest, outside a transaction. Who cleans up behind a client that is gone does not ask.
 void ServerSide::ask() {
+  if (!client_.options.transaction_mode) return;
   if (!server_.remains.is_suspected()) return server_.remains.forget_names();
   const std::string question = server_.remains.ask(settings_of(server_.in_force));
   std::string message;
@@ -68,30 +87,32 @@ Progress ServerSide::on_notification(Bytes in, Head head) {
 void ServerSide::on_answered() {
   server_.ledger.pop();
   const Remains::Answer answer = server_.remains.conclude();
+  // Those that an application has made up are in no list: there may be one that nobody has named.
+  if (answer.is_refused || answer.any) server_.dirty = true;
   if (server_.remains.is_suspected()) return ask();
-  if (answer.is_refused) {
-    server_.dirty = true;
-    return;
-  }
-  client_.wanted = with_answer(client_.wanted, answer, settings_of(client_.startup));
-  server_.in_force = with_answer(server_.in_force, answer, {});
+  if (answer.is_refused) return;
+  const SettingMap wanted =
+      with_answer(settings_of(client_.wanted), answer, settings_of(client_.startup));
+  if (is_too_much(wanted)) return server_.remains.too_many_settings();
+  client_.wanted = intern_settings(texts_, wanted);
+  server_.in_force =
+      intern_settings(texts_, with_answer(settings_of(server_.in_force), answer, {}));
 }
 
 // Of the settings that the server reports it has told when they changed.
-Interned ServerSide::with_answer(const Interned& set, const Remains::Answer& answer,
-                                 const SettingMap& otherwise) const {
-  SettingMap map = settings_of(set);
-  const auto is_carried_so = [this](const std::string& name) {
+SettingMap ServerSide::with_answer(SettingMap set, const Remains::Answer& answer,
+                                   const SettingMap& otherwise) const {
+  const auto is_asked_for = [this](const std::string& name) {
     return is_carried(name) && !server_.reported_setting(name);
   };
-  std::erase_if(map, [&](const auto& each) {
-    return answer.concerns(each.first) && is_carried_so(each.first);
+  std::erase_if(set, [&](const auto& each) {
+    return answer.concerns(each.first) && is_asked_for(each.first);
   });
   for (const auto& [name, value] : otherwise)
-    if (answer.concerns(name) && is_carried_so(name)) map.emplace(name, value);
+    if (answer.concerns(name) && is_asked_for(name)) set.emplace(name, value);
   for (const auto& [name, value] : answer.settings)
-    if (is_carried_so(name)) map.insert_or_assign(name, value);
-  return intern_settings(texts_, map);
+    if (is_asked_for(name)) set.insert_or_assign(name, value);
+  return set;
 }
 
 }  // namespace weir::postgres

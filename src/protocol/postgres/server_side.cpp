@@ -55,6 +55,8 @@ Progress ServerSide::judge(Bytes in) {
     if (step.next != Next::Feed || step.want > 0) return {step.next, used, step.want};
   }
   emit_fakes(server_, sink_);
+  // Where they were all that was still owed.
+  if (server_.status == 'I' && at_rest(server_) && server_.remains.is_suspected()) ask();
   settle(server_, sink_);
   return {Next::Feed, used, kHeadBytes};
 }
@@ -174,6 +176,7 @@ bool ServerSide::on_execute_end(Bytes in, Head head) {
   const Entry::Kind kind = server_.ledger.front().kind;
   if (kind != Entry::Kind::Execute && (kind != Entry::Kind::Query || head.type == 's'))
     return false;
+  if (head.type == 's') note_locks();
   if (stands_for_deallocate(in, head)) {
     std::string complete;
     append_command_complete(complete, "DEALLOCATE");
@@ -229,6 +232,7 @@ bool ServerSide::on_error(Bytes in, Head head) {
     return true;
   }
   ++sink_.errors;
+  note_locks();
   if (server_.syncs_ignored > 0 && may_answer_ignored(in.substr(0, head.total)))
     server_.retire = true;
   Entry& entry = server_.ledger.front();

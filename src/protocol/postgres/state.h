@@ -208,6 +208,7 @@ struct ServerState final : protocol::ServerState {
   bool reads_text = false;
   bool dirty = false;  // a turn left, or may have left, state that only a reset removes
   Remains remains;     // of what its client has left: what is known by name
+  std::string heard;   // notifications that came during a talk of weir's, for its client
   bool retire = false;
   bool is_used_up = false;  // by what no reset removes: nobody else may get it
   PreparedSet prepared;

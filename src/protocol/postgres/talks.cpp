@@ -58,11 +58,18 @@ class QueryTalk : public Dialogue {
       case 'T':
       case 'D':
       case 'I':
-      case 'N':
-      case 'A': return {Step::Wait, 0};
+      case 'N': return {Step::Wait, 0};
+      case 'A': return keep_notification(message.body);
       default:
         return fail({base::ErrorKind::Protocol, "the server sent an unexpected message"}, used);
     }
+  }
+
+  Result keep_notification(Bytes body) {
+    if (server_.heard.size() + body.size() > base::kParkedBytesMax)
+      return fail({base::ErrorKind::TooLarge, "too many notifications"});
+    MessageBuilder(server_.heard, 'A').raw(body);
+    return {Step::Wait, 0};
   }
 
   void note_status(Bytes body) {
@@ -240,12 +247,16 @@ std::unique_ptr<Dialogue> make_attach(InternTable& texts, ClientState& client,
 
 std::unique_ptr<Dialogue> make_reset(ServerState& server, const std::string& how) {
   const bool is_clean = !server.dirty && !server.remains.any();
-  if (how == "never") server.remains.clear();
+  if (how == "never") {
+    server.remains.clear();
+    server.heard.clear();
+  }
   if (how == "never" || (how == "auto" && is_clean)) return nullptr;
   const bool discards = how == "auto" || how == "always";
   const auto finish = [&server, discards] {
     server.dirty = false;
     server.remains.clear();
+    server.heard.clear();
     server.settings_unknown = !discards;
     if (discards) server.in_force = {};
     server.prepared.clear();

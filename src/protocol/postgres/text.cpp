@@ -120,6 +120,9 @@ uint16_t locks_within(std::string_view sql, char v) {
   return traits;
 }
 
+// "SET name" is followed by a value.
+bool is_assigned(std::string_view rest) { return rest.starts_with('=') || take_word(rest) == "to"; }
+
 uint16_t traits_of_set(std::string_view rest) {
   const std::string word = take_word(rest);
   skip_space(rest);
@@ -176,33 +179,37 @@ uint16_t traits_on(const ServerState& server, uint16_t traits, std::string_view 
 
 std::string setting_name(std::string_view sql) {
   take_word(sql);  // SET
-  std::string name = take_word(sql);
-  if (name == "session") {
-    name = take_word(sql);
+  std::string name = lower_case(take_word(sql));
+  skip_space(sql);
+  if (name == "session" && !sql.starts_with('.')) {
+    name = lower_case(take_word(sql));
     if (name == "characteristics" || name == "authorization") return {};
+    skip_space(sql);
   }
-  for (skip_space(sql); sql.starts_with('.'); skip_space(sql)) {
+  const bool has_own_syntax = !sql.starts_with('.') && !is_assigned(sql);
+  if (has_own_syntax && name == "names") return "client_encoding";
+  if (has_own_syntax && name == "schema") return "search_path";
+  if (has_own_syntax && name == "role") return name;
+  if (name == "time" && take_word(sql) == "zone") return "timezone";
+  for (; sql.starts_with('.'); skip_space(sql)) {
     sql.remove_prefix(1);
-    name.append(".").append(take_word(sql));
+    name.append(".").append(lower_case(take_word(sql)));
+    skip_space(sql);
   }
-  if (name == "names") return "client_encoding";
-  if (name == "time") return take_word(sql) == "zone" ? "timezone" : std::string{};
-  std::transform(name.begin(), name.end(), name.begin(), lower);
-  return name;
+  return is_assigned(sql) ? name : std::string{};
 }
 
-// A semicolon in a literal makes a statement too many, no more.
+// Whatever follows the word: what is none is asked for in vain, no more.
 std::vector<std::string> names_set(std::string_view sql) {
   std::vector<std::string> names;
-  while (true) {
-    const size_t end = sql.find(';');
-    const std::string_view statement = sql.substr(0, end);
-    std::string_view rest = statement;
-    const bool sets = take_word(rest) == "set" && traits_of_set(rest) == kSetSession;
-    if (sets) names.push_back(setting_name(statement));
-    if (end == std::string_view::npos) return names;
-    sql.remove_prefix(end + 1);
+  char before = ' ';
+  for (size_t i = 0; i < sql.size(); before = sql[i++]) {
+    if ((sql[i] | 0x20) != 's' || is_word_character(before)) continue;
+    if (!starts_with_word(sql.substr(i), "set")) continue;
+    const std::string_view statement = sql.substr(i);
+    if (traits_of_set(statement.substr(3)) == kSetSession) names.push_back(setting_name(statement));
   }
+  return names;
 }
 
 bool is_several(std::string_view sql) { return !is_single(sql); }

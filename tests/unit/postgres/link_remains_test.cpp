@@ -8,15 +8,6 @@ namespace {
 using namespace script;
 using protocol::Pin;
 
-SettingMap wanted(const LinkTalk& talk) { return settings_of(talk.client.wanted); }
-SettingMap in_force(LinkTalk& talk, size_t server = 0) {
-  return settings_of(talk.server(server).in_force);
-}
-std::optional<Pin> pin(LinkTalk& talk) { return talk.link().pin(talk.server(0)); }
-Condition condition(LinkTalk& talk) { return talk.link().condition(talk.server(0)); }
-
-void two_servers(LinkTalk& talk) { talk.add_server(); }
-
 struct Left {
   std::string text, tag, asked, found;
   Pin pin;
@@ -108,147 +99,6 @@ TEST(LinkRemains, AnUnlockWithoutALockIsNotAskedAbout) {
         {"s: T D[] C[SELECT 1] Z[I]", "c: T D[] C[SELECT 1] Z[I]; end"}});
 }
 
-// ---------------------------------------------------------------- settings
-
-TEST(LinkRemains, ASettingThatIsNotReportedComesAlong) {
-  const auto talk =
-      play({{"c: Q[set work_mem='8MB']", "s: Q[set work_mem='8MB']"},
-            {"s: C[SET] Z[I]", "s: ?[work_mem]; c: C[SET] Z[I]"},
-            {"s: T D[32|work_mem|8MB] C[SELECT 1] Z[I]", "end"},
-            {"use 1", ""},
-            {"c: Q[a]", "s: Q[SELECT pg_catalog.set_config('work_mem','8MB',false);]; attach"},
-            {"s: T D[8MB] C[SELECT 1] Z[I]", "s: Q[a]"},
-            {"s: C[INSERT 0 1] Z[I]", "c: C[INSERT 0 1] Z[I]; end"}},
-           two_servers);
-  EXPECT_EQ(wanted(*talk), (SettingMap{{"work_mem", "8MB"}}));
-  EXPECT_EQ(in_force(*talk, 0), wanted(*talk));
-  EXPECT_EQ(in_force(*talk, 1), wanted(*talk));
-  EXPECT_EQ(condition(*talk), Condition::Clean);
-}
-
-TEST(LinkRemains, ByTheExtendedProtocolToo) {
-  const auto talk = play(
-      {{"c: P[|set work_mem=8] B[|] E[] P[|set my.own=x] B[|] E[] S",
-        "s: P[|set work_mem=8] B[|] E[] P[|set my.own=x] B[|] E[] S"},
-       {"s: 1 2 C[SET] 1 2 C[SET] Z[I]", "s: ?[work_mem my.own]; c: 1 2 C[SET] 1 2 C[SET] Z[I]"},
-       {"s: T D[32|work_mem|8] D[32|my.own|x] C[SELECT 2] Z[I]", "end"}});
-  EXPECT_EQ(wanted(*talk), (SettingMap{{"my.own", "x"}, {"work_mem", "8"}}));
-}
-
-// Names of an application's own are in no list.
-TEST(LinkRemains, WhereNoNameSaysWhatWasSetAllIsAskedFor) {
-  const std::string set = "set session characteristics as transaction read only";
-  const auto talk = play({{"c: Q[" + set + "]", "s: Q[" + set + "]"},
-                          {"s: C[SET] Z[I]", "s: ?[any my.own]; c: C[SET] Z[I]"},
-                          {"s: T D[32|my.own|y] D[32|jit|off] D[32|TimeZone|CET] D[32|Plpgsql.x|1] "
-                           "D[32|transaction_isolation|serializable] D[32|role|bob] Z[I]",
-                           "end"}},
-                         [](LinkTalk& setup) {
-                           setup.client.wanted = intern_settings(
-                               setup.texts(), {{"enable_sort", "off"}, {"my.own", "x"}});
-                           setup.server(0).in_force = setup.client.wanted;
-                         });
-  EXPECT_EQ(wanted(*talk),
-            (SettingMap{{"jit", "off"}, {"my.own", "y"}, {"plpgsql.x", "1"}, {"role", "bob"}}));
-}
-
-TEST(LinkRemains, NamesOfAllStatementsOfAMessage) {
-  for (const auto& [text, asked] : {std::pair{"set a=1; set b.c='x;'; select 1", "a b.c"},
-                                    {"select 1; set /* ; set x.y=1 */ a=1", "any x.y"},
-                                    {"insert into x values (';'); SET \"a\"=1", "a"},
-                                    {"set local a=1; set b=1", "b"}}) {
-    LinkTalk talk;
-    Names names;
-    talk.client_sends(client_bytes("Q[" + std::string(text) + "]"));
-    talk.take();
-    talk.server_sends(server_bytes("C[SET] Z[I]"));
-    EXPECT_EQ(show_client(talk.take().to_server, names), " ?[" + std::string(asked) + "]") << text;
-  }
-}
-
-TEST(LinkRemains, ATextThatIsTooLongToLookAtMaySetAnything) {
-  LinkTalk talk;
-  Names names;
-  const std::string comment(17000, 'x');
-  talk.client_sends(client_bytes("Q[set a=1 /*" + comment + "*/; set b=1]"));
-  talk.take();
-  talk.server_sends(server_bytes("C[SET] C[SET] Z[I]"));
-  EXPECT_EQ(show_client(talk.take().to_server, names), " ?[any]");
-}
-
-TEST(LinkRemains, AfterASetThatIsRolledBackItIsAsItWas) {
-  const auto talk = play({{"c: Q[set work_mem=8]", "s: Q[set work_mem=8]"},
-                          {"s: C[SET] Z[I]", "s: ?[work_mem]; c: C[SET] Z[I]"},
-                          {"s: T D[32|work_mem|8kB] C[SELECT 1] Z[I]", "end"},
-                          {"c: Q[begin]", "s: Q[begin]"},
-                          {"s: C[BEGIN] Z[T]", "c: C[BEGIN] Z[T]"},
-                          {"c: Q[set work_mem=9]", "s: Q[set work_mem=9]"},
-                          {"s: C[SET] Z[T]", "c: C[SET] Z[T]"},
-                          {"c: Q[set no.such=9]", "s: Q[set no.such=9]"},
-                          {"s: C[SET] Z[T]", "c: C[SET] Z[T]"},
-                          {"c: Q[rollback]", "s: Q[rollback]"},
-                          {"s: C[ROLLBACK] Z[I]", "s: ?[work_mem no.such]; c: C[ROLLBACK] Z[I]"},
-                          {"s: T D[32|work_mem|8kB] D[32|no.such|null] C[SELECT 1] Z[I]", "end"}});
-  EXPECT_EQ(wanted(*talk), (SettingMap{{"work_mem", "8kB"}}));
-}
-
-// The client means its own login, the server weir's.
-TEST(LinkRemains, AResetThatIsRolledBackDoesNothing) {
-  const auto log_in = [](LinkTalk& talk) {
-    talk.client.startup = intern_settings(talk.texts(), {{"search_path", "mine"}});
-    talk.client.wanted = intern_settings(talk.texts(), {{"jit", "off"}, {"search_path", "other"}});
-    talk.server(0).in_force = talk.client.wanted;
-  };
-  const auto talk =
-      play({{"c: Q[begin]", "s: Q[begin]"},
-            {"s: C[BEGIN] Z[T]", "c: C[BEGIN] Z[T]"},
-            {"c: Q[reset search_path]", "s: Q[reset search_path]"},
-            {"s: C[RESET] Z[T]", "c: C[RESET] Z[T]"},
-            {"c: Q[a]", "s: Q[SELECT pg_catalog.set_config('search_path','mine',false);]; attach"},
-            {"s: T D[mine] C[SELECT 1] Z[T]", "s: Q[a]"},
-            {"s: C[INSERT 0 1] Z[T]", "c: C[INSERT 0 1] Z[T]"},
-            {"c: Q[rollback]", "s: Q[rollback]"},
-            {"s: C[ROLLBACK] Z[I]", "s: ?[any]; c: C[ROLLBACK] Z[I]"},
-            {"s: T D[32|jit|off] D[32|search_path|other] C[SELECT 2] Z[I]", "end"}},
-           log_in);
-  EXPECT_EQ(wanted(*talk), (SettingMap{{"jit", "off"}, {"search_path", "other"}}));
-}
-
-TEST(LinkRemains, TooManySettingsStayWhereTheyAre) {
-  std::string rows;
-  for (int i = 0; i < 101; ++i) rows += " D[32|my.n" + std::to_string(i) + "|x]";
-  LinkTalk talk;
-  talk.client_sends(client_bytes("Q[set session characteristics as transaction read only]"));
-  talk.server_sends(server_bytes("C[SET] Z[I]"));
-  talk.server_sends(server_bytes("T" + rows + " C[SELECT 101] Z[I]"));
-  EXPECT_EQ(pin(talk), Pin::Setting);
-  EXPECT_NE(talk.held(), nullptr);
-}
-
-// What was read before a setting changed, and what after it, nobody can tell apart.
-TEST(LinkRemains, TextsThatWereReadBesideASettingAreNotShared) {
-  for (const auto& [name, is_shared] :
-       {std::pair{"search_path", true}, {"backslash_quote", false}}) {
-    const std::string set = std::string("set ") + name + "=x";
-    const auto talk =
-        play({{"c: P[|" + set + "] B[|] E[] P[s|select 'x'] S",
-               "s: P[|" + set + "] B[|] E[] P[@1|select 'x'] S"},
-              {"s: 1 2 C[SET] 1 Z[I]", std::string("s: ?[") + name + "]; c: 1 2 C[SET] 1 Z[I]"},
-              {std::string("s: T D[32|") + name + "|x] C[SELECT 1] Z[I]", "end"}});
-    EXPECT_EQ(talk->server(0).dirty, !is_shared) << name;
-  }
-}
-
-TEST(LinkRemains, ARoleIsSetLast) {
-  play({{"c: Q[a]",
-         "s: Q[SELECT pg_catalog.set_config('session_replication_role','replica',false);"
-         "SELECT pg_catalog.set_config('role','bob',false);]; attach"}},
-       [](LinkTalk& talk) {
-         talk.client.wanted = intern_settings(
-             talk.texts(), {{"role", "bob"}, {"session_replication_role", "replica"}});
-       });
-}
-
 // ---------------------------------------------------------------- around the question
 
 TEST(LinkRemains, TheNextRequestWaitsForTheAnswer) {
@@ -298,6 +148,15 @@ TEST(LinkRemains, TheUnnamedStatementIsThereAfterTheQuestion) {
         {"s: 1 2 C[LISTEN] Z[I]", "s: ?[listening]; c: 1 2 C[LISTEN] Z[I]"},
         {"s: T D[1||] C[SELECT 1] Z[I]", ""},
         {"c: B[|] E[] S", "s: P[|listen x] B[|] E[] S"}});
+}
+
+TEST(LinkRemains, WhatIsNotUnderstoodOfOneThingIsUnderstoodOfAnother) {
+  play({{"c: Q[listen x]", "s: Q[listen x]"},
+        {"s: C[LISTEN] Z[I]", "s: ?[listening]; c: C[LISTEN] Z[I]"},
+        {"s: E[42883] Z[I]", "end"},
+        {"c: Q[set jit=off]", "s: Q[set jit=off]"},
+        {"s: C[SET] Z[I]", "s: ?[jit]; c: C[SET] Z[I]"},
+        {"s: T D[32|jit|off] C[SELECT 1] Z[I]", "end"}});
 }
 
 TEST(LinkRemains, AServerThatDoesNotUnderstandIsAskedOnce) {
@@ -364,6 +223,31 @@ TEST(LinkRemains, InSessionModeNothingIsAsked) {
       play({{"c: Q[listen x]", "s: Q[listen x]"}, {"s: C[LISTEN] Z[I]", "c: C[LISTEN] Z[I]; end"}},
            [](LinkTalk& setup) { setup.client.options.transaction_mode = false; });
   EXPECT_TRUE(talk->server(0).dirty);
+}
+
+// It has not been asked yet: nobody will.
+TEST(LinkRemains, AClientThatGoesInATransaction) {
+  LinkTalk talk;
+  talk.client_sends(client_bytes("Q[begin]"));
+  talk.server_sends(server_bytes("C[BEGIN] Z[T]"));
+  talk.client_sends(client_bytes("Q[listen x]"));
+  talk.server_sends(server_bytes("C[LISTEN] Z[T]"));
+  const auto recover = talk.link().recover(talk.server(0));
+  std::string sent;
+  recover->start(sent);
+  EXPECT_EQ(recover->feed(server_bytes("C[ROLLBACK] Z[I]"), sent).step, Step::Done);
+  EXPECT_EQ(condition(talk), Condition::Dirty);
+}
+
+TEST(LinkRemains, AQuestionThatIsCancelledBehindItsClientIsNotAskedAgain) {
+  LinkTalk talk;
+  talk.client_sends(client_bytes("Q[listen x]"));
+  talk.server_sends(server_bytes("C[LISTEN] Z[I]"));
+  const auto recover = talk.link().recover(talk.server(0));
+  std::string sent;
+  recover->start(sent);
+  EXPECT_EQ(recover->feed(server_bytes("E[57014] Z[I]"), sent).step, Step::Done);
+  EXPECT_EQ(condition(talk), Condition::Dirty);
 }
 
 TEST(LinkRemains, AClientThatGoesLeavesTheQuestionToWhoCleansUp) {

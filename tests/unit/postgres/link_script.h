@@ -39,4 +39,11 @@ using Names = std::map<std::string, std::string>;
 std::string show_client(Bytes bytes, Names& names);
 std::string show_server(Bytes bytes);
 
+inline SettingMap wanted(const LinkTalk& talk) { return settings_of(talk.client.wanted); }
+inline SettingMap in_force(LinkTalk& talk, size_t server = 0) {
+  return settings_of(talk.server(server).in_force);
+}
+inline std::optional<protocol::Pin> pin(LinkTalk& talk) { return talk.link().pin(talk.server(0)); }
+inline Condition condition(LinkTalk& talk) { return talk.link().condition(talk.server(0)); }
+
 }  // namespace weir::postgres::script

@@ -7,11 +7,6 @@ namespace {
 
 using namespace script;
 
-SettingMap wanted(const LinkTalk& talk) { return settings_of(talk.client.wanted); }
-SettingMap in_force(LinkTalk& talk, size_t server = 0) {
-  return settings_of(talk.server(server).in_force);
-}
-
 // A client that logged in with these, on servers where they are in force.
 Setup logged_in_with(const SettingMap& settings) {
   return [settings](LinkTalk& talk) {
