@@ -141,11 +141,14 @@ bool Session::judge_client(Bytes& bytes) {
 // True: judge what is left of `bytes`.
 bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
   if (sink.withdrawn > 0) stats().cancels[CancelResult::Withdrawn].add(sink.withdrawn);
-  const bool still_waits = progress.next == Next::NeedServer && lane_turns_ == 0;
+  // Neighbours have been asked for before it waited.
+  const bool still_waits =
+      (progress.next == Next::NeedServer || progress.next == Next::Roll) && lane_turns_ == 0;
   if (state_ == State::Waiting && !still_waits) wait_no_more();
   if (!send_both()) return false;
   if (lease_) note_pin();
   bytes.remove_prefix(progress.consumed);
+  if (state_ == State::Waiting) return park(bytes), false;
   switch (progress.next) {
     case Next::Flush: return !bytes.empty();
     case Next::Feed:
@@ -156,7 +159,6 @@ bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
     case Next::NeedServer:
       if (left_at_ != 0 && is_settled()) return end(EndReason::ClientLost), false;
       park(bytes);
-      if (state_ == State::Waiting) return false;
       if (is_settled()) acquire();  // else when the last answer from the lane is there
       return false;
     case Next::NeedLane:
@@ -165,7 +167,7 @@ bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
       return false;
     case Next::Reattach:
       park(bytes);
-      reattach();
+      if (lease_->in.empty()) reattach();  // else when the rest of a message has come
       return false;
     case Next::Roll:
       park(bytes);
@@ -190,6 +192,7 @@ bool Session::act_on(const Progress& progress, const Sink& sink, Bytes& bytes) {
 
 void Session::begin_turn(bool in_block) {
   turn_began_ = worker_.now();
+  turn_cancelled_ = false;
   if ((plan_->mode == Mode::Session || pin_) && !in_block)
     hold_began_ = turn_began_;  // here a hold is no transaction
   if (plan_->timeouts.query > 0 || plan_->timeouts.transaction > 0) arm();
@@ -437,7 +440,7 @@ void Session::leave_server(EndReason reason) {
   if (plan_->replication != protocol::Replication::None)
     return worker_.close(std::move(server), CloseReason::Retired);
   const Caretaker::Work work{.cancel = reason != EndReason::ClientLeft,
-                             .reset = plan_->mode == Mode::Session};
+                             .reset = plan_->mode == Mode::Session || stays_};
   worker_.start(std::make_unique<Caretaker>(worker_, std::move(server), work));
 }
 

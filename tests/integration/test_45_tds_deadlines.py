@@ -166,15 +166,6 @@ def test_silent_clients(start, mode):
         assert other.value("SELECT 2") == 2
 
 
-def test_a_pin_is_kept_however_long_its_client_is_silent(start):
-    """timeouts.pin_idle is about Redis: a temporary table must not be lost unnoticed."""
-    weir = start(**timeouts(pin_idle="100ms"))
-    with client_of(weir) as one:
-        one.batch("CREATE TABLE #mine (a int)")
-        time.sleep(0.4)
-        assert one.value("SELECT COUNT(*) FROM #mine") == 0
-
-
 def test_half_a_request_does_not_keep_a_transaction_for_ever(start, server):
     weir = start(**timeouts(transaction="500ms"))
     with client_of(weir) as one, client_of(weir) as other:
