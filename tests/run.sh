@@ -213,12 +213,16 @@ tier_mutants() {
   "$PYTHON" tests/mutants/run --keep "$BUILD/mutants" --results "$OUT" --jobs "$JOBS"
 }
 
-# Redis' own tests through weir, each unit without weir first.
+# The servers' own tests through weir, each without weir first.
 tier_suite() {
-  local options=(--keep "$BUILD/redis-suite" --results "$OUT")
-  [ "$LONG" = 0 ] || options+=(--report docs/evidence/redis-suite.md)
+  local suite options status=0
   build release weir || return 1
-  WEIR_BIN=$(realpath "$BUILD/release/weir") "$PYTHON" tests/redis_suite/run "${options[@]}"
+  for suite in redis postgres; do
+    options=(--keep "$BUILD/$suite-suite" --results "$OUT")
+    [ "$LONG" = 0 ] || options+=(--report "docs/evidence/$suite-suite.md")
+    WEIR_BIN=$(realpath "$BUILD/release/weir") "$PYTHON" "tests/${suite}_suite/run" "${options[@]}" || status=1
+  done
+  return $status
 }
 
 # ---------------------------------------------------------------- the run

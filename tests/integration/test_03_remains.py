@@ -58,6 +58,14 @@ SETTINGS = {
     "to default": "set work_mem = '1MB'; set enable_sort = off; set work_mem to default",
     "reset in vain": "set work_mem = '1MB'; begin; reset work_mem; rollback",
     "reset all in vain": "set enable_sort = off; begin; reset all; rollback",
+    "own, reset in vain": "set my.own = '1'; begin; reset all; rollback",
+    "reset before": "reset all; set search_path = pg_catalog",
+    "own, reset": "set my.own = '1'; reset my.own; set work_mem = '1MB'",
+    "beside an update": "set work_mem = '1MB'; update t set n = 1 where false",
+    "a function's": "create or replace function later() returns int language sql as "
+                    "'select 1; select 2'; set work_mem = '1MB'; "
+                    "alter function later() set enable_sort = off",
+    "denied": "set work_mem = '1MB'; begin; set session_replication_role = replica; rollback",
 }
 
 
@@ -73,11 +81,13 @@ def parts_of(sql):
 @behaviour(36)
 @pytest.mark.parametrize("way", ["simple", "together", "extended"])
 @pytest.mark.parametrize("kind", list(SETTINGS))
-def test_settings_come_along(pool, postgres, kind, way):
+def test_settings_come_along(pool, postgres, table, kind, way):
     others = keep_busy(pool)
     with postgres.client() as direct, pool.client() as client:
         if way == "together":
-            direct.rows(SETTINGS[kind]), client.rows(SETTINGS[kind])
+            for one in (direct, client):
+                one.query(SETTINGS[kind])
+                one.query("rollback")
         else:
             for part in parts_of(SETTINGS[kind]):
                 run = [one.extended if way == "extended" else one.query for one in (direct, client)]

@@ -90,6 +90,7 @@ Progress ClientSide::message(Bytes in, Head head) {
   }
   if (!server_) return without_server(in, head);
   const bool differs = server_->settings_unknown || !(client_.wanted == server_->in_force);
+  if (differs && server_->body_left > 0) return {Next::Later, 0, 0};
   if (differs && server_->ledger.empty() && server_->status != 'E' && !server_->unsynced)
     return {Next::Reattach, 0, 0};
   if (server_->ledger.is_full()) return wait_for_answers();
@@ -155,8 +156,8 @@ Progress ClientSide::on_query(Bytes in, Head head) {
       traits = traits_on(*server_, traits, sql);
       if (traits & kResets) resets = reset_name(sql);
     }
-    if (!is_whole || (traits & kSetSession)) server_->remains.may_set(names_set(sql), is_whole);
   }
+  if (!is_whole || (traits & kSetSession)) server_->remains.may_set(names_set(sql), is_whole);
   client_.unnamed
       .clear();  // "Extended Query", 55.2.3: a simple Query destroys the unnamed statement
   client_.unnamed_mark = server_->unnamed_mark = 0;

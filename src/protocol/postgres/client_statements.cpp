@@ -124,6 +124,8 @@ Progress ClientSide::on_bind(Bytes in, Head head) {
   }
   const Bytes name = here.substr(portal_end + 1, name_end - portal_end - 1);
   if (!carries_names()) {
+    // Of an earlier turn, should it keep its server.
+    if (server_->remains.pin()) server_->bound_traits |= kMayLock | kMayHold | kMayCreate;
     owe(Entry::Kind::Bind);
     return pass(in, head);
   }

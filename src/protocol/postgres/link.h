@@ -134,6 +134,7 @@ class ServerSide {
   SettingMap with_answer(SettingMap set, const Remains::Answer& answer,
                          const SettingMap& otherwise) const;
   void note_locks();
+  void note_failure();
 
   InternTable& texts_;
   ClientState& client_;

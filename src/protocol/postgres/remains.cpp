@@ -33,18 +33,24 @@ constexpr Part kParts[] = {
      "pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()"},
 };
 
-// A role is in no list of settings.
-constexpr std::string_view kAnySetting =
+constexpr std::string_view kSetInSession =
     "SELECT 32,name,setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) "
-    "'session' "
-    "UNION ALL SELECT 32,'role',pg_catalog.current_setting('role') "
+    "'session'";
+// It is in no list of settings.
+constexpr std::string_view kRole =
+    "SELECT 32,'role',pg_catalog.current_setting('role') "
     "WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'";
+constexpr size_t kNamePartBytesMax = 63;  // PostgreSQL cuts longer ones
 
 // What stands in it needs no quoting.
 bool is_plain(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
-  });
+  size_t part = 0;
+  for (const char c : name) {
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.')) return false;
+    part = c == '.' ? 0 : part + 1;
+    if (part > kNamePartBytesMax) return false;
+  }
+  return !name.empty();
 }
 
 // By an application, or by an extension: the server lists those of loaded extensions only.
@@ -62,9 +68,18 @@ std::string question_about(uint8_t kinds, const Remains::Answer& settings) {
         std::string(part.from) + ")");
   }
   if (!(kinds & kSettings)) return text;
-  if (settings.any) add(kAnySetting);
-  for (const std::string& name : settings.about)
-    add("SELECT 32,'" + name + "',pg_catalog.current_setting('" + name + "',true)");
+  std::string listed;  // of these the list tells whether they were set in this session
+  for (const std::string& name : settings.about) {
+    if (is_made_up(name))
+      add("SELECT 32,'" + name + "',pg_catalog.current_setting('" + name + "',true)");
+    else
+      listed += (listed.empty() ? "'" : ",'") + name + "'";
+  }
+  if (settings.any)
+    add(kSetInSession);
+  else if (!listed.empty())
+    add(std::string(kSetInSession) + " AND name OPERATOR(pg_catalog.=) ANY(ARRAY[" + listed + "])");
+  if (settings.any || listed.find("'role'") != std::string::npos) add(kRole);
   return text;
 }
 
@@ -77,7 +92,10 @@ std::optional<std::string_view> read_value(BodyReader& row) {
 }  // namespace
 
 bool Remains::Answer::concerns(const std::string& name) const {
-  return (any && !is_made_up(name)) || std::find(about.begin(), about.end(), name) != about.end();
+  const auto has = [&name](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  return ((any && !is_made_up(name)) || has(about)) && !has(staying);
 }
 
 void Remains::may_set(const std::vector<std::string>& names, bool are_all) {
@@ -96,17 +114,24 @@ bool Remains::may_change_reading() const {
          (any_setting_ || std::any_of(settings_.begin(), settings_.end(), changes_reading));
 }
 
-std::string Remains::ask(const SettingMap& carried) {
-  if (suspected_ & kSettings && settings_.empty()) any_setting_ = true;
-  if (suspected_ & kSettings && any_setting_)
-    for (const auto& [name, value] : carried)
-      if (is_made_up(name)) may_set({name}, true);
-  // The list tells more of a name than its value: whether that was set in this session.
-  if (any_setting_) std::erase_if(settings_, [](const auto& name) { return !is_made_up(name); });
-  Asked asked{.kinds = std::exchange(suspected_, 0)};
-  asked.answer.any = any_setting_;
-  asked.answer.about = std::exchange(settings_, {});
-  if (too_many_settings_) asked.found = kSettings;
+std::vector<std::string> made_up_names(const base::Interned& settings) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : settings_of(settings))
+    if (is_made_up(name)) names.push_back(name);
+  return names;
+}
+
+std::string Remains::ask(const base::Interned& carried) {
+  Asked asked;
+  asked.kinds = std::exchange(suspected_, 0);
+  if (asked.kinds & kSettings) {
+    asked.answer.any = any_setting_ || settings_.empty();
+    if (asked.answer.any) may_set(made_up_names(carried), true);
+    asked.answer.about = std::exchange(settings_, {});
+    if (asked.answer.any)
+      std::erase_if(asked.answer.about, [](const auto& name) { return !is_made_up(name); });
+    if (too_many_settings_) asked.found = kSettings;
+  }
   forget_names();
   asked_ = std::move(asked);
   return question_about(asked_->kinds, asked_->answer);
@@ -118,11 +143,7 @@ bool Remains::on_row(base::Bytes data_row) {
   const auto kind = read_value(row), name = read_value(row), value = read_value(row);
   if (!row.at_end() || !kind || !name) return false;
   if (*kind == "32") {
-    // Each has a value, but one that an application would have made up.
-    if (value)
-      note_setting(*name, *value);
-    else if (!is_made_up(*name))
-      asked_->answer.is_refused = true;
+    if (value) note_setting(*name, *value);
     return true;
   }
   for (const Part& part : kParts) {
@@ -143,10 +164,12 @@ void Remains::note_setting(std::string_view name, std::string_view value) {
     return;
   const bool fits = is_plain(lower) && std::all_of(value.begin(), value.end(),
                                                    [](char c) { return c > 0 && c < 0x7f; });
-  if (fits)
+  if (fits) {
     asked_->answer.settings.insert_or_assign(lower, std::string(value));
-  else
+  } else {
+    asked_->answer.staying.push_back(lower);
     asked_->found |= kSettings;
+  }
 }
 
 void Remains::on_refusal(const base::Error& error) { asked_->sqlstate = error.code; }

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include <weir/base/intern.h>
 #include <weir/protocol/postgres.h>
 #include <weir/protocol/protocol.h>
 
@@ -26,14 +27,18 @@ enum Remainder : uint8_t {
   kEverything = 63,
 };
 
+// Those of these settings that the server may have in no list.
+std::vector<std::string> made_up_names(const base::Interned& settings);
+
 class Remains {
  public:
   // What the server has said of settings.
   struct Answer {
-    bool is_refused = false;         // it has said nothing at all
-    bool any = false;                // these are all that were set in its session; else of
-    std::vector<std::string> about;  // these, of which the others are not set
-    SettingMap settings;             // names in lower case
+    bool is_refused = false;           // it has said nothing at all; is_suspected(): ask again
+    std::vector<std::string> about;    // of these, the others are not set
+    bool any = false;                  // and of all that an application has not made up
+    std::vector<std::string> staying;  // but for these, which cannot be carried
+    SettingMap settings;               // names in lower case
     bool concerns(const std::string& name) const;
   };
 
@@ -49,9 +54,9 @@ class Remains {
   // The server did not understand a question about these: it is not to be asked again.
   uint8_t mute() const { return mute_; }
 
-  // Those that an application has made up are in no list: of `carried` ones the server is asked.
-  // The question's text. From now on is_asking(), until conclude().
-  std::string ask(const SettingMap& carried);
+  // The question's text; of what is carried and in no list too. From now on is_asking(), until
+  // conclude().
+  std::string ask(const base::Interned& carried);
   bool is_suspected() const { return suspected_ != 0; }
   void forget_names() {  // those texts have run
     if (!settings_.empty()) settings_.clear();

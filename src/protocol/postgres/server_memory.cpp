@@ -111,6 +111,7 @@ void ServerSide::on_maker(Bytes tag) {
     if (client_.options.transaction_mode) server_.remains.keep_for(protocol::Pin::Context);
     return;
   }
+  server_.remains.may_set({}, false);
   suspect(kEverything);
 }
 
@@ -118,17 +119,20 @@ void ServerSide::on_set() {
   const uint16_t traits = current_traits();
   if (traits & kResets) on_reset_by_name();
   if ((traits & kSetLeavesNothing) && !(traits & kSetSession)) return;
-  if (!(traits & kResets))
-    suspect(kSettings);
-  else
+  if (traits & kResets) {
     server_.dirty = true;
+    server_.remains.may_set({}, false);
+  }
+  suspect(kSettings);
 }
 
-// In a transaction that is rolled back it has done nothing.
+// In a transaction that is rolled back it has done nothing, and others may stand beside it.
 void ServerSide::on_reset_by_name() {
   const std::string name = reset_now();
-  if (server_.in_force && (name.empty() || server_.status != 'I')) {
-    server_.remains.may_set({}, false);
+  const bool stands_alone =
+      server_.status == 'I' && !name.empty() && server_.ledger.front().kind == Entry::Kind::Query;
+  if (!stands_alone) {
+    server_.remains.may_set(made_up_names(server_.in_force), false);
     suspect(kSettings);
   }
   if (name == "all" && server_.status == 'I') server_.remains.settings_reset();
@@ -145,7 +149,8 @@ void ServerSide::on_reset_by_name() {
 void ServerSide::on_discard_all() {
   forget_all();
   on_reset("all");
-  server_.dirty = false;
+  // Without names that are carried something may have been prepared behind it.
+  if (client_.options.prepared_statements > 0) server_.dirty = false;
   server_.remains.clear();
 }
 

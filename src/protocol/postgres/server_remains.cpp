@@ -27,6 +27,15 @@ void ServerSide::suspect(uint8_t kinds) {
     server_.remains.suspect(kinds & static_cast<uint8_t>(~server_.remains.mute()));
 }
 
+// It may have committed before.
+void ServerSide::note_failure() {
+  note_locks();
+  if (!(current_traits() & kRunsBlocks)) return;
+  server_.dirty = true;
+  server_.remains.may_set({}, false);
+  suspect(kEverything);
+}
+
 // Locks that a statement has taken stay when it fails, and when it is not run to its end.
 void ServerSide::note_locks() {
   const uint16_t traits = current_traits();
@@ -36,9 +45,9 @@ void ServerSide::note_locks() {
 
 // At rest, outside a transaction. Who cleans up behind a client that is gone does not ask.
 void ServerSide::ask() {
-  if (!client_.options.transaction_mode) return;
-  if (!server_.remains.is_suspected()) return server_.remains.forget_names();
-  const std::string question = server_.remains.ask(settings_of(server_.in_force));
+  const bool is_asked = client_.options.transaction_mode && server_.remains.is_suspected();
+  if (!is_asked) return server_.remains.forget_names();
+  const std::string question = server_.remains.ask(server_.in_force);
   std::string message;
   append_query(message, question);
   sink_.to_server.add_copy(message);
@@ -112,6 +121,14 @@ SettingMap ServerSide::with_answer(SettingMap set, const Remains::Answer& answer
     if (answer.concerns(name) && is_asked_for(name)) set.emplace(name, value);
   for (const auto& [name, value] : answer.settings)
     if (is_asked_for(name)) set.insert_or_assign(name, value);
+  if (!answer.any) return set;
+  // A RESET that was rolled back has not been reported.
+  for (const auto& [name, value] : server_.reported) {
+    const auto login = server_.base.find(name);
+    const bool is_own = login == server_.base.end() || login->second != value;
+    if (const std::string lower = lower_case(name); is_own && is_carried(lower))
+      set.insert_or_assign(lower, value);
+  }
   return set;
 }
 

@@ -232,7 +232,7 @@ bool ServerSide::on_error(Bytes in, Head head) {
     return true;
   }
   ++sink_.errors;
-  note_locks();
+  note_failure();
   if (server_.syncs_ignored > 0 && may_answer_ignored(in.substr(0, head.total)))
     server_.retire = true;
   Entry& entry = server_.ledger.front();

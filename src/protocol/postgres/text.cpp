@@ -92,10 +92,11 @@ uint16_t words_within(std::string_view sql) {
   char before = ' ';
   for (size_t i = 0; i < sql.size(); before = sql[i++]) {
     const char c = static_cast<char>(sql[i] | 0x20);
-    if ((c != 'i' && c != 'c' && c != 'h') || is_word_character(before)) continue;
+    if ((c != 'i' && c != 'c' && c != 'd' && c != 'h') || is_word_character(before)) continue;
     const std::string_view rest = sql.substr(i);
     if (starts_with_word(rest, "into") || starts_with_word(rest, "create")) traits |= kMayCreate;
     if (starts_with_word(rest, "hold")) traits |= kMayHold;
+    if (starts_with_word(rest, "do") || starts_with_word(rest, "call")) traits |= kRunsBlocks;
   }
   return traits;
 }
@@ -120,6 +121,20 @@ uint16_t locks_within(std::string_view sql, char v) {
   return traits;
 }
 
+// What follows a name behind dots.
+void take_parts(std::string_view& sql, std::string& name) {
+  for (skip_space(sql); sql.starts_with('.'); skip_space(sql)) {
+    sql.remove_prefix(1);
+    name.append(".").append(lower_case(take_word(sql)));
+  }
+}
+
+std::string take_name(std::string_view& sql) {
+  std::string name = lower_case(take_word(sql));
+  take_parts(sql, name);
+  return name;
+}
+
 // "SET name" is followed by a value.
 bool is_assigned(std::string_view rest) { return rest.starts_with('=') || take_word(rest) == "to"; }
 
@@ -139,8 +154,10 @@ bool may_have_traits(std::string_view sql) {
   switch (lower(sql[0])) {
     case 's': return sql.size() < 3 || lower(sql[2]) == 't' || lower(sql[2]) == 'a';  // set, start
     case 'b': return true;                                                            // begin
-    case 'd':  // deallocate, discard, declare
-      return sql.size() < 3 || lower(sql[2]) == 'a' || lower(sql[2]) == 's' || lower(sql[2]) == 'c';
+    case 'c': return sql.size() < 2 || lower(sql[1]) == 'a';                          // call
+    case 'd':  // deallocate, discard, declare, do
+      return sql.size() < 3 || lower(sql[2]) == 'a' || lower(sql[2]) == 's' ||
+             lower(sql[2]) == 'c' || lower(sql[1]) == 'o';
     case 'r': return sql.size() < 3 || lower(sql[2]) == 's';  // reset
     case '-':
     case '/': return sql.size() < 2;  // half of what begins a comment
@@ -191,11 +208,7 @@ std::string setting_name(std::string_view sql) {
   if (has_own_syntax && name == "schema") return "search_path";
   if (has_own_syntax && name == "role") return name;
   if (name == "time" && take_word(sql) == "zone") return "timezone";
-  for (; sql.starts_with('.'); skip_space(sql)) {
-    sql.remove_prefix(1);
-    name.append(".").append(lower_case(take_word(sql)));
-    skip_space(sql);
-  }
+  take_parts(sql, name);
   return is_assigned(sql) ? name : std::string{};
 }
 
@@ -223,7 +236,7 @@ bool ends_block(std::string_view sql) {
 std::string reset_name(std::string_view sql) {
   std::string_view rest = sql;
   if (take_word(rest) == "reset") {
-    std::string name = lower_case(take_word(rest));
+    std::string name = take_name(rest);
     if (name == "time" && take_word(rest) == "zone") name = "timezone";
     return is_end(rest) ? name : std::string{};
   }

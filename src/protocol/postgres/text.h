@@ -14,14 +14,15 @@ enum Traits : uint16_t {
   kMayCreate = 1,  // has the word INTO or CREATE: "SELECT 0" may have made a table
   // One statement, SET LOCAL or SET TRANSACTION, or of a setting that the server reports.
   kSetLeavesNothing = 2,
-  kSetSession = 4,    // SET of something that lasts; its names: names_set()
-  kBeginsBlock = 8,   // BEGIN or START TRANSACTION
-  kDeallocates = 16,  // one statement, DEALLOCATE of one name: deallocated_name()
-  kResets = 32,       // RESET, or one statement SET … TO DEFAULT: reset_name()
-  kForgets = 64,      // DISCARD, DEALLOCATE ALL: statements that weir has prepared may go
-  kMayHold = 128,     // has the word HOLD: a cursor may outlive its transaction
-  kMayLock = 256,     // has pg_advisory_lock or pg_try_advisory_lock
-  kMayUnlock = 512,   // has pg_advisory_unlock
+  kSetSession = 4,     // SET of something that lasts; its names: names_set()
+  kBeginsBlock = 8,    // BEGIN or START TRANSACTION
+  kDeallocates = 16,   // one statement, DEALLOCATE of one name: deallocated_name()
+  kResets = 32,        // RESET, or one statement SET … TO DEFAULT: reset_name()
+  kForgets = 64,       // DISCARD, DEALLOCATE ALL: statements that weir has prepared may go
+  kMayHold = 128,      // has the word HOLD: a cursor may outlive its transaction
+  kMayLock = 256,      // has pg_advisory_lock or pg_try_advisory_lock
+  kRunsBlocks = 1024,  // DO or CALL, which may commit before it fails
+  kMayUnlock = 512,    // has pg_advisory_unlock
 };
 uint16_t traits_of(std::string_view sql);
 // Of a text whose first word does not matter: may_have_traits() says so.

@@ -82,6 +82,20 @@ TEST(LinkRemains, ATextThatIsTooLongToLookAtMaySetAnything) {
   EXPECT_EQ(show_client(talk.take().to_server, names), " ?[any]");
 }
 
+// As it does in a function's body.
+TEST(LinkRemains, AWordSetThatHasNotRunChangesNothing) {
+  const std::string text = "create function set(x int) returns int as $$select 1; select 2$$";
+  const auto talk = play({{"c: Q[" + text + "]", "s: Q[" + text + "]"},
+                          {"s: C[CREATE FUNCTION] Z[I]", "s: ?[temp]; c: C[CREATE FUNCTION] Z[I]"},
+                          {"s: T C[SELECT 0] Z[I]", "end"}},
+                         [](LinkTalk& setup) {
+                           setup.client.wanted = setup.server(0).in_force =
+                               intern_settings(setup.texts(), {{"search_path", "mine"}});
+                         });
+  EXPECT_EQ(wanted(*talk), (SettingMap{{"search_path", "mine"}}));
+  EXPECT_EQ(condition(*talk), Condition::Clean);
+}
+
 TEST(LinkRemains, AfterASetThatIsRolledBackItIsAsItWas) {
   const auto talk = play({{"c: Q[set work_mem=8]", "s: Q[set work_mem=8]"},
                           {"s: C[SET] Z[I]", "s: ?[work_mem]; c: C[SET] Z[I]"},
@@ -140,11 +154,113 @@ TEST(LinkRemains, WhatStandsBehindDiscardAllIsSeen) {
         {"s: C[SET] Z[I]", "s: ?[app.tenant]; c: C[SET] Z[I]"}});
 }
 
-TEST(LinkRemains, ANameThatTheServerDoesNotKnowMeansAReset) {
-  const auto talk = play({{"c: Q[set nonsense=1]", "s: Q[set nonsense=1]"},
-                          {"s: C[SET] Z[I]", "s: ?[nonsense]; c: C[SET] Z[I]"},
-                          {"s: T D[32|nonsense|null] C[SELECT 1] Z[I]", "end"}});
-  EXPECT_EQ(condition(*talk), Condition::Dirty);
+// What follows the word set in an UPDATE, or was denied.
+TEST(LinkRemains, ANameThatWasNotSetIsNotCarried) {
+  const std::string text = "set work_mem=8; update t set x=1";
+  const auto talk =
+      play({{"c: Q[" + text + "]", "s: Q[" + text + "]"},
+            {"s: C[SET] C[UPDATE 1] Z[I]", "s: ?[work_mem x]; c: C[SET] C[UPDATE 1] Z[I]"},
+            {"s: T D[32|work_mem|8kB] C[SELECT 1] Z[I]", "end"}});
+  EXPECT_EQ(wanted(*talk), (SettingMap{{"work_mem", "8kB"}}));
+  EXPECT_EQ(condition(*talk), Condition::Clean);
+}
+
+TEST(LinkRemains, NamesEndWithTheirClient) {
+  LinkTalk talk;
+  talk.client_sends(client_bytes("Q[begin]"));
+  talk.server_sends(server_bytes("C[BEGIN] Z[T]"));
+  talk.client_sends(client_bytes("Q[set session_replication_role=replica]"));
+  talk.server_sends(server_bytes("E[42501] Z[E]"));
+  const auto recover = talk.link().recover(talk.server(0));
+  std::string sent;
+  recover->start(sent);
+  EXPECT_EQ(recover->feed(server_bytes("C[ROLLBACK] Z[I]"), sent).step, Step::Done);
+  Remains& remains = talk.server(0).remains;
+  remains.suspect(kSettings);
+  EXPECT_EQ(remains.ask({}).find("session_replication_role"), std::string::npos);
+}
+
+TEST(LinkRemains, ALongTextBehindANamedOne) {
+  LinkTalk talk;
+  Names names;
+  talk.client_sends(client_bytes("Q[begin] Q[set jit=off]"));
+  talk.server_sends(server_bytes("C[BEGIN] Z[T] C[SET] Z[T]"));
+  talk.client_sends(
+      client_bytes("Q[insert '" + std::string(17000, 'x') + "'; set role bob] Q[commit]"));
+  talk.take();
+  talk.server_sends(server_bytes("C[INSERT 0 1] C[SET] Z[T] C[COMMIT] Z[I]"));
+  EXPECT_EQ(show_client(talk.take().to_server, names), " ?[any]");
+}
+
+TEST(LinkRemains, ABlockThatFailsMayHaveCommitted) {
+  for (const char* text : {"do $$begin commit; end$$", "call x()", "select 1; call x()"}) {
+    const auto talk = play(
+        {{"c: Q[" + std::string(text) + "]", "s: Q[" + std::string(text) + "]"},
+         {"s: E[P0001] Z[I]", "s: ?[listening temp cursor prepared lock any]; c: E[P0001] Z[I]"},
+         {"s: T C[SELECT 0] Z[I]", "end"}});
+    EXPECT_EQ(condition(*talk), Condition::Dirty) << text;
+  }
+}
+
+TEST(LinkRemains, ResetAndSetInOneTurn) {
+  for (const std::string text : {"reset all; set jit=off", "set a to default; set jit=off"}) {
+    const bool resets = text.starts_with("reset");
+    const std::string tag = resets ? "C[RESET]" : "C[SET]";
+    const std::string asked = resets ? "?[any]" : "?[a jit]";
+    const auto talk =
+        play({{"c: Q[" + text + "]", "s: Q[" + text + "]"},
+              {"s: " + tag + " C[SET] Z[I]", "s: " + asked + "; c: " + tag + " C[SET] Z[I]"},
+              {"s: T D[32|jit|off] C[SELECT 1] Z[I]", "end"}});
+    EXPECT_EQ(wanted(*talk), (SettingMap{{"jit", "off"}})) << text;
+  }
+}
+
+TEST(LinkRemains, ANameOfSeveralPartsIsReset) {
+  const auto talk =
+      play({{"c: Q[reset app.tenant]", "s: Q[reset app.tenant]"},
+            {"s: C[RESET] Z[I]", "c: C[RESET] Z[I]; end"}},
+           [](LinkTalk& setup) {
+             setup.client.startup = intern_settings(setup.texts(), {{"app.tenant", "x"}});
+             setup.client.wanted = setup.server(0).in_force =
+                 intern_settings(setup.texts(), {{"app.tenant", "y"}});
+           });
+  EXPECT_EQ(wanted(*talk), (SettingMap{{"app.tenant", "x"}}));
+  EXPECT_EQ(in_force(*talk), SettingMap{});
+}
+
+// Of a reported one, and of one that is in no list.
+TEST(LinkRemains, AResetThatIsRolledBackInOnePipeline) {
+  const std::string text = "P[|reset all] B[|] E[] P[|bad] S";
+  const auto talk =
+      play({{"c: " + text, "s: " + text},
+            {"s: 1 2 C[RESET] E[42601] Z[I]", "s: ?[any app.t]; c: 1 2 C[RESET] E[42601] Z[I]"},
+            {"s: T D[32|app.t|y] C[SELECT 1] Z[I]", "end"}},
+           [](LinkTalk& setup) {
+             setup.client.wanted = setup.server(0).in_force =
+                 intern_settings(setup.texts(), {{"app.t", "y"}, {"timezone", "CET"}});
+             setup.server(0).reported["TimeZone"] = "CET";
+           });
+  EXPECT_EQ(wanted(*talk), (SettingMap{{"app.t", "y"}, {"timezone", "CET"}}));
+}
+
+TEST(LinkRemains, AValueThatIsNotCarriedStaysInForce) {
+  const auto talk = play({{"c: Q[set search_path='x']", "s: Q[set search_path='x']"},
+                          {"s: C[SET] Z[I]", "s: ?[search_path]; c: C[SET] Z[I]"},
+                          {"s: T D[32|search_path|sch\xc3\xa9ma] C[SELECT 1] Z[I]", ""},
+                          {"c: Q[a]", "s: Q[a]"}},
+                         [](LinkTalk& setup) {
+                           setup.client.startup = setup.client.wanted = setup.server(0).in_force =
+                               intern_settings(setup.texts(), {{"search_path", "app"}});
+                         });
+  EXPECT_EQ(pin(*talk), Pin::Setting);
+}
+
+TEST(LinkRemains, ANameThatTheServerCutsStays) {
+  LinkTalk talk;
+  const std::string name = "app." + std::string(70, 'x');
+  talk.client_sends(client_bytes("Q[set " + name + "=1]"));
+  talk.server_sends(server_bytes("C[SET] Z[I] T C[SELECT 0] Z[I]"));
+  EXPECT_EQ(pin(talk), Pin::Setting);
 }
 
 TEST(LinkRemains, OneThatIsNotCarriedStaysUntilAllAreReset) {

@@ -210,7 +210,8 @@ TEST(LinkRemains, AnotherUserStaysWhereHeIs) {
             {"s: C[INSERT 0 1] Z[I]", "c: C[INSERT 0 1] Z[I]"},
             {"c: Q[reset session authorization]", "s: Q[reset session authorization]"},
             {"s: C[RESET] S[session_authorization=app] Z[I]",
-             "c: C[RESET] S[session_authorization=app] Z[I]; end"}},
+             "s: ?[any]; c: C[RESET] S[session_authorization=app] Z[I]"},
+            {"s: T C[SELECT 0] Z[I]", "end"}},
            [](LinkTalk& setup) {
              setup.server(0).base["session_authorization"] = "app";
              setup.server(0).reported["session_authorization"] = "app";

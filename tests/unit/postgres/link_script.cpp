@@ -150,11 +150,22 @@ std::string text_of(BodyReader& reader) { return shorten(reader.text()); }
 // weir's question about what a client has left, in short: ?[temp], ?[any], ?[work_mem listening]
 std::string short_question(std::string_view text) {
   static const std::pair<std::string_view, std::string_view> kParts[] = {
-      {"SELECT 1,'',", "listening"}, {"SELECT 2,'',", "temp"},  {"SELECT 4,'',", "cursor"},
-      {"SELECT 8,'',", "prepared"},  {"SELECT 16,'',", "lock"}, {"SELECT 32,name,", "any"}};
+      {"SELECT 1,'',", "listening"},
+      {"SELECT 2,'',", "temp"},
+      {"SELECT 4,'',", "cursor"},
+      {"SELECT 8,'',", "prepared"},
+      {"SELECT 16,'',", "lock"}};
   std::string parts;
   for (const auto& [begin, name] : kParts)
     if (text.find(begin) != Bytes::npos) parts.append(" ").append(name);
+  constexpr std::string_view kList = "ANY(ARRAY[";
+  const size_t list = text.find(kList);
+  if (list == Bytes::npos && text.find("SELECT 32,name,") != Bytes::npos) parts += " any";
+  for (size_t at = list == Bytes::npos ? list : list + kList.size(); at < text.size();) {
+    const size_t end = text.find('\'', at + 1);
+    parts.append(" ").append(text.substr(at + 1, end - at - 1));
+    at = text[end + 1] == ',' ? end + 2 : Bytes::npos;
+  }
   constexpr std::string_view kNamed = "SELECT 32,'";
   for (size_t at = text.find(kNamed); at != Bytes::npos; at = text.find(kNamed, at + 1)) {
     const std::string_view rest = text.substr(at + kNamed.size());

@@ -205,7 +205,9 @@ TEST(LinkDirty, ByTextAndTagOfSet) {
       {"execute x", true}};
   for (const auto& [text, dirty] : table) {
     EXPECT_EQ(dirty_after(text, "C[SET]"), dirty) << text;
-    EXPECT_EQ(dirty_after(text, "C[SET]", true), dirty) << text << " (extended)";
+    // What else stands in the pipeline may undo a reset.
+    const bool is_asked = dirty || text == "set timezone to default";
+    EXPECT_EQ(dirty_after(text, "C[SET]", true), is_asked) << text << " (extended)";
   }
 }
 
