@@ -11,6 +11,7 @@ namespace {
 
 using protocol::Pin;
 
+constexpr std::string_view kDenied = "42501";
 constexpr size_t kNamesMax = 32;  // that are asked for by name
 
 // Rows: what it is (Remainder), and of settings name and value. All names are qualified, as the
@@ -185,12 +186,14 @@ Remains::Answer Remains::conclude() {
   const bool failed = !asked.sqlstate.empty();
   const bool again = std::exchange(was_refused_, failed);
   if (failed) asked.answer.is_refused = true;
+  asked.answer.lacks_settings = (asked.kinds & kSettings) && asked.answer.settings.empty();
   if (!failed) {
     // Settings that have stayed are not known by name.
     const uint8_t known = asked.kinds & static_cast<uint8_t>(~kSettings);
     found_ = static_cast<uint8_t>((found_ & ~known) | asked.found);
   } else if (is_not_understood(asked.sqlstate)) {
     mute_ |= asked.kinds;
+  } else if (asked.sqlstate == kDenied) {  // a hardened server, or a role that may do little
   } else if (again) {
     kept_ = Pin::Unclear;
   } else {

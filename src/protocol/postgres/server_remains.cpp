@@ -97,7 +97,8 @@ void ServerSide::on_answered() {
   server_.ledger.pop();
   const Remains::Answer answer = server_.remains.conclude();
   // Those that an application has made up are in no list: there may be one that nobody has named.
-  if (answer.is_refused || answer.any) server_.dirty = true;
+  // Another product may have a list in which nothing ever is.
+  if (answer.is_refused || answer.any || answer.lacks_settings) server_.dirty = true;
   if (server_.remains.is_suspected()) return ask();
   if (answer.is_refused) return;
   const SettingMap wanted =

@@ -159,6 +159,22 @@ TEST(LinkRemains, WhatIsNotUnderstoodOfOneThingIsUnderstoodOfAnother) {
         {"s: T D[32|jit|off] C[SELECT 1] Z[I]", "end"}});
 }
 
+TEST(LinkRemains, AServerThatMayNotSayIsReset) {
+  const std::vector<Line> lines = {{"c: Q[set jit=off]", "s: Q[set jit=off]"},
+                                   {"s: C[SET] Z[I]", "s: ?[jit]; c: C[SET] Z[I]"},
+                                   {"s: E[42501] Z[I]", "end"}};
+  auto again = lines;
+  again.insert(again.end(), lines.begin(), lines.end());
+  EXPECT_EQ(condition(*play(again)), Condition::Dirty);
+}
+
+TEST(LinkRemains, AListInWhichNothingIsProvesNothing) {
+  const auto talk = play({{"c: Q[set jit=off]", "s: Q[set jit=off]"},
+                          {"s: C[SET] Z[I]", "s: ?[jit]; c: C[SET] Z[I]"},
+                          {"s: T C[SELECT 0] Z[I]", "end"}});
+  EXPECT_EQ(condition(*talk), Condition::Dirty);
+}
+
 TEST(LinkRemains, AServerThatDoesNotUnderstandIsAskedOnce) {
   const auto talk = play({{"c: Q[listen x]", "s: Q[listen x]"},
                           {"s: C[LISTEN] Z[I]", "s: ?[listening]; c: C[LISTEN] Z[I]"},
