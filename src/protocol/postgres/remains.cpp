@@ -12,7 +12,8 @@ namespace {
 using protocol::Pin;
 
 constexpr std::string_view kDenied = "42501";
-constexpr size_t kNamesMax = 32;  // that are asked for by name
+constexpr size_t kListedBytesMax = 64 * 1024;  // of an answer, and more than is carried
+constexpr size_t kNamesMax = 32;               // that are asked for by name
 
 // Rows: what it is (Remainder), and of settings name and value. All names are qualified, as the
 // client's search_path is in force.
@@ -160,6 +161,9 @@ bool Remains::on_row(base::Bytes data_row) {
 void Remains::note_setting(std::string_view name, std::string_view value) {
   static constexpr std::string_view kNotCarried[] = {
       "seed", "transaction_deferrable", "transaction_isolation", "transaction_read_only"};
+  asked_->bytes += name.size() + value.size() + 1;
+  if (asked_->bytes > kListedBytesMax) asked_->answer.is_too_long = true;
+  if (asked_->answer.is_too_long) return;
   const std::string lower = lower_case(name);
   if (std::find(std::begin(kNotCarried), std::end(kNotCarried), lower) != std::end(kNotCarried))
     return;

@@ -35,6 +35,7 @@ class Remains {
   // What the server has said of settings.
   struct Answer {
     bool is_refused = false;           // it has said nothing at all; is_suspected(): ask again
+    bool is_too_long = false;          // not all has been kept
     bool lacks_settings = false;       // one may have been set, and none is there
     std::vector<std::string> about;    // of these, the others are not set
     bool any = false;                  // and of all that an application has not made up

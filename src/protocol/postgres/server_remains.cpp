@@ -101,6 +101,7 @@ void ServerSide::on_answered() {
   if (answer.is_refused || answer.any || answer.lacks_settings) server_.dirty = true;
   if (server_.remains.is_suspected()) return ask();
   if (answer.is_refused) return;
+  if (answer.is_too_long) return server_.remains.too_many_settings();
   const SettingMap wanted =
       with_answer(settings_of(client_.wanted), answer, settings_of(client_.startup));
   if (is_too_much(wanted)) return server_.remains.too_many_settings();

@@ -292,6 +292,18 @@ TEST(LinkRemains, SettingsAreBoundedPerClient) {
   EXPECT_EQ(wanted(talk).size(), 3);
 }
 
+TEST(LinkRemains, AnEndlessAnswerIsNotKept) {
+  LinkTalk talk;
+  talk.client.wanted = talk.server(0).in_force = intern_settings(talk.texts(), {{"jit", "off"}});
+  talk.client_sends(client_bytes("Q[set session characteristics as transaction read only]"));
+  talk.server_sends(server_bytes("C[SET] Z[I] T"));
+  const std::string row = server_bytes("D[32|a|" + std::string(1000, 'x') + "]");
+  for (int i = 0; i < 100; ++i) talk.server_sends(row);
+  talk.server_sends(server_bytes("C[SELECT 100] Z[I]"));
+  EXPECT_EQ(pin(talk), Pin::Setting);
+  EXPECT_EQ(wanted(talk), (SettingMap{{"jit", "off"}}));
+}
+
 TEST(LinkRemains, ResetAllKeepsTheRole) {
   const auto talk =
       play({{"c: Q[reset all]", "s: Q[reset all]"}, {"s: C[RESET] Z[I]", "c: C[RESET] Z[I]; end"}},
