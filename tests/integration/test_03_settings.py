@@ -295,3 +295,26 @@ def test_identity_inside_a_pipeline(start_pool):
     other.send(pg.batch("select current_user"), pg.sync())
     changer.until_ready(2)
     assert rows(other.until_ready()) == [["boss"]]
+
+
+@behaviour(35)
+@weir_only
+@pytest.mark.parametrize("first", ["the setter", "another"])
+def test_a_literal_that_is_read_under_set_local_is_nobody_elses(start_pool, first):
+    """Both prepare the same text, on the same server."""
+    pool = start_pool(size=1)
+    setter, other = pool.client(), pool.client()
+    text = "select '{NULL}'::text[]"
+
+    def value(client, name):
+        client.send(pg.parse(text, name), pg.bind(name), pg.execute(), pg.sync())
+        return rows(client.until_ready())[0][0]
+
+    expected = other.value(text)
+    if first == "another":
+        assert value(other, "before") == expected
+    setter.rows("begin")
+    setter.rows("set local array_nulls = off")
+    assert value(setter, "inside") == value(setter, "again") == '{"NULL"}' != expected
+    setter.rows("commit")
+    assert value(setter, "outside") == value(other, "after") == expected

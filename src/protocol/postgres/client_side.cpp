@@ -157,6 +157,7 @@ Progress ClientSide::on_query(Bytes in, Head head) {
       if (traits & kResets) resets = reset_name(sql);
     }
   }
+  if (traits & kReadsLocally) read_locally();
   if (!is_whole || (traits & kSetSession)) server_->remains.may_set(names_set(sql), is_whole);
   client_.unnamed
       .clear();  // "Extended Query", 55.2.3: a simple Query destroys the unnamed statement

@@ -245,6 +245,7 @@ Progress ClientSide::poison(Bytes in, Head head, Entry::Kind kind, std::string e
 
 // What is in force and may change what a text means.
 std::string_view ClientSide::reading() {
+  if (server_ && !server_->local_reading.empty()) return server_->local_reading;
   const Interned& now = server_ ? server_->in_force : client_.wanted;
   if (!(client_.read_under == now)) {
     SettingMap map = settings_of(now);
@@ -291,12 +292,17 @@ void ClientSide::note_parse(const Interned& statement) {
 }
 
 void ClientSide::note_bound(std::string_view key) {
-  const uint16_t traits = key_traits(key);
   const Bytes body = key_body(key);
   const std::string_view sql = body.substr(0, body.find('\0'));
-  server_->bound_traits |= traits_on(*server_, traits & ~kDeallocates, sql);
+  const uint16_t traits = traits_on(*server_, key_traits(key) & ~kDeallocates, sql);
+  server_->bound_traits |= traits;
   if (traits & kResets) server_->bound_reset = server_->bound_reset.empty() ? reset_name(sql) : "*";
   if (traits & kSetSession) server_->remains.may_set(names_set(sql), true);
+  if (traits & kReadsLocally) read_locally();
+}
+
+void ClientSide::read_locally() {
+  server_->local_reading = "local " + std::to_string(server_->segment);
 }
 
 void ClientSide::send_parse(Bytes name, Bytes body) {

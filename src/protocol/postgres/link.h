@@ -67,6 +67,7 @@ class ClientSide {
   void make_room(size_t count);
   void ensure_prepared(const Interned& statement);
   std::string_view reading();
+  void read_locally();
   std::string key_of(Bytes text_and_types);
   bool is_ready(const Interned& statement);
   bool is_open(const Interned& statement) const;

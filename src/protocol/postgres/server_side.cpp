@@ -327,6 +327,7 @@ bool ServerSide::on_ready(Bytes in, Head head) {
       if (server_.reads_text && server_.remains.may_change_reading()) server_.dirty = true;
       server_.bound_traits = 0;
       server_.reads_text = false;
+      server_.local_reading.clear();
       server_.bound_reset.clear();
     }
   }

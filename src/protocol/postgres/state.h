@@ -206,6 +206,9 @@ struct ServerState final : protocol::ServerState {
   // A Parse was sent, since it was last at rest, of a text that depends on the settings: if they
   // change as well, nobody knows under which it was read.
   bool reads_text = false;
+  // Not empty: a SET LOCAL is in force, or may be. Stands for what is read in this transaction, as
+  // nothing that is read in any other is the same.
+  std::string local_reading;
   bool dirty = false;  // a turn left, or may have left, state that only a reset removes
   Remains remains;     // of what its client has left: what is known by name
   std::string heard;   // notifications that came during a talk of weir's, for its client

@@ -172,6 +172,7 @@ uint16_t traits_within(std::string_view sql) {
 uint16_t traits_of(std::string_view sql) {
   uint16_t traits = words_within(sql) | traits_within(sql);
   if (is_several(sql) && !names_set(sql).empty()) traits |= kSetSession;
+  if (reads_locally(sql, nullptr)) traits |= kReadsLocally;
   if (!may_have_traits(sql)) return traits;
   std::string_view rest = sql;
   const std::string word = take_word(rest);
@@ -189,6 +190,8 @@ uint16_t traits_of(std::string_view sql) {
 }
 
 uint16_t traits_on(const ServerState& server, uint16_t traits, std::string_view sql) {
+  if ((traits & kReadsLocally) && !reads_locally(sql, &server))
+    traits = static_cast<uint16_t>(traits & ~kReadsLocally);
   if (!(traits & kSetSession) || !is_single(sql) || !server.reported_setting(setting_name(sql)))
     return traits;
   return static_cast<uint16_t>((traits & ~kSetSession) | kSetLeavesNothing);
@@ -198,7 +201,7 @@ std::string setting_name(std::string_view sql) {
   take_word(sql);  // SET
   std::string name = lower_case(take_word(sql));
   skip_space(sql);
-  if (name == "session" && !sql.starts_with('.')) {
+  if ((name == "session" || name == "local") && !sql.starts_with('.')) {
     name = lower_case(take_word(sql));
     if (name == "characteristics" || name == "authorization") return {};
     skip_space(sql);
@@ -213,16 +216,33 @@ std::string setting_name(std::string_view sql) {
 }
 
 // Whatever follows the word: what is none is asked for in vain, no more.
-std::vector<std::string> names_set(std::string_view sql) {
-  std::vector<std::string> names;
+template <class Visit>
+void for_each_set(std::string_view sql, Visit visit) {
   char before = ' ';
   for (size_t i = 0; i < sql.size(); before = sql[i++]) {
     if ((sql[i] | 0x20) != 's' || is_word_character(before)) continue;
-    if (!starts_with_word(sql.substr(i), "set")) continue;
-    const std::string_view statement = sql.substr(i);
-    if (traits_of_set(statement.substr(3)) == kSetSession) names.push_back(setting_name(statement));
+    if (starts_with_word(sql.substr(i), "set")) visit(sql.substr(i));
   }
+}
+
+std::vector<std::string> names_set(std::string_view sql) {
+  std::vector<std::string> names;
+  for_each_set(sql, [&names](std::string_view statement) {
+    if (traits_of_set(statement.substr(3)) == kSetSession) names.push_back(setting_name(statement));
+  });
   return names;
+}
+
+bool reads_locally(std::string_view sql, const ServerState* server) {
+  bool found = false;
+  for_each_set(sql, [&](std::string_view statement) {
+    std::string_view rest = statement.substr(3);
+    if (take_word(rest) != "local") return;
+    const std::string name = setting_name(statement);
+    const bool is_reported = server && server->reported_setting(name);
+    found = found || (changes_reading(name) && !is_reported);
+  });
+  return found;
 }
 
 bool is_several(std::string_view sql) { return !is_single(sql); }

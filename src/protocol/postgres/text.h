@@ -22,7 +22,9 @@ enum Traits : uint16_t {
   kMayHold = 128,      // has the word HOLD: a cursor may outlive its transaction
   kMayLock = 256,      // has pg_advisory_lock or pg_try_advisory_lock
   kRunsBlocks = 1024,  // DO or CALL, which may commit before it fails
-  kMayUnlock = 512,    // has pg_advisory_unlock
+  // SET LOCAL of what may change the meaning of a text, see ServerState::local_reading.
+  kReadsLocally = 2048,
+  kMayUnlock = 512,  // has pg_advisory_unlock
 };
 uint16_t traits_of(std::string_view sql);
 // Of a text whose first word does not matter: may_have_traits() says so.
@@ -35,6 +37,8 @@ uint16_t traits_on(const ServerState& server, uint16_t traits, std::string_view 
 std::string setting_name(std::string_view sql);
 // Of all statements of a text that may be such a SET.
 std::vector<std::string> names_set(std::string_view sql);
+// One of them is SET LOCAL of what may change what a text means, and is not reported when it does.
+bool reads_locally(std::string_view sql, const ServerState* server);
 // It may hold more than one statement.
 bool is_several(std::string_view sql);
 // Of one statement "RESET name", "RESET ALL" or "SET name TO DEFAULT", in lower case; empty for

@@ -296,6 +296,36 @@ TEST(LinkStatements, ATextThatMayHaveBeenReadOtherwiseIsNotShared) {
   EXPECT_FALSE(other->server(0).dirty);
 }
 
+// A literal is read under the settings of its moment, which end with the transaction.
+TEST(LinkStatements, WhatIsReadUnderSetLocalIsNobodyElses) {
+  for (const bool is_simple : {true, false}) {
+    const std::string set =
+        is_simple ? "Q[set local array_nulls=off]" : "P[|set local array_nulls=off] B[|] E[] S";
+    const std::string is_set = is_simple ? "C[SET] Z[T]" : "1 2 C[SET] Z[T]";
+    play({{"c: P[d|select 'x'] S", "s: P[@1|select 'x'] S"},
+          {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+          {"c: Q[begin]", "s: Q[begin]"},
+          {"s: C[BEGIN] Z[T]", "c: C[BEGIN] Z[T]"},
+          {"c: " + set, "s: " + set},
+          {"s: " + is_set, "c: " + is_set},
+          {"c: P[s|select 'x'] B[|d] E[] B[|s] E[] S",
+           "s: P[@2|select 'x'] B[|@1] E[] B[|@2] E[] S"},
+          {"s: 1 2 D[u] C[SELECT 1] 2 D[c] C[SELECT 1] Z[T]",
+           "c: 1 2 D[u] C[SELECT 1] 2 D[c] C[SELECT 1] Z[T]"},
+          {"c: Q[commit]", "s: Q[commit]"},
+          {"s: C[COMMIT] Z[I]", "c: C[COMMIT] Z[I]; end"},
+          {"c: P[t|select 'x'] B[|t] E[] S", "s: B[|@1] E[] S; c: 1"}});
+  }
+  play({{"c: P[d|select 'x'] S", "s: P[@1|select 'x'] S"},
+        {"s: 1 Z[I]", "c: 1 Z[I]; end"},
+        {"c: Q[begin]", "s: Q[begin]"},
+        {"s: C[BEGIN] Z[T]", "c: C[BEGIN] Z[T]"},
+        {"c: Q[set local lock_timeout=1;set local time zone utc]",
+         "s: Q[set local lock_timeout=1;set local time zone utc]"},
+        {"s: C[SET] C[SET] Z[T]", "c: C[SET] C[SET] Z[T]"},
+        {"c: P[s|select 'x'] S", "s: S; c: 1"}});
+}
+
 // They stay where they were made, under names that another client may use as well.
 TEST(LinkStatements, NamesThatAreNotCarriedMakeTheServerDirty) {
   const std::vector<Line> lines = {{"c: P[|x] S", "s: P[|x] S"},
