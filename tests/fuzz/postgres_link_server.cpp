@@ -74,7 +74,8 @@ std::string run(const uint8_t* head, const std::string& bytes, size_t piece) {
   return output.to_server + "|" + output.to_client + "|" + output.events + "|" +
          std::to_string(server.ledger.size()) + server.status + std::to_string(server.dirty) +
          std::to_string(server.prepared.size()) + std::string(server.in_force.view()) + "|" +
-         std::to_string(static_cast<int>(server.remains.pin().value_or(protocol::Pin::kCount))) +
+         std::to_string(
+             static_cast<int>(server.remains.pin().value_or(weir::protocol::Pin::kCount))) +
          std::to_string(server.remains.is_asking()) + std::to_string(server.remains.any()) + "|" +
          std::string(talk.client.wanted.view()) + talk.client.unnamed;
 }
