@@ -215,20 +215,24 @@ std::string setting_name(std::string_view sql) {
   return is_assigned(sql) ? name : std::string{};
 }
 
+constexpr size_t kSetBytesMax = 256;  // of a SET that is looked at; behind that it has no name
+constexpr size_t kSetsMax = 64;       // whose names are looked for; more have none
+
 // Whatever follows the word: what is none is asked for in vain, no more.
 template <class Visit>
 void for_each_set(std::string_view sql, Visit visit) {
   char before = ' ';
   for (size_t i = 0; i < sql.size(); before = sql[i++]) {
     if ((sql[i] | 0x20) != 's' || is_word_character(before)) continue;
-    if (starts_with_word(sql.substr(i), "set")) visit(sql.substr(i));
+    if (starts_with_word(sql.substr(i), "set")) visit(sql.substr(i, kSetBytesMax));
   }
 }
 
 std::vector<std::string> names_set(std::string_view sql) {
   std::vector<std::string> names;
   for_each_set(sql, [&names](std::string_view statement) {
-    if (traits_of_set(statement.substr(3)) == kSetSession) names.push_back(setting_name(statement));
+    if (names.size() > kSetsMax || traits_of_set(statement.substr(3)) != kSetSession) return;
+    names.push_back(names.size() < kSetsMax ? setting_name(statement) : std::string());
   });
   return names;
 }

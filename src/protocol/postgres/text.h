@@ -35,7 +35,7 @@ uint16_t traits_on(const ServerState& server, uint16_t traits, std::string_view 
 
 // Of "SET [SESSION] name …", in lower case; empty for what has no simple name.
 std::string setting_name(std::string_view sql);
-// Of all statements of a text that may be such a SET.
+// Of all statements of a text that may be such a SET; few, the last one empty if there are more.
 std::vector<std::string> names_set(std::string_view sql);
 // One of them is SET LOCAL of what may change what a text means, and is not reported when it does.
 bool reads_locally(std::string_view sql, const ServerState* server);

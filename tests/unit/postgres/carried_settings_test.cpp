@@ -72,6 +72,20 @@ TEST(LinkRemains, NamesOfAllStatementsOfAMessage) {
   }
 }
 
+// Comments and names that never end used to be read to the end of the text for each word "set".
+TEST(LinkRemains, ATextOfNothingButSets) {
+  for (const std::string word : {"set/*", "set \"", "set a=1;", "set local \""}) {
+    std::string text;
+    while (text.size() < 2'000'000) text += word;
+    EXPECT_NE(traits_of(text) & (kSetSession | kReadsLocally), 0) << word;
+    EXPECT_LE(names_set(text).size(), 65) << word;
+  }
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += "set a" + std::to_string(i) + "=1;";
+  EXPECT_EQ(names_set(many).size(), 65);
+  EXPECT_EQ(names_set(many).back(), "");
+}
+
 TEST(LinkRemains, ATextThatIsTooLongToLookAtMaySetAnything) {
   LinkTalk talk;
   Names names;
